@@ -9,17 +9,19 @@
  *     frame     main thread of the probe              every worker (thread or process), pinned
  *     prepare   family.setup                          family.worker_setup
  *               workload.prepare                      workload.start
+ *               workload.ready (after every start)
  *     slice                                           workload.run        <- the only timed one
  *     finish    workload.verify  (after the checks)   workload.check
  *     later     family.teardown                       workload.stop, family.worker_teardown
  *
- * The order in prepare is setup, prepare, (workers are made), worker_setup, start. finish leaves
- * the job prepared: more slices and another finish may follow. stop runs before the next prepare.
- * When the next prepare is of the same family, kind (threads or processes), worker count and CPUs,
- * and family.keep(old, new) says yes, then setup, worker_setup and the workers themselves are kept
- * and only stop/prepare/start run again. With keep == NULL everything is made anew.
- * After a hook of prepare failed, all teardown hooks run, also for what was never set up: state may
- * be NULL there. Teardowns clean up what their partner made, half built or not.
+ * The order in prepare is setup, prepare, (workers are made), worker_setup, start, ready. finish
+ * leaves the job prepared: more slices and another finish may follow. stop runs before the next
+ * prepare. When the next prepare is of the same family, kind (threads or processes), worker count
+ * and CPUs, and family.keep(old, new) says yes, then setup, worker_setup and the workers themselves
+ * are kept and only stop/prepare/start run again. With keep == NULL everything is made anew. After
+ * a hook of prepare failed, stop and both teardowns run, also for what was never set up: state may
+ * be NULL there. Teardowns clean up what their partner made, half built or not (the worker hooks
+ * run only if workers were made).
  *
  * Threads or processes. Worker 0 is always the main thread of the probe itself, so a job with one
  * worker has no futex, no thread and no second process; workers 1.. are threads, or forked
@@ -88,6 +90,8 @@ struct workload {
     bool no_hist;     /* single operations must not be timed */
     int (*prepare)(struct job *job, struct err *err);
     int (*start)(struct worker *w, struct err *err);
+    /* For facts that need what the workers made (huge pages after first touch). */
+    int (*ready)(struct job *job, struct err *err);
     void (*run)(struct worker *w, uint64_t ops);
     /* Own evidence in the worker's address space. An error: the work was not done. */
     int (*check)(struct worker *w, struct err *err);
