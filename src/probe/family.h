@@ -96,8 +96,8 @@ struct workload {
     /* Own evidence in the worker's address space. An error: the work was not done. */
     int (*check)(struct worker *w, struct err *err);
     /* The whole: 0 and, if you like, detail (what was checked; one line) and facts; or an error,
-     * whose text becomes the detail of `finished` with verified = false. Never called before
-     * every check passed. */
+     * whose text becomes the detail of `finished` with verified = false. Runs only after every
+     * check passed. NULL: job_verify_count(job, 1, ...), so run adds its successes to tally[0]. */
     int (*verify)(struct job *job, struct frame_finished *fin, struct err *err);
     void (*stop)(struct worker *w);
 };

@@ -1,0 +1,33 @@
+/* Descriptors: whole reads and writes, small files, non-blocking mode.
+ *
+ * Layer: base. Everything opened here is O_CLOEXEC. */
+#ifndef CUPEL_BASE_FD_H
+#define CUPEL_BASE_FD_H
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+void fd_close(int *fd); /* closes if >= 0, sets -1, keeps errno */
+int fd_set_nonblock(int fd, bool on, struct err *err);
+int fd_pipe(int ret_fds[2], struct err *err); /* O_CLOEXEC; [0] read, [1] write */
+int fd_write_full(int fd, const void *buf, size_t n, struct err *err);
+/* Reads at most max bytes to end of file into s (appended). -EFBIG if there is more. */
+int fd_read_all(int fd, size_t max, struct str *s, struct err *err);
+
+/* Whole small files. dirfd may be AT_FDCWD. Reading: at most max bytes, -EFBIG if longer. */
+int file_read_at(int dirfd, const char *path, size_t max, struct str *s, struct err *err);
+int file_read(const char *path, size_t max, struct str *s, struct err *err);
+/* First line without its newline into dst[size]; -errno quietly (no err): for /proc and /sys. */
+int file_read_line(const char *path, char *dst, size_t size);
+int file_read_u64(const char *path, uint64_t *ret);
+/* Writes an existing file (no O_CREAT): for /proc, /sys, cgroups. One write(2). */
+int file_write_at(int dirfd, const char *path, const char *text, struct err *err);
+int file_write(const char *path, const char *text, struct err *err);
+/* Creates or replaces path atomically (temporary beside it, fsync, rename). */
+int file_replace(const char *path, const char *bytes, size_t n, mode_t mode, struct err *err);
+
+#endif

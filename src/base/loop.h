@@ -1,0 +1,64 @@
+/* The event loop: epoll over descriptors, plus the child reaper.
+ *
+ * Layer: base. One loop a process; it is a value the caller owns and passes on. Sources are removed
+ * by their handle; a handle is invalid afterwards. Callbacks may add and remove any source,
+ * themselves included. Nothing here polls: with no event and no deadline the loop sleeps in
+ * epoll_wait, so a controller that waits costs nothing.
+ *
+ *     struct loop *l;
+ *     loop_new(&l, &err);
+ *     loop_add_fd(l, fd, EPOLLIN, on_line, session, &src, &err);
+ *     loop_run_until(l, &done, deadline_ns, &err);      // -ETIMEDOUT when the deadline passes
+ *
+ * Children: loop_new makes the process a child subreaper and takes SIGCHLD through a signalfd (the
+ * signal is blocked; spawn unblocks it in children). The loop is the only caller of waitpid: it
+ * reaps every child, adopted ones too, whenever the loop runs. A watched pid's status is kept until
+ * asked for. */
+#ifndef CUPEL_BASE_LOOP_H
+#define CUPEL_BASE_LOOP_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+struct loop;
+struct loop_source;
+
+typedef void loop_fd_cb(void *user, int fd, uint32_t events);
+/* wait_status as from waitpid; usage of that child. */
+typedef void loop_child_cb(void *user, pid_t pid, int wait_status, const struct rusage *usage);
+
+int loop_new(struct loop **ret, struct err *err);
+void loop_free(struct loop *l);
+
+int loop_add_fd(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *user,
+                struct loop_source **ret, struct err *err);
+int loop_mod_fd(struct loop *l, struct loop_source *s, uint32_t events, struct err *err);
+void loop_remove(struct loop *l, struct loop_source *s); /* NULL is fine; does not close the fd */
+
+/* Calls cb once when pid (a child, or one adopted later) has been reaped. If the pid was reaped
+ * before the watch, -ESRCH. */
+int loop_watch_child(struct loop *l, pid_t pid, loop_child_cb *cb, void *user,
+                     struct loop_source **ret, struct err *err);
+
+/* Runs until *done becomes true (checked after every callback), the deadline (CLOCK_MONOTONIC ns;
+ * UINT64_MAX: none) passes: -ETIMEDOUT with ERR_TIMEOUT, or an interrupt was requested: -EINTR.
+ * Dispatches at least once even when the deadline is already past. */
+int loop_run_until(struct loop *l, const bool *done, uint64_t deadline_ns, struct err *err);
+/* Handles what is ready now, without waiting. */
+void loop_run_ready(struct loop *l);
+
+/* SIGINT/SIGTERM/SIGHUP through the signalfd: after loop_catch_interrupts, each sets a flag that
+ * makes loop_run_until return -EINTR until loop_clear_interrupt. A second signal while the flag is set
+ * is counted. */
+int loop_catch_interrupts(struct loop *l, struct err *err);
+int loop_interrupted(const struct loop *l); /* 0, or the signal number */
+void loop_clear_interrupt(struct loop *l);
+
+/* epoll wake-ups so far: what the benchmark of the controller's quietness reads. */
+uint64_t loop_wakeups(const struct loop *l);
+
+#endif

@@ -1,0 +1,87 @@
+/* A live probe inside a target, spoken to over its standard input and output.
+ *
+ * Layer: driver. Sessions are asynchronous: post a frame to each of several, then wait for whichever
+ * answers first. While slices run the controller sleeps in the loop.
+ *
+ *     session_post(a, &frame_a, &err);
+ *     session_post(b, &frame_b, &err);
+ *     struct session *who;
+ *     sessions_wait_any(loop, set, 2, deadline, &who, &err);
+ *     const struct frame *answer = session_answer(who);   // valid until its next post
+ *
+ * A session that lied, flooded, stalled or died is *broken*: session_answer gives NULL and
+ * session_failure says what happened (with the last lines of its standard error); posting to it
+ * returns that error. One outstanding request a session. */
+#ifndef CUPEL_DRIVER_SESSION_H
+#define CUPEL_DRIVER_SESSION_H
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "host/cgroup.h"
+#include "wire/frame.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What the driver can promise about this session. */
+struct session_caps {
+    pid_t pid;                /* host pid of the payload or sandbox, 0: none */
+    char cgroup[CGROUP_PATH_MAX]; /* "" none: no CPU set, no host CPU time */
+    bool eof_reaches_us;      /* closing our end ends it, its end shows as end of file */
+    char dir_rootfs[128];     /* directories for fs workloads, as the guest names them; "" not there */
+    char dir_tmpfs[128];
+    char dir_bind[128];
+};
+
+struct session {
+    struct session_caps caps;
+    unsigned number;          /* running number in the run */
+    char nonce[WIRE_NONCE_SIZE];
+    struct frame_hello hello;
+    char *proof;              /* JSON object text; owned */
+    uint64_t launch_ns;       /* first verb to hello */
+    struct cgroup_meter meter; /* fd -1: none */
+    /* Below: session.c and the drivers only. */
+    struct loop *loop;
+    int fd_in, fd_out, fd_err;
+    struct loop_source *src_out, *src_err;
+    struct line_reader lines;
+    uint64_t seq;
+    bool waiting, answered, broken;
+    struct frame answer;
+    struct err failure;
+    uint64_t posted_ns, answered_ns;
+    char err_tail[2048];      /* last bytes of standard error, printable */
+    size_t err_tail_len;
+    void *priv;               /* the driver's */
+};
+
+/* For drivers: takes the descriptors (all owned from here on), draws nothing itself. */
+int session_new(struct loop *l, const char *nonce, int fd_in, int fd_out, int fd_err,
+                struct session **ret, struct err *err);
+/* Waits for the hello frame. */
+int session_hello(struct session *s, uint64_t deadline_ns, struct err *err);
+void session_free(struct session *s);
+void session_nonce(char dst[WIRE_NONCE_SIZE]);
+/* Declares it broken (the driver saw its process die). First reason wins. */
+void session_break(struct session *s, enum err_kind kind, int code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Sends f (type and content set; nonce and seq are filled in). */
+int session_post(struct session *s, struct frame *f, struct err *err);
+/* Waits until one of the sessions has its answer or is broken; -ETIMEDOUT. NULL entries are skipped,
+ * and so are sessions with nothing outstanding. */
+int sessions_wait_any(struct loop *l, struct session *const *set, size_t n, uint64_t deadline_ns,
+                      struct session **ret, struct err *err);
+/* The answer to the last post, or NULL if broken or none. Time from post to answer as the controller
+ * saw it: session_control_ns. */
+const struct frame *session_answer(const struct session *s);
+uint64_t session_control_ns(const struct session *s);
+/* 0 if it is well; else its failure copied to err. */
+int session_failure(const struct session *s, struct err *err);
+/* post + wait + expected type; an error frame becomes ERR_MEASUREMENT (ENOSYS, EOPNOTSUPP, ENOTSUP:
+ * ERR_UNSUPPORTED) "where: text". On a time-out the session is broken. */
+int session_call(struct session *s, struct frame *f, enum frame_type expect, uint64_t deadline_ns,
+                 const struct frame **ret, struct err *err);
+
+#endif

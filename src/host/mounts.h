@@ -1,0 +1,22 @@
+/* Mounts and mount namespaces.
+ *
+ * Layer: host. */
+#ifndef CUPEL_HOST_MOUNTS_H
+#define CUPEL_HOST_MOUNTS_H
+
+#include "base/err.h"
+#include "base/loop.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+int mount_tmpfs(const char *path, uint64_t size_bytes, struct err *err);
+/* Unmounts everything mounted at path or below it, deepest and newest first (from
+ * /proc/self/mountinfo), MNT_DETACH as the last resort. Not mounted: success. */
+int mount_remove_below(const char *path, struct err *err);
+bool mount_is_point(const char *path);
+/* A private mount namespace (propagation slave) in which an empty tmpfs covers `cover`; returns a
+ * descriptor for setns. No process stays behind. */
+int mountns_with_cover(struct loop *l, const char *cover, int *ret_fd, struct err *err);
+
+#endif

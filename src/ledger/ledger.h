@@ -1,0 +1,82 @@
+/* The ownership journal: what cupel made on this machine, written down before it is made.
+ *
+ * Layer: ledger. One file a run, <state>/ledger/<run>.jsonl, append-only, one JSON object a line. The
+ * state directory is /var/lib/cupel for root, $XDG_STATE_HOME/cupel (or ~/.local/state/cupel) for
+ * others, or $CUPEL_STATE. A live run holds an exclusive lock on its open ledger file (flock): liveness
+ * is that lock, not a pid. Kernel-side things vanish at a reboot, files do not: the ledger stores the
+ * boot id so that clean-up knows which to expect.
+ *
+ *     struct ledger_item items[] = {
+ *         {.kind = LEDGER_CGROUP, .path = "/cupel-3fa9c2d1"},
+ *         {.kind = LEDGER_DIR, .path = "/run/cupel/3fa9c2d1"},
+ *     };
+ *     ledger_intend(l, items, 2, &err);   // one write(2), before anything is made, outside any clock
+ *     ... make, use, remove ...
+ *     ledger_done(l, &items[0], &err);    // gone again, verified
+ *     ledger_close(l, &err);              // everything done: the file is removed
+ *
+ * No fsync inside a run: after a crash of the machine itself the kernel objects are gone anyway, and
+ * directories are found by name under the state directory. */
+#ifndef CUPEL_LEDGER_LEDGER_H
+#define CUPEL_LEDGER_LEDGER_H
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum ledger_kind {
+    LEDGER_CGROUP,    /* path: group path as in host/cgroup.h */
+    LEDGER_DIR,       /* path: directory tree of ours */
+    LEDGER_MOUNT,     /* path: mount point of ours */
+    LEDGER_CONTAINER, /* id, runtime (absolute path), path: runtime's --root; hybrid: needs cover */
+    LEDGER_KIND_COUNT
+};
+
+struct ledger_item {
+    enum ledger_kind kind;
+    const char *path;
+    const char *id;      /* LEDGER_CONTAINER */
+    const char *runtime; /* LEDGER_CONTAINER */
+    bool cover_unified;  /* LEDGER_CONTAINER: run the runtime where the unified tree is covered */
+};
+
+struct ledger;
+
+/* The state directory, made if missing (0700). */
+int ledger_state_dir(struct str *ret, struct err *err);
+
+/* run_id: 8 hexadecimal digits. */
+int ledger_open(const char *state_dir, const char *run_id, struct ledger **ret, struct err *err);
+int ledger_intend(struct ledger *l, const struct ledger_item *items, size_t n, struct err *err);
+int ledger_done(struct ledger *l, const struct ledger_item *item, struct err *err);
+/* Removes the file if every intent is done; keeps it (unlocked) otherwise. Frees l. */
+int ledger_close(struct ledger *l, struct err *err);
+void ledger_free(struct ledger *l); /* for error paths: keeps the file, drops the lock */
+size_t ledger_open_items(const struct ledger *l);
+
+/* Is another run live on this machine? Returns 1 and its id and pid (as written), 0, or -errno. */
+int ledger_live(const char *state_dir, char ret_run[16], pid_t *ret_pid, struct err *err);
+
+/* For fault tests: CUPEL_FAULT_KILL_AT=N makes the process kill itself with SIGKILL right after its
+ * N-th ledger event (intent items and dones count one each) has been written. */
+
+/* Clean-up from every ledger that no live run holds:
+ * for each run: kill all in its cgroup, `delete --force` each container still listed by its runtime,
+ * remove the runtime's state entries, unmount, remove cgroups deepest first, remove directories; then
+ * the ledger itself. A thing that bears our name but stands in no ledger is reported, not deleted.
+ * report (may be NULL) gets one line per thing removed, left alone, or failed. */
+struct clean_result {
+    unsigned runs;     /* ledgers worked off */
+    unsigned removed;  /* things removed */
+    unsigned failed;   /* things that could not be removed */
+    unsigned unknown;  /* things with our name in no ledger */
+    unsigned live;     /* runs left alone because they live */
+};
+int ledger_clean(const char *state_dir, struct loop *l, void (*report)(void *user, const char *line),
+                 void *user, struct clean_result *ret, struct err *err);
+
+#endif
