@@ -1,5 +1,5 @@
-/* Functions that have no safe use here become compile errors. Included by base/err.h, hence by every
- * file of the project. Layer: base. */
+/* Functions that have no safe use here become compile errors. Included by base/err.h, hence by
+ * every file of the project. Layer: base. */
 #ifndef CUPEL_BASE_BANNED_H
 #define CUPEL_BASE_BANNED_H
 

@@ -4,8 +4,8 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-/* Length of the well-formed UTF-8 sequence at s, or 0. Overlong forms, surrogates and the C1 control
- * characters (U+0080..U+009F, which some terminals obey) count as malformed. */
+/* Length of the well-formed UTF-8 sequence at s, or 0. Overlong forms, surrogates and the C1
+ * control characters (U+0080..U+009F, which some terminals obey) count as malformed. */
 static size_t utf8_length(const unsigned char *s)
 {
     if (s[0] >= 0xc2 && s[0] <= 0xdf && (s[1] & 0xc0) == 0x80)

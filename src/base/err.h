@@ -12,8 +12,8 @@
  *         return 0;
  *     }
  *
- * Every function that can fail returns 0 (or a count) or a negative errno, takes `struct err *` last
- * and accepts NULL there. Outputs are called ret_x and stay untouched on failure. */
+ * Every function that can fail returns 0 (or a count) or a negative errno, takes `struct err *`
+ * last and accepts NULL there. Outputs are called ret_x and stay untouched on failure. */
 #ifndef CUPEL_BASE_ERR_H
 #define CUPEL_BASE_ERR_H
 
@@ -36,7 +36,10 @@ struct err {
     char msg[480];
 };
 
-#define ERR_INIT {ERR_NONE, 0, ""}
+#define ERR_INIT                                                                                   \
+    {                                                                                              \
+        ERR_NONE, 0, ""                                                                            \
+    }
 
 /* Fills err (if not NULL) and returns -code; a code of 0 becomes EINVAL. The text is one line:
  * control characters are replaced, so text from outside can be passed through %s. */
@@ -44,7 +47,8 @@ int err_set(struct err *err, enum err_kind kind, int code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* As err_set with ERR_ENVIRONMENT, and ": " strerror(code) appended. */
-int err_errno(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int err_errno(struct err *err, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Puts "text: " before what err says; kind and code stay. Returns -err->code (-EINVAL if unset). */
 int err_wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

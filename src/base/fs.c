@@ -1,6 +1,7 @@
 #include "base/fs.h"
 
 #include "base/fd.h"
+#include "base/rand.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -54,7 +55,6 @@ static int open_subdir(int dirfd, const char *name)
 
 struct removal {
     int rootfd;
-    unsigned moved;
     const char *path; /* for messages */
     struct err *err;
 };
@@ -119,8 +119,8 @@ static int remove_entry(struct removal *rm, int dirfd, const char *name, unsigne
     if (fd < 0)
         return fail_at(rm, errno, name);
     if (depth >= REMOVE_DEPTH) {
-        char up[64];
-        str_format(up, sizeof(up), ".cupel-remove-%d-%u", (int)getpid(), rm->moved++);
+        char up[64]; /* a name that what made the tree cannot have put there in advance */
+        str_format(up, sizeof(up), ".cupel-remove-%016jx", (uintmax_t)rng_entropy());
         return renameat(dirfd, name, rm->rootfd, up) == 0 ? 0 : fail_at(rm, errno, name);
     }
     int r = empty_dir(rm, fd, depth + 1);
@@ -143,8 +143,7 @@ int fs_remove_tree(const char *path, struct err *err)
     const char *parent = slash == p ? "/" : slash ? p : ".";
     if (slash)
         *slash = '\0';
-    _cleanup_fd_ int parentfd =
-        open(slash == p ? "/" : parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_fd_ int parentfd = open(slash == p ? "/" : parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (parentfd < 0)
         return errno == ENOENT ? 0 : err_errno(err, errno, "remove %s", path);
     struct removal rm = {.rootfd = -1, .path = path, .err = err};

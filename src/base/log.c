@@ -17,7 +17,7 @@ enum log_level log_level(void)
 }
 
 /* One write per line, so that lines of controller and children do not mix on a terminal. */
-static void put_line(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static void put_line(const char *fmt, va_list ap)
 {
     char line[1024] = "cupel: ";
     size_t head = strlen(line), room = sizeof(line) - head - 1;

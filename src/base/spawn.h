@@ -28,7 +28,8 @@
 struct spawn_spec {
     const char *const *argv; /* argv[0] is the path that is executed; NULL-terminated */
     const char *const *env;  /* NULL: the controller's own */
-    const char *cwd;         /* NULL: inherited */
+    const char *what; /* for messages: "runc create"; NULL: argv[0]'s last part and argv[1] */
+    const char *cwd;  /* NULL: inherited */
     int fd_in, fd_out, fd_err; /* -1: /dev/null */
     /* Descriptors of cgroup.procs files opened for writing: the child writes "0" to each before it
      * executes, so that it and all it starts live there from the first instruction. */
@@ -38,29 +39,35 @@ struct spawn_spec {
     int ns_fds[SPAWN_MAX_NS];
     size_t n_ns;
     const cpu_set_t *cpus; /* NULL: inherited */
-    bool die_with_parent;  /* PR_SET_PDEATHSIG SIGKILL */
+    bool die_with_parent;  /* PR_SET_PDEATHSIG SIGKILL; set-uid programs shed it */
     bool new_session;      /* setsid: the terminal's ^C does not reach it */
 };
 
 /* Starts the child; the pid is ours until the loop reaps it. A failure before or in execve is
- * reported here, with the step that failed ("execute /x/runc: No such file or directory"). */
+ * reported here, with the step that failed ("execute /x/runc: No such file or directory"). A step
+ * that fails leaves a zombie for the loop, nothing else.
+ * Order: cgroups, CPUs, namespaces, cwd, session, descriptors, execve; so argv[0] and cwd are
+ * looked up in the mount namespace entered, and the CPUs come after a cpuset was joined (joining
+ * resets them). A v1 cpuset without cpus or mems answers "join cgroup: No space left on device". */
 int spawn(const struct spawn_spec *spec, pid_t *ret_pid, struct err *err);
 
 struct spawn_result {
     int wait_status;
     struct rusage usage;
-    struct str out;  /* at most max_out bytes of standard output */
-    struct str err;  /* the last 4 KiB of standard error */
+    struct str out; /* at most max_out bytes of standard output */
+    struct str err; /* the last 4 KiB of standard error */
     bool out_cut;
 };
 
 /* Starts the child with pipes for the descriptors left at -1 in fd_out/fd_err, waits for its exit
  * (not for end of file: grandchildren may hold the pipes), kills it (SIGKILL) at the deadline:
- * -ETIMEDOUT. A non-zero exit is not an error here; spawn_check turns it into one. */
+ * -ETIMEDOUT, or when the loop is interrupted: -EINTR (commands of an orderly end come after
+ * loop_clear_interrupt). A non-zero exit is not an error here; spawn_check turns it into one.
+ * ret is filled in every case and always releasable: after a timeout it holds what was seen. */
 int spawn_run(struct loop *l, const struct spawn_spec *spec, uint64_t deadline_ns, size_t max_out,
               struct spawn_result *ret, struct err *err);
 void spawn_result_release(struct spawn_result *r);
-/* 0 if it exited 0; else ERR_ENVIRONMENT "argv0 verb: exit 1: last line of its standard error". */
+/* 0 if it exited 0; else ERR_ENVIRONMENT "what: exit 1: last line of its standard error". */
 int spawn_check(const struct spawn_spec *spec, const struct spawn_result *r, struct err *err);
 
 /* spawn_run + spawn_check for the common case: argv only. out may be NULL. */

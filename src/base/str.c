@@ -319,8 +319,12 @@ static int scale(long double v, uint64_t factor, const char *s, const char *what
 int parse_duration_ns(const char *s, const char *what, uint64_t *ret_ns, struct err *err)
 {
     static const struct unit units[] = {
-        {"ns", 1},          {"us", 1000},           {"ms", 1000000},
-        {"s", 1000000000u}, {"m", 60 * 1000000000ull}, {"h", 3600 * 1000000000ull},
+        {"ns", 1},
+        {"us", 1000},
+        {"ms", 1000000},
+        {"s", 1000000000u},
+        {"m", 60 * 1000000000ull},
+        {"h", 3600 * 1000000000ull},
     };
     long double v;
     const char *end;
@@ -333,8 +337,9 @@ int parse_duration_ns(const char *s, const char *what, uint64_t *ret_ns, struct 
     for (size_t i = 0; i < ARRAY_SIZE(units); i++)
         if (strcmp(end, units[i].name) == 0)
             return scale(v, units[i].factor, s, what, ret_ns, err);
-    return bad_number(s, what, *end ? "has an unknown unit (ns, us, ms, s, m, h)"
-                                    : "needs a unit (ns, us, ms, s, m, h)",
+    return bad_number(s, what,
+                      *end ? "has an unknown unit (ns, us, ms, s, m, h)"
+                           : "needs a unit (ns, us, ms, s, m, h)",
                       err);
 }
 

@@ -26,7 +26,10 @@ struct str {
     size_t cap;
 };
 
-#define STR_INIT {str_empty, 0, 0}
+#define STR_INIT                                                                                   \
+    {                                                                                              \
+        str_empty, 0, 0                                                                            \
+    }
 
 void str_init(struct str *s);
 void str_release(struct str *s);

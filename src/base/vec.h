@@ -16,7 +16,10 @@
         T *v;                                                                                      \
         size_t n, cap;                                                                             \
     }
-#define VEC_INIT {NULL, 0, 0}
+#define VEC_INIT                                                                                   \
+    {                                                                                              \
+        NULL, 0, 0                                                                                 \
+    }
 
 #define VEC_RESERVE(a, want)                                                                       \
     do {                                                                                           \
