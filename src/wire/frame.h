@@ -1,6 +1,6 @@
-/* The frames controller and probe exchange: one JSON object a line, at most 64 KiB, over the probe's
- * standard input and output. docs/protocol.md is the description people read; this header is its
- * form in C. Version WIRE_VERSION.
+/* The frames controller and probe exchange: one JSON object a line, at most 64 KiB, over the
+ * probe's standard input and output. docs/protocol.md is the description people read; this header
+ * is its form in C. Version WIRE_VERSION.
  *
  * Layer: wire. Ownership: `struct frame` is a plain value of fixed size (a frame cannot make its
  * reader allocate); `text` of a histogram is the one pointer, owned by the frame, freed by
@@ -31,6 +31,9 @@
 #define WIRE_FACTS_MAX   24
 #define WIRE_CPUS_MAX    256
 #define WIRE_WORKERS_MAX 1024
+#define WIRE_DEPTH_MAX   8                   /* brackets open at once, unknown keys included */
+#define WIRE_OPS_MAX     (UINT64_C(1) << 50) /* per worker and slice */
+#define WIRE_CPU_MAX     65535
 #define WIRE_LEASE_S     60 /* the probe leaves after so long without a frame */
 
 enum frame_type {
@@ -66,49 +69,49 @@ struct facts {
 
 struct frame_hello {
     unsigned version;
-    char program[WIRE_NAME_MAX];        /* "cupel-probe 0.1.0" */
-    char sysname[WIRE_NAME_MAX];        /* uname fields as the guest says them */
+    char program[WIRE_NAME_MAX]; /* "cupel-probe 0.1.0" */
+    char sysname[WIRE_NAME_MAX]; /* uname fields as the guest says them */
     char release[WIRE_TEXT_MAX];
     char kernel_version[WIRE_TEXT_MAX];
     char machine[WIRE_NAME_MAX];
-    char boot_id[WIRE_NAME_MAX];        /* "" when unreadable */
-    int64_t pid;                        /* as the guest counts */
-    int64_t cpus_online, cpus_allowed;  /* as the guest counts */
+    char boot_id[WIRE_NAME_MAX];       /* "" when unreadable */
+    int64_t pid;                       /* as the guest counts */
+    int64_t cpus_online, cpus_allowed; /* as the guest counts; -1 unknown */
     int64_t page_bytes;
-    int64_t clock_res_ns;               /* clock_getres(CLOCK_MONOTONIC) */
-    int64_t clock_ns;                   /* CLOCK_MONOTONIC now */
+    int64_t clock_res_ns; /* clock_getres(CLOCK_MONOTONIC) */
+    int64_t clock_ns;     /* CLOCK_MONOTONIC now */
 };
 
 struct frame_prepare {
     char workload[WIRE_NAME_MAX];
-    unsigned workers;                 /* 1 .. WIRE_WORKERS_MAX: threads or processes, as declared */
-    unsigned n_cpus;                  /* CPUs of the cell; workers are pinned round robin if > 0 */
+    unsigned workers; /* 1 .. WIRE_WORKERS_MAX: threads or processes, as declared */
+    unsigned n_cpus;  /* CPUs of the cell; workers are pinned round robin if > 0 */
     uint16_t cpus[WIRE_CPUS_MAX];
     struct facts params;
 };
 
 struct frame_slice {
-    uint64_t ops;  /* per worker, >= 1 */
-    bool hist;     /* time every operation (not comparable with a plain slice) */
+    uint64_t ops; /* per worker, >= 1 */
+    bool hist;    /* time every operation (not comparable with a plain slice) */
 };
 
 struct frame_sliced {
-    uint64_t ops;       /* done, summed over workers */
-    uint64_t ns;        /* from the common start to the last worker's end, guest clock */
-    uint64_t start_ns;  /* guest clock */
-    uint64_t cpu_ns;    /* the probe's own CPU time as the guest says; 0 unknown. Not trusted. */
-    char *hist;         /* hist_encode text or NULL */
+    uint64_t ops;      /* done, summed over workers */
+    uint64_t ns;       /* from the common start to the last worker's end, guest clock */
+    uint64_t start_ns; /* guest clock */
+    uint64_t cpu_ns;   /* the probe's own CPU time as the guest says; 0 unknown. Not trusted. */
+    char *hist;        /* hist_encode text or NULL */
 };
 
 struct frame_finished {
-    bool verified;      /* the work was checked and found done */
-    uint64_t ops;       /* all operations since prepare */
+    bool verified;              /* the work was checked and found done */
+    uint64_t ops;               /* all operations since prepare */
     char detail[WIRE_TEXT_MAX]; /* what was checked, or what was wrong */
     struct facts facts;
 };
 
 struct frame_error {
-    int code;           /* errno, 0 if none fits */
+    int code; /* errno, 0 if none fits */
     char where[WIRE_NAME_MAX];
     char text[WIRE_TEXT_MAX];
 };
@@ -131,14 +134,20 @@ struct frame {
 void frame_init(struct frame *f, enum frame_type type, const char *nonce, uint64_t seq);
 void frame_release(struct frame *f);
 
-/* Appends the frame as one line with its newline. -EMSGSIZE if it would pass WIRE_LINE_MAX. */
+/* Appends the frame as one line with its newline. -EMSGSIZE if it would pass WIRE_LINE_MAX. Holds
+ * itself to the bounds of frame_parse (ERR_BUG naming the field), so what it writes can be read;
+ * unprintable characters in texts become '?'. out is unchanged on failure. */
 int frame_encode(const struct frame *f, struct str *out, struct err *err);
-/* Parses one line without its newline. ERR_MEASUREMENT naming the first thing that is wrong.
- * On success release ret with frame_release. */
+/* Parses one line without its newline. ERR_MEASUREMENT naming the first thing that is wrong; a
+ * hello of another protocol version is -EPROTONOSUPPORT with ERR_UNSUPPORTED. The nonce is checked
+ * for form, not for being ours. hello has seq 0; error and bye may have 0 (unasked); the rest count
+ * from 1. On success release ret with frame_release; on failure ret is untouched. */
 int frame_parse(const char *line, size_t n, struct frame *ret, struct err *err);
 const char *frame_type_name(enum frame_type type);
 
-/* Facts. Adding past WIRE_FACTS_MAX returns false. */
+/* Facts. Adding past WIRE_FACTS_MAX, an empty, over-long or repeated name returns false and adds
+ * nothing; a text too long for WIRE_TEXT_MAX is cut. facts_num of a text and facts_text of a number
+ * give the fallback. */
 bool facts_add_num(struct facts *f, const char *name, int64_t num);
 bool facts_add_text(struct facts *f, const char *name, const char *text);
 const struct fact *facts_find(const struct facts *f, const char *name);
@@ -146,15 +155,16 @@ int64_t facts_num(const struct facts *f, const char *name, int64_t fallback);
 const char *facts_text(const struct facts *f, const char *name, const char *fallback);
 
 /* Cuts a byte stream into lines of at most WIRE_LINE_MAX; allocates once.
- * line_take returns 1 and a line (valid until the next call), 0 when there is none yet, or -EMSGSIZE
- * when a line is too long: the stream is then not to be read further. */
+ * line_take returns 1 and a line (valid until the next call), 0 when there is none yet, or
+ * -EMSGSIZE when a line is too long: the stream is then not to be read further. */
 struct line_reader {
     char *buf;
-    size_t len, start;
+    size_t len, start, scanned; /* bytes held, first of the next line, known to hold no newline */
 };
 void line_reader_init(struct line_reader *r);
 void line_reader_release(struct line_reader *r);
-/* Reads once from fd: > 0 bytes read, 0 end of file, -EAGAIN, or -errno. */
+/* Reads once from fd: > 0 bytes read, 0 end of file, -EAGAIN, or -errno. -ENOBUFS when the buffer
+ * is full: take the lines first. */
 ssize_t line_reader_fill(struct line_reader *r, int fd);
 int line_reader_take(struct line_reader *r, const char **ret_line, size_t *ret_n);
 
