@@ -5,6 +5,14 @@
 #define FAMILIES(X)                                                                                \
     X(cpu)                                                                                         \
     X(mem)                                                                                         \
+    X(sys)                                                                                         \
+    X(call_proc)                                                                                   \
+    X(call_file)                                                                                   \
+    X(call_mem)                                                                                    \
+    X(call_event)                                                                                  \
+    X(mm)                                                                                          \
+    X(ipc)                                                                                         \
+    X(fs)                                                                                          \
     X(clock)
 
 #define DECLARE(name) extern const struct family family_##name;

@@ -15,7 +15,8 @@
 int scratch_param(const struct job *job, const char **ret_dir, struct err *err);
 
 /* Makes a directory inside the parameter `dir`, with a name no other worker, probe or container
- * that shares that directory uses ("cupel-" the workload, the process id, six random characters). */
+ * that shares that directory uses ("cupel-" the workload, the process id, six random characters).
+ */
 int scratch_make(const struct job *job, char ret_path[SCRATCH_PATH], struct err *err);
 
 /* Removes the directory with the files and empty directories right in it. "" is fine. */
