@@ -20,7 +20,7 @@
 #define MMAP_BYTES  (INT64_C(64) << 10)
 
 struct mm {
-    size_t bytes = 0;
+    size_t bytes;
     unsigned char *map; /* mm.fault: the region */
     size_t next;        /* offset of the page to touch next */
     unsigned char pass; /* what this pass writes: 1 .. 255 */
