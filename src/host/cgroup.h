@@ -1,15 +1,19 @@
 /* Control groups: version 1, version 2 and the hybrid of both, behind one interface.
  *
- * Layer: host. A group is named by its path below every hierarchy's root, e.g. "/cupel-3fa9c2d1/s0007";
- * on v1 and hybrid it is made in cpu, cpuacct, cpuset, memory, pids (those that are mounted; combined
- * mounts once) and, on hybrid, in the unified tree too when that tree carries controllers we need;
- * on v2 once, with the controllers enabled in the parents' cgroup.subtree_control.
+ * Layer: host. A group is named by its path below every hierarchy's root, e.g.
+ * "/cupel-3fa9c2d1/s0007"; on v1 and hybrid it is made in cpu, cpuacct, cpuset, memory, pids,
+ * freezer (those that are mounted; combined mounts once) and, on hybrid, in the unified tree too
+ * when that tree carries controllers we need; on v2 once, with the controllers enabled in the
+ * parents' cgroup.subtree_control. Runtimes make groups of our names in the other hierarchies too
+ * (devices, blkio, ...): those are looked through when processes are counted, killed, and groups
+ * removed. "The root" is what /proc/self/mountinfo shows mounted: inside a container that may be a
+ * group of the machine's.
  *
  * On v2 a group that has children must not hold processes: put processes into leaves.
  *
- * Ownership: `struct cgroups` is what cgroups_detect found, read-only afterwards. Nothing is made that
- * the caller did not name, and removal never touches a group whose path does not begin with
- * "/cupel-" (asserted). */
+ * Ownership: `struct cgroups` is what cgroups_detect found, read-only afterwards. Nothing is made
+ * that the caller did not name, and nothing that changes or removes a group accepts a path that
+ * does not begin with "/cupel-" (ERR_BUG). */
 #ifndef CUPEL_HOST_CGROUP_H
 #define CUPEL_HOST_CGROUP_H
 
@@ -25,10 +29,11 @@ enum cgroup_mode { CGROUP_NONE, CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
 
 #define CGROUP_PATH_MAX 200
 #define CGROUP_TREES    8
+#define CGROUP_OTHERS   12
 
 struct cgroup_tree {
     char mount[128];      /* "/sys/fs/cgroup/cpu,cpuacct" */
-    char controllers[64]; /* "cpu,cpuacct"; "" for the unified tree */
+    char controllers[64]; /* those we know of it: "cpu,cpuacct"; "name=systemd" and the like: "" */
     bool unified;
 };
 
@@ -36,7 +41,10 @@ struct cgroups {
     enum cgroup_mode mode;
     size_t n_trees;
     struct cgroup_tree trees[CGROUP_TREES]; /* the ones we make groups in */
-    bool unified_has_controllers; /* hybrid whose unified tree still carries some: crun 1.8 refuses it */
+    size_t n_others;
+    struct cgroup_tree others[CGROUP_OTHERS]; /* mounted too; only looked through and cleaned */
+    bool unified_has_controllers; /* hybrid whose unified tree still carries some: crun 1.8 refuses
+                                     it */
     char unified_mount[128];      /* "" when there is none */
 };
 
@@ -46,20 +54,27 @@ struct cgroup_limits {
     uint64_t pids;         /* 0: none */
 };
 
+/* What is mounted here. No cgroups at all is CGROUP_NONE and success. */
 int cgroups_detect(struct cgroups *ret, struct err *err);
+/* The same from the text of a mountinfo file (cut up in place): the mount points it names are
+ * looked into for cgroup.controllers. */
+void cgroups_from_mountinfo(char *text, struct cgroups *ret);
 const char *cgroup_mode_name(enum cgroup_mode m); /* "none", "v1", "hybrid", "v2" */
 
-/* Makes the group in every tree (its parent must exist or be the root). On v1 the new cpuset gets the
- * parent's CPUs and memory nodes. An existing group is an error (-EEXIST). */
+/* Makes the group in every tree (its parent must exist or be the root). On v1 the new cpuset gets
+ * the parent's CPUs and memory nodes. An existing group is an error (-EEXIST). On v2 a controller
+ * that the parent cannot hand down is left out: what needs it says so later (ERR_UNSUPPORTED). */
 int cgroup_make(const struct cgroups *c, const char *path, struct err *err);
 /* Opens cgroup.procs of every tree for spawn_spec.join_fds; returns how many, or -errno. */
 int cgroup_open_join(const struct cgroups *c, const char *path, int *ret_fds, size_t max,
                      struct err *err);
+/* A limit of 0 lifts one set before. Memory limits include swap. */
 int cgroup_set_limits(const struct cgroups *c, const char *path, const struct cgroup_limits *l,
                       struct err *err);
-/* Confines the group and everything below it to the set: on v1 the tree is first widened from the top
- * down to the union of old and new, then narrowed from the bottom up. */
-int cgroup_set_cpus(const struct cgroups *c, const char *path, const cpu_set_t *cpus, struct err *err);
+/* Confines the group and everything below it to the set: on v1 the tree is first widened from the
+ * top down to the union of old and new, then narrowed from the bottom up. */
+int cgroup_set_cpus(const struct cgroups *c, const char *path, const cpu_set_t *cpus,
+                    struct err *err);
 /* The CPUs the calling process may use and that our groups can be given. */
 int cgroup_usable_cpus(const struct cgroups *c, cpu_set_t *ret, struct err *err);
 
@@ -76,7 +91,8 @@ void cgroup_meter_close(struct cgroup_meter *m);
 /* Highest memory use so far, with reset where the kernel can (v1); -ENOTSUP quietly where not. */
 int cgroup_peak_memory(const struct cgroups *c, const char *path, uint64_t *ret_bytes);
 int cgroup_reset_peak(const struct cgroups *c, const char *path);
-/* Times the group ran out of CPU quota; processes killed by its memory limit. */
+/* Times the group and those below it ran out of CPU quota; processes killed by their memory limits.
+ * -ENOTSUP quietly where the kernel does not count. */
 int cgroup_throttled(const struct cgroups *c, const char *path, uint64_t *ret);
 int cgroup_oom_kills(const struct cgroups *c, const char *path, uint64_t *ret);
 
@@ -84,16 +100,19 @@ struct pid_list {
     pid_t *v;
     size_t n, cap;
 };
-/* Every process in the group or below it, in any tree, without duplicates (appended). A group that is
- * not there has none. */
+/* Every process in the group or below it, in any tree, without duplicates (appended). A group that
+ * is not there has none. */
 int cgroup_pids(const struct cgroups *c, const char *path, struct pid_list *ret, struct err *err);
 void pid_list_release(struct pid_list *l);
-/* SIGKILLs everything in and below the group until it is empty (cgroup.kill where there is one, else
- * repeated rounds, freezing first on v1 where the freezer is mounted); -ETIMEDOUT naming a survivor.
- * The caller's loop must reap: pass it as a callback that is run between rounds (may be NULL). */
+/* SIGKILLs everything in and below the group until it is empty (cgroup.kill where there is one,
+ * else repeated rounds, freezing first on v1 where the freezer is mounted); -ETIMEDOUT naming a
+ * survivor. The caller's loop must reap: pass it as a callback that is run between rounds (may be
+ * NULL). A fork bomb cannot outrun it where there is a freezer or cgroup.kill. The caller itself is
+ * never killed. */
 int cgroup_kill(const struct cgroups *c, const char *path, uint64_t deadline_ns,
                 void (*between)(void *user), void *user, struct err *err);
-/* Removes the group and all below it, deepest first, in every tree; a group not there is success. */
+/* Removes the group and all below it, deepest first, in every tree; a group not there is success.
+ */
 int cgroup_remove(const struct cgroups *c, const char *path, struct err *err);
 /* Is there such a group in any tree? */
 bool cgroup_exists(const struct cgroups *c, const char *path);

@@ -15,12 +15,12 @@ struct monitor; /* open files of /proc/stat, /proc/pressure/cpu, /proc/vmstat, /
 struct reading {
     uint64_t mono_ns;
     uint64_t steal_ticks, busy_ticks, total_ticks; /* all CPUs, USER_HZ */
-    uint64_t psi_cpu_us;         /* UINT64_MAX: none */
+    uint64_t psi_cpu_us;                           /* UINT64_MAX: none */
     uint64_t swap_pages;
     uint64_t runnable;
     double loadavg;
-    uint64_t own_cpu_ns;         /* of the run's cgroup; UINT64_MAX unknown */
-    uint64_t kernel_log_lines;   /* lines seen so far; UINT64_MAX unknown */
+    uint64_t own_cpu_ns;       /* of the run's cgroup; UINT64_MAX unknown */
+    uint64_t kernel_log_lines; /* lines seen so far; UINT64_MAX unknown */
 };
 
 /* path: the run's cgroup. Never fails for lack of one source. */

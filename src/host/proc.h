@@ -1,6 +1,8 @@
-/* Processes as /proc shows them. Everything read here may belong to a hostile process: bounded.
+/* Processes as /proc shows them. Everything read here may belong to a hostile process: reads are
+ * bounded, and texts come back as printable ASCII.
  *
- * Layer: host. */
+ * Layer: host. All int functions return 0 or a negative errno, quietly: a process that is gone by
+ * the time it is looked at is the normal case. */
 #ifndef CUPEL_HOST_PROC_H
 #define CUPEL_HOST_PROC_H
 
@@ -11,14 +13,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Inode of /proc/PID/ns/NAME ("mnt", "pid", "net", "ipc", "uts", "user", "cgroup"); 0 if unreadable. */
+/* Inode of /proc/PID/ns/NAME ("mnt", "pid", "net", "ipc", "uts", "user", "cgroup"); 0 if
+ * unreadable. */
 uint64_t proc_ns_inode(pid_t pid, const char *name);
-/* Command line with blanks between the arguments, printable, at most size-1 bytes. */
+/* Command line with blanks between the arguments, printable, at most size-1 bytes; "" of a kernel
+ * thread or zombie. */
 int proc_cmdline(pid_t pid, char *dst, size_t size);
 int proc_comm(pid_t pid, char *dst, size_t size);
 int proc_exe(pid_t pid, char *dst, size_t size);
-pid_t proc_parent(pid_t pid);
-uint64_t proc_start_ticks(pid_t pid); /* field 22 of stat: with the pid, a process's identity */
-bool proc_alive(pid_t pid);           /* exists and is no zombie */
+pid_t proc_parent(pid_t pid); /* 0: none or gone */
+uint64_t
+proc_start_ticks(pid_t pid); /* field 22 of stat: with the pid, a process's identity; 0: gone */
+bool proc_alive(pid_t pid);  /* exists and is no zombie */
+/* Is it in the group (a path as in host/cgroup.h) or below it, in any hierarchy? The group may lie
+ * below another one: where cupel runs inside a container, /proc may show the path from outside. */
+bool proc_in_cgroup(pid_t pid, const char *group);
 
 #endif

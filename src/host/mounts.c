@@ -1,0 +1,160 @@
+#include "host/mounts.h"
+
+#include "base/vec.h"
+#include "host/mountinfo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+int mount_tmpfs(const char *path, uint64_t size_bytes, struct err *err)
+{
+    char options[64];
+    str_format(options, sizeof(options), "mode=755,size=%llu", (unsigned long long)size_bytes);
+    if (mount("cupel", path, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+        return err_errno(err, errno, "mount a tmpfs at %s", path);
+    return 0;
+}
+
+/* The path as mountinfo shows it. Its directory is resolved, its last name is not: a symbolic link
+ * put in the place of a directory of ours must not lead the unmounting somewhere else. */
+static int mount_path(const char *path, char dst[PATH_MAX], struct err *err)
+{
+    _cleanup_free_ char *dir = xstrdup(path);
+    for (size_t n = strlen(dir); n > 1 && dir[n - 1] == '/'; n--)
+        dir[n - 1] = '\0';
+    char *slash = strrchr(dir, '/');
+    if (dir[0] != '/' || !slash[1] || strcmp(slash, "/.") == 0 || strcmp(slash, "/..") == 0)
+        return err_set(err, ERR_BUG, EINVAL, "'%s' is no absolute path of a mount point", path);
+    _cleanup_free_ char *name = xstrdup(slash + 1);
+    *slash = '\0';
+    char parent[PATH_MAX];
+    if (!realpath(*dir ? dir : "/", parent))
+        return err_errno(err, errno, "find %s", path);
+    if (!str_format(dst, PATH_MAX, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, name))
+        return err_errno(err, ENAMETOOLONG, "find %s", path);
+    return 0;
+}
+
+static bool is_at_or_below(const char *point, const char *path)
+{
+    size_t n = strlen(path);
+    return strncmp(point, path, n) == 0 && (point[n] == '\0' || point[n] == '/');
+}
+
+static unsigned depth_of(const char *path)
+{
+    unsigned depth = 0;
+    for (; *path; path++)
+        depth += *path == '/';
+    return depth;
+}
+
+/* The deepest mount point at or below path, of equally deep ones the one that mountinfo names last
+ * (what lies on top of a stack of mounts is named last); or, with newest, simply the last. "" if
+ * there is none. */
+static int find_below(const char *path, bool newest, char ret[PATH_MAX], struct err *err)
+{
+    _cleanup_(str_release) struct str text = STR_INIT;
+    int r = mountinfo_read(&text, err);
+    if (r < 0)
+        return r;
+    ret[0] = '\0';
+    char *cursor = text.buf;
+    for (struct mountinfo m; mountinfo_next(&cursor, &m);)
+        if (is_at_or_below(m.point, path) && (newest || depth_of(m.point) >= depth_of(ret)))
+            if (!str_copy(ret, PATH_MAX, m.point))
+                return err_errno(err, ENAMETOOLONG, "unmount below %s", path);
+    return 0;
+}
+
+static bool unmount(const char *point)
+{
+    return umount2(point, UMOUNT_NOFOLLOW) == 0 ||
+           umount2(point, UMOUNT_NOFOLLOW | MNT_DETACH) == 0;
+}
+
+int mount_remove_below(const char *path, struct err *err)
+{
+    char full[PATH_MAX], point[PATH_MAX];
+    int r = mount_path(path, full, err);
+    if (r == -ENOENT || r == -ENOTDIR) {
+        err_clear(err);
+        return 0;
+    }
+    /* The bound is against a mount table that somebody refills as fast as it is emptied. */
+    for (unsigned round = 0; r == 0 && round < 4096; round++) {
+        r = find_below(full, false, point, err);
+        if (r < 0 || !point[0])
+            return r;
+        if (unmount(point))
+            continue;
+        /* The deepest may be hidden: something was mounted over one of its parents later. */
+        r = find_below(full, true, point, err);
+        if (r == 0 && point[0] && !unmount(point))
+            r = err_errno(err, errno, "unmount %s", point);
+    }
+    return r < 0 ? r : err_errno(err, EBUSY, "unmount everything below %s", path);
+}
+
+bool mount_is_point(const char *path)
+{
+    char full[PATH_MAX];
+    _cleanup_(str_release) struct str text = STR_INIT;
+    if (mount_path(path, full, NULL) < 0 || mountinfo_read(&text, NULL) < 0)
+        return false;
+    char *cursor = text.buf;
+    for (struct mountinfo m; mountinfo_next(&cursor, &m);)
+        if (strcmp(m.point, full) == 0)
+            return true;
+    return false;
+}
+
+struct cover_job {
+    const char *cover;
+    int fd;
+    int code;
+    const char *step;
+};
+
+/* A thread can have a mount namespace of its own (unshare gives it its own root and working
+ * directory first), so no child is needed, and nothing is left when it ends but the descriptor. */
+static void *make_covered(void *user)
+{
+    struct cover_job *job = user;
+    job->step = "make a mount namespace";
+    if (unshare(CLONE_NEWNS) < 0)
+        goto fail;
+    job->step = "stop mounts from spreading";
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+        goto fail;
+    job->step = "mount a tmpfs over";
+    if (mount("cupel", job->cover, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=64k") <
+        0)
+        goto fail;
+    job->step = "open the mount namespace";
+    job->fd = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (job->fd < 0)
+        goto fail;
+    return NULL;
+fail:
+    job->code = errno;
+    return NULL;
+}
+
+int mountns_with_cover(struct loop *l, const char *cover, int *ret_fd, struct err *err)
+{
+    struct cover_job job = {.cover = cover, .fd = -1, .step = ""};
+    pthread_t thread;
+    int code = pthread_create(&thread, NULL, make_covered, &job);
+    if (code != 0)
+        return err_errno(err, code, "cover %s: start a thread", cover);
+    pthread_join(thread, NULL);
+    if (job.code != 0)
+        return err_errno(err, job.code, "cover %s: %s", cover, job.step);
+    *ret_fd = job.fd;
+    return 0;
+}
