@@ -174,14 +174,15 @@ static int take_line(struct session *s, const char *line, size_t n, struct err *
         r = err_set(&bad, ERR_USAGE, EPROTO, "the nonce is not this session's");
     else if (r == 0 && !from_controller(in.type))
         r = err_set(&bad, ERR_USAGE, EPROTO, "a %s is not for a probe", frame_type_name(in.type));
-    else if (r == 0 && in.seq <= s->last_seq)
+    else if (r == 0 && in.seq <= s->last_seq && in.type != FRAME_BYE) /* an unasked bye has 0 */
         r = err_set(&bad, ERR_USAGE, EPROTO, "sequence number %llu after %llu",
                     (unsigned long long)in.seq, (unsigned long long)s->last_seq);
     if (r < 0) {
         answer_error(s, s->last_seq, "frame", &bad, NULL);
         return err_set(err, ERR_USAGE, bad.code, "%s", bad.msg);
     }
-    s->last_seq = in.seq;
+    if (in.seq > s->last_seq)
+        s->last_seq = in.seq;
     r = serve(s, &in, &out, &bad);
     if (r < 0)
         return answer_error(s, in.seq, frame_type_name(in.type), &bad, err);
