@@ -1,0 +1,162 @@
+/* Estimates and verdicts as JSON: what `show --json` prints and `export` stores under "summary". */
+#include "report/report.h"
+#include "report/words.h"
+
+#include <math.h>
+
+static json_t *number(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+/* Strings of ours are ASCII; what came from outside is made so. */
+static json_t *inert(const char *s)
+{
+    _cleanup_(str_release) struct str t = STR_INIT;
+    text_inert(&t, s);
+    return json_string(t.buf);
+}
+
+static json_t *estimate_json(const struct estimate *e)
+{
+    if (e->n == 0)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o, s:I}", "value", number(e->value), "lo", number(e->lo),
+                     "hi", number(e->hi), "level", number(e->level), "n", (json_int_t)e->n);
+}
+
+static json_t *flags_json(unsigned flags)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } names[] = {
+        {CELL_FLAG_ASYMMETRIC, "asymmetric"},  {CELL_FLAG_AUTOCORRELATED, "autocorrelated"},
+        {CELL_FLAG_NOT_STEADY, "not-steady"},  {CELL_FLAG_DRIFT, "clock-drift"},
+        {CELL_FLAG_TOO_FEW, "too-few-blocks"}, {CELL_FLAG_NOISY_ENV, "noisy-environment"},
+    };
+    json_t *a = json_array();
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (flags & names[i].bit)
+            json_array_append_new(a, json_string(names[i].name));
+    return a;
+}
+
+static json_t *failure_json(const struct cell_result *r)
+{
+    if (r->failed == 0)
+        return json_null();
+    return json_pack("{s:s, s:o, s:I, s:I, s:o, s:o}", "kind", err_kind_name(r->fail_kind), "text",
+                     inert(r->fail_text), "blocks_failed", (json_int_t)r->failed, "blocks_tried",
+                     (json_int_t)r->tried, "rate_lo", number(r->failure_lo), "rate_hi",
+                     number(r->failure_hi));
+}
+
+static json_t *latency_json(const struct cell_result *r)
+{
+    if (r->latency_n == 0)
+        return json_null();
+    return json_pack("{s:I, s:I, s:I, s:I}", "p50_ns", (json_int_t)r->p50_ns, "p90_ns",
+                     (json_int_t)r->p90_ns, "p99_ns", (json_int_t)r->p99_ns, "operations",
+                     (json_int_t)r->latency_n);
+}
+
+static json_t *result_json(const struct analysis *a, const struct cell_result *r)
+{
+    static const char *const statuses[] = {
+        [CELL_OK] = "ok",
+        [CELL_SOME_FAILED] = "some-failed",
+        [CELL_FAILED] = "failed",
+        [CELL_NOT_MEASURED] = "not-measured",
+    };
+    bool has = r->absolute.n > 0;
+    json_t *o = json_object();
+
+    json_object_set_new(o, "cell", json_string(a->head.plan.cells.v[r->cell].name));
+    json_object_set_new(o, "target", inert(a->head.plan.targets.v[r->target].label));
+    json_object_set_new(o, "base", json_boolean(r->is_base));
+    json_object_set_new(o, "status", json_string(statuses[r->status]));
+    json_object_set_new(o, "verdict",
+                        r->is_base || r->ratio.n == 0 ? json_null()
+                                                      : json_string(verdict_name(r->verdict)));
+    json_object_set_new(o, "ratio", estimate_json(&r->ratio));
+    json_object_set_new(o, "ns_per_op", estimate_json(&r->absolute));
+    json_object_set_new(o, "cpu_ns_per_op", estimate_json(&r->cpu));
+    json_object_set_new(o, "cpus_busy", number(has ? r->cpus_busy : NAN));
+    json_object_set_new(o, "n", json_integer((json_int_t)r->absolute.n));
+    json_object_set_new(o, "mean_ns", number(has ? r->mean_ns : NAN));
+    json_object_set_new(o, "variance_ns2", number(has ? r->variance_ns : NAN));
+    json_object_set_new(o, "overhead", number(has ? r->overhead : NAN));
+    json_object_set_new(o, "degradation", number(has ? r->degradation : NAN));
+    json_object_set_new(o, "sign_flip_p", number(r->is_base ? NAN : r->sign_flip_p));
+    json_object_set_new(o, "holm_p", number(r->is_base ? NAN : r->adjusted_p));
+    json_object_set_new(o, "lag1_r", number(has ? r->r1 : NAN));
+    json_object_set_new(o, "latency", latency_json(r));
+    json_object_set_new(o, "peak_memory_bytes",
+                        r->peak_memory_bytes ? json_integer((json_int_t)r->peak_memory_bytes)
+                                             : json_null());
+    json_object_set_new(o, "precise", json_boolean(r->precise));
+    json_object_set_new(o, "flags", flags_json(r->flags));
+    json_object_set_new(o, "failure", failure_json(r));
+    return o;
+}
+
+static json_t *targets_json(const struct analysis *a)
+{
+    json_t *targets = json_array();
+
+    for (size_t i = 0; i < a->n_targets; i++) {
+        json_t *o = json_object();
+        json_object_set_new(o, "target", inert(a->head.plan.targets.v[i].label));
+        json_object_set_new(o, "usable", json_boolean(a->targets[i].usable));
+        json_object_set_new(o, "reason",
+                            a->target_reason[i][0] ? inert(a->target_reason[i]) : json_null());
+        json_object_set_new(o, "geometric_mean",
+                            a->geomean ? estimate_json(&a->geomean[i]) : json_null());
+        json_array_append_new(targets, o);
+    }
+    return targets;
+}
+
+static json_t *warnings_json(const struct analysis *a)
+{
+    json_t *warnings = json_array();
+
+    for (size_t i = 0; i < a->n_warnings; i++) {
+        const struct warning *w = &a->warnings[i];
+        json_array_append_new(warnings, json_pack("{s:s, s:o, s:o, s:i, s:i, s:i}", "kind",
+                                                  warning_name(w->kind), "text", inert(w->text),
+                                                  "value", number(w->value), "block", (int)w->block,
+                                                  "target", (int)w->target, "cell", (int)w->cell));
+    }
+    return warnings;
+}
+
+json_t *report_summary_json(const struct analysis *a)
+{
+    const struct run_head *h = &a->head;
+    json_t *o = json_object(), *cells = json_array();
+    char id[RUN_ID_MAX], host[80];
+
+    str_format(id, sizeof(id), "r%lld", (long long)h->id);
+    report_hostname(h, host, sizeof(host));
+    for (size_t c = 0; c < a->n_cells; c++)
+        for (size_t t = 0; t < a->n_targets; t++)
+            json_array_append_new(cells, result_json(a, analysis_at(a, c, t)));
+    json_object_set_new(o, "run", json_string(id));
+    json_object_set_new(o, "uuid", json_string(h->uuid));
+    json_object_set_new(o, "status", json_string(h->status));
+    json_object_set_new(o, "host", json_string(host));
+    json_object_set_new(o, "suite", h->plan.suite[0] ? json_string(h->plan.suite) : json_null());
+    json_object_set_new(
+        o, "base", h->base < a->n_targets ? inert(h->plan.targets.v[h->base].label) : json_null());
+    json_object_set_new(o, "theta", number(h->plan.theta));
+    json_object_set_new(o, "blocks", json_integer((json_int_t)a->n_blocks));
+    json_object_set_new(o, "elapsed_ns", json_integer((json_int_t)a->elapsed_ns));
+    json_object_set_new(o, "smallest_resolvable", number(a->noise_floor));
+    json_object_set_new(o, "targets", targets_json(a));
+    json_object_set_new(o, "cells", cells);
+    json_object_set_new(o, "warnings", warnings_json(a));
+    return o;
+}

@@ -1,0 +1,99 @@
+/* The table as Markdown, for a README or an issue. */
+#include "report/report.h"
+#include "report/words.h"
+
+#include <math.h>
+
+/* Text from outside into a table cell: inert, and nothing of it is mark-up. */
+static void md_text(struct str *out, const char *s)
+{
+    _cleanup_(str_release) struct str inert = STR_INIT;
+
+    text_inert(&inert, s);
+    for (const char *p = inert.buf; *p; p++) {
+        if (strchr("|\\`*_<>[]!&~", *p))
+            str_addc(out, '\\');
+        str_addc(out, *p);
+    }
+}
+
+static void md_cell(const struct cell_words *w, struct str *out)
+{
+    const char *emphasis = w->tone == TONE_LOUD || w->tone == TONE_FAIL ? "**" : "";
+
+    str_addf(out, " %s%s", emphasis, w->sign);
+    if (w->number[0])
+        str_addf(out, " %s", w->number);
+    if (w->unit[0])
+        str_addf(out, " %s", w->unit);
+    if (w->half[0])
+        str_addf(out, " %s", w->half);
+    if (w->word[0])
+        str_addf(out, " %s", w->word);
+    str_addf(out, "%s |", emphasis);
+}
+
+static void md_head(const struct analysis *a, bool absolute, struct str *out)
+{
+    char host[80], elapsed[UNIT_TEXT];
+
+    report_hostname(&a->head, host, sizeof(host));
+    unit_elapsed(a->elapsed_ns, elapsed);
+    if (a->head.plan.suite[0])
+        str_addf(out, "%s on ", a->head.plan.suite);
+    else
+        str_addf(out, "%zu cells on ", a->n_cells);
+    md_text(out, host);
+    str_addf(out, ", %zu blocks in %s, base ", a->n_blocks, elapsed);
+    md_text(out, a->head.base < a->n_targets ? a->head.plan.targets.v[a->head.base].label : "none");
+    str_addf(out, "; %s, 95 %% intervals.\n\n|",
+             absolute ? "time per operation or rate" : "ratios of time per operation");
+}
+
+void report_markdown(const struct analysis *a, const struct report_options *o, struct str *out)
+{
+    const struct style style = {.utf8 = true};
+    const struct plan *p = &a->head.plan;
+    bool absolute = o->absolute || a->n_targets < 2;
+    char theta[UNIT_TEXT];
+    size_t columns = 0;
+
+    md_head(a, absolute, out);
+    str_add(out, " |");
+    for (uint32_t t = 0; t < a->n_targets; t++) {
+        if (!absolute && t == a->head.base)
+            continue;
+        str_addc(out, ' ');
+        md_text(out, p->targets.v[t].label);
+        str_add(out, " |");
+        columns++;
+    }
+    str_add(out, "\n|---|");
+    while (columns--)
+        str_add(out, "---|");
+    str_addc(out, '\n');
+    for (size_t c = 0; c < a->n_cells; c++) {
+        str_add(out, "| ");
+        md_text(out, p->cells.v[c].name);
+        str_add(out, " |");
+        for (uint32_t t = 0; t < a->n_targets; t++) {
+            struct cell_words w;
+            if (!absolute && t == a->head.base)
+                continue;
+            if (absolute)
+                cell_words_absolute(
+                    &style, analysis_at(a, c, t),
+                    p->cells.v[c].workload ? p->cells.v[c].workload->bytes_per_op : 0, &w);
+            else
+                cell_words_ratio(&style, analysis_at(a, c, t), &w);
+            md_cell(&w, out);
+        }
+        str_addc(out, '\n');
+    }
+    unit_percent(p->theta, theta);
+    if (!absolute)
+        str_addf(out,
+                 "\n= alike within %s, ≈ a difference under %s, ▲ slower, ▼ faster, ? unsure, "
+                 "✘ failed.\n",
+                 theta, theta);
+}

@@ -1,0 +1,46 @@
+/* Reports: a run as a table for a terminal, as Markdown, as CSV, as JSON, and one cell in detail.
+ *
+ * Layer: report. Reads what analyse gives (and, for samples and proofs, the store); measures and
+ * judges nothing. Everything is appended to a str; only cli prints. Text that came out of a
+ * runtime, a guest or an imported file is made inert before it is written.
+ *
+ *     struct report_options o = {.style = style};
+ *     report_table(&analysis, &o, &out); */
+#ifndef CUPEL_REPORT_REPORT_H
+#define CUPEL_REPORT_REPORT_H
+
+#include "analyse/analyse.h"
+#include "report/style.h"
+
+#include <jansson.h>
+
+struct report_options {
+    struct style style;
+    bool absolute;  /* values with units instead of ratios */
+    const char *db; /* put into the hints ("--db FILE"); NULL: the default file */
+};
+
+/* The table for a terminal: a row per cell, a column per target. */
+void report_table(const struct analysis *a, const struct report_options *o, struct str *out);
+/* The same as a Markdown table (always UTF-8, no colour, no width). */
+void report_markdown(const struct analysis *a, const struct report_options *o, struct str *out);
+/* One line per cell and target, every figure of cell_result; empty fields where there is none. */
+void report_summary_csv(const struct analysis *a, struct str *out);
+/* The same as JSON: {"base", "blocks", "cells": [...], "geometric_mean": [...], "warnings": [...]}.
+ * A new reference. Figures that do not exist are null. */
+json_t *report_summary_json(const struct analysis *a);
+/* One line per sample, failures as lines of their own. */
+int report_samples_csv(struct store *s, int64_t run, struct str *out, struct err *err);
+
+/* One cell on one target: values, host CPU, proof, blocks, how to repeat it. */
+int report_cell(struct store *s, const struct analysis *a, uint32_t cell, uint32_t target,
+                const struct report_options *o, struct str *out, struct err *err);
+int report_cell_json(struct store *s, const struct analysis *a, uint32_t cell, uint32_t target,
+                     json_t **ret, struct err *err);
+
+/* Shared by the above and by cli. The machine's host name out of the run's metadata, inert. */
+void report_hostname(const struct run_head *h, char *dst, size_t size);
+/* A command that measures this cell on this target again. */
+void report_again(const struct analysis *a, uint32_t cell, uint32_t target, struct str *out);
+
+#endif

@@ -1,0 +1,153 @@
+#include "report/words.h"
+
+#include <math.h>
+
+/* From which ratio on a difference gets two signs, and three. */
+#define LARGE 1.5
+#define HUGE_ 10.0
+
+const char *verdict_word(enum verdict v)
+{
+    switch (v) {
+    case VERDICT_SLOWER:
+        return "slower";
+    case VERDICT_FASTER:
+        return "faster";
+    case VERDICT_EQUIVALENT:
+        return "alike";
+    case VERDICT_SMALL:
+        return "slight";
+    default:
+        return "unsure";
+    }
+}
+
+const char *failure_word(enum err_kind k)
+{
+    switch (k) {
+    case ERR_TIMEOUT:
+        return "timed out";
+    case ERR_UNSUPPORTED:
+        return "unsupported";
+    case ERR_MEASUREMENT:
+        return "bad data";
+    case ERR_BUG:
+        return "a bug of cupel";
+    default:
+        return "failed";
+    }
+}
+
+void failure_sentence(const struct cell_result *r, struct str *out)
+{
+    char lo[UNIT_TEXT], hi[UNIT_TEXT];
+
+    str_add(out, failure_word(r->fail_kind));
+    if (r->status != CELL_SOME_FAILED)
+        return;
+    unit_percent(r->failure_lo, lo);
+    unit_percent(r->failure_hi, hi);
+    str_addf(out, " in %zu of %zu blocks", r->failed, r->tried);
+    if (isfinite(r->failure_lo) && isfinite(r->failure_hi))
+        str_addf(out, " (rate %s to %s)", lo, hi);
+}
+
+static void sign_set(const struct style *s, enum glyph g, unsigned n, struct cell_words *w)
+{
+    const char *one = style_glyph(s, g);
+
+    w->glyph = g;
+    w->sign[0] = '\0';
+    for (size_t len = 0; n > 0 && len + strlen(one) < sizeof(w->sign); n--, len += strlen(one))
+        str_copy(w->sign + len, sizeof(w->sign) - len, one);
+}
+
+static unsigned magnitude(double ratio)
+{
+    double r = ratio < 1 ? 1 / ratio : ratio;
+    return r >= HUGE_ ? 3 : r >= LARGE ? 2 : 1;
+}
+
+/* Failures and gaps: what happened stands where the number would. True if that is all there is. */
+static bool words_of_status(const struct style *s, const struct cell_result *r,
+                            struct cell_words *w)
+{
+    if (r->status == CELL_NOT_MEASURED) {
+        w->tone = TONE_QUIET;
+        sign_set(s, GLYPH_NONE, 1, w);
+        str_copy(w->word, sizeof(w->word), "not measured");
+        return true;
+    }
+    if (r->status == CELL_FAILED) {
+        bool unsupported = r->fail_kind == ERR_UNSUPPORTED;
+        w->tone = unsupported ? TONE_QUIET : TONE_FAIL;
+        sign_set(s, unsupported ? GLYPH_NONE : GLYPH_FAIL, 1, w);
+        str_copy(w->word, sizeof(w->word), failure_word(r->fail_kind));
+        return true;
+    }
+    if (r->status == CELL_SOME_FAILED) {
+        w->tone = TONE_FAIL;
+        sign_set(s, GLYPH_FAIL, 1, w);
+        str_format(w->word, sizeof(w->word), "%s %zu of %zu", failure_word(r->fail_kind), r->failed,
+                   r->tried);
+        return true;
+    }
+    return false;
+}
+
+static void half_set(const struct style *s, const struct estimate *e, double half,
+                     struct cell_words *w)
+{
+    char percent[UNIT_TEXT];
+
+    if (e->n == 0)
+        return;
+    unit_percent(half, percent);
+    str_format(w->half, sizeof(w->half), "%s%.20s", style_glyph(s, GLYPH_PLUS_MINUS), percent);
+}
+
+void cell_words_ratio(const struct style *s, const struct cell_result *r, struct cell_words *ret)
+{
+    double half = interval_half(r->ratio.lo, r->ratio.hi);
+
+    *ret = (struct cell_words){.tone = TONE_PLAIN};
+    if (words_of_status(s, r, ret))
+        return;
+    switch (r->verdict) {
+    case VERDICT_SLOWER:
+        ret->tone = magnitude(r->ratio.value) > 1 ? TONE_LOUD : TONE_NOTE;
+        sign_set(s, GLYPH_SLOWER, magnitude(r->ratio.value), ret);
+        break;
+    case VERDICT_FASTER:
+        ret->tone = TONE_GOOD;
+        sign_set(s, GLYPH_FASTER, magnitude(r->ratio.value), ret);
+        break;
+    case VERDICT_EQUIVALENT:
+        ret->tone = TONE_QUIET;
+        sign_set(s, GLYPH_EQUAL, 1, ret);
+        break;
+    case VERDICT_SMALL:
+        ret->tone = TONE_QUIET;
+        sign_set(s, GLYPH_SLIGHT, 1, ret);
+        break;
+    default:
+        sign_set(s, GLYPH_UNSURE, 1, ret);
+        break;
+    }
+    unit_ratio(r->ratio.value, half, ret->number);
+    half_set(s, &r->ratio, half, ret);
+    str_copy(ret->word, sizeof(ret->word), verdict_word(r->verdict));
+}
+
+void cell_words_absolute(const struct style *s, const struct cell_result *r, double bytes_per_op,
+                         struct cell_words *ret)
+{
+    *ret = (struct cell_words){.tone = TONE_PLAIN};
+    if (words_of_status(s, r, ret))
+        return;
+    if (bytes_per_op > 0)
+        unit_rate_parts(bytes_per_op / r->absolute.value * 1e9, ret->number, ret->unit);
+    else
+        unit_ns_parts(s, r->absolute.value, ret->number, ret->unit);
+    half_set(s, &r->absolute, interval_half(r->absolute.lo, r->absolute.hi), ret);
+}

@@ -1,0 +1,34 @@
+/* One cell of the table in pieces: its sign, its number, its interval and a word. What a terminal,
+ * a Markdown table and the cell's own page have in common.
+ *
+ * Layer: report. Plain data. */
+#ifndef CUPEL_REPORT_WORDS_H
+#define CUPEL_REPORT_WORDS_H
+
+#include "analyse/analyse.h"
+#include "report/style.h"
+#include "report/units.h"
+
+struct cell_words {
+    enum tone tone;
+    enum glyph glyph;
+    char sign[16];          /* the glyph, repeated for large differences: "▲▲▲" */
+    char number[UNIT_TEXT]; /* "1.08", "121"; "" where there is none */
+    char unit[UNIT_TEXT];   /* absolute values: "µs" */
+    char half[UNIT_TEXT];   /* "±0.9 %" */
+    char word[40];          /* "slower", "alike"; where there is no number: what happened */
+};
+
+/* The ratio to the base. */
+void cell_words_ratio(const struct style *s, const struct cell_result *r, struct cell_words *ret);
+/* Time per operation, or bytes per second for workloads that move bytes (bytes_per_op > 0). */
+void cell_words_absolute(const struct style *s, const struct cell_result *r, double bytes_per_op,
+                         struct cell_words *ret);
+/* "slower", "faster", "alike", "slight", "unsure". */
+const char *verdict_word(enum verdict v);
+/* "timed out", "unsupported", "bad data", "failed", "a bug of cupel". */
+const char *failure_word(enum err_kind k);
+/* The longer form for notes: "timed out in 2 of 11 blocks (4 to 52 %)". */
+void failure_sentence(const struct cell_result *r, struct str *out);
+
+#endif
