@@ -4,8 +4,9 @@
  * Layer: analyse. Pure with respect to the store: reads only.
  *
  * Per block b, cell and target: x_b = median over rounds of ln(y_target / y_base) within the round,
- * y = ns / ops, and the absolute value a_b = median over rounds of y. Blocks are the replicates. The
- * ratio is exp(Hodges-Lehmann of x), its interval the exact signed-rank one (stats/paired.h). */
+ * y = ns / ops, and the absolute value a_b = median over rounds of y. Blocks are the replicates.
+ * The ratio is exp(Hodges-Lehmann of x), its interval the exact signed-rank one (stats/paired.h).
+ */
 #ifndef CUPEL_ANALYSE_ANALYSE_H
 #define CUPEL_ANALYSE_ANALYSE_H
 
@@ -19,24 +20,26 @@
 /* An estimate with its interval; n = 0: none. All NAN where it cannot be computed. */
 struct estimate {
     double value, lo, hi;
-    double level;          /* achieved, e.g. .971 */
-    size_t n;              /* blocks */
+    double level; /* achieved, e.g. .971 */
+    size_t n;     /* blocks */
 };
 
 enum cell_status {
-    CELL_OK,               /* measured, no failure */
-    CELL_SOME_FAILED,      /* measured in some blocks, failed in others */
-    CELL_FAILED,           /* failed in every block it was tried in */
-    CELL_NOT_MEASURED      /* never tried (target unusable, run interrupted before it) */
+    CELL_OK,          /* measured, no failure */
+    CELL_SOME_FAILED, /* measured in some blocks, failed in others */
+    CELL_FAILED,      /* failed in every block it was tried in */
+    CELL_NOT_MEASURED /* never tried (target unusable, run interrupted before it) */
 };
 
 /* Data-quality remarks about one cell. */
-#define CELL_FLAG_ASYMMETRIC     1u  /* HL, median and mean of the log ratios differ by more than the half-width */
+#define CELL_FLAG_ASYMMETRIC                                                                       \
+    1u /* HL, median and mean of the log ratios differ by more than the half-width */
 #define CELL_FLAG_AUTOCORRELATED 2u  /* |lag-1 r| above 1.645/sqrt(n) */
 #define CELL_FLAG_NOT_STEADY     4u  /* first third of the blocks differs from the rest */
 #define CELL_FLAG_DRIFT          8u  /* guest clock off by more than 1 % */
 #define CELL_FLAG_TOO_FEW        16u /* fewer blocks than an interval needs */
-#define CELL_FLAG_NOISY_ENV      32u /* a covariate passed its threshold in more than a tenth of the blocks */
+#define CELL_FLAG_NOISY_ENV                                                                        \
+    32u /* a covariate passed its threshold in more than a tenth of the blocks */
 
 struct cell_result {
     uint32_t cell, target;
@@ -46,48 +49,53 @@ struct cell_result {
     double failure_lo, failure_hi; /* Clopper-Pearson 95 % of the failure rate */
     enum err_kind fail_kind;       /* of the first failure */
     char fail_text[480];
-    struct estimate ratio;         /* time per operation against the base; > 1 is slower */
-    struct estimate absolute;      /* ns per operation, median over blocks */
-    struct estimate cpu;           /* host CPU ns per operation of the whole sandbox */
-    double cpus_busy;              /* host CPU time / wall time while its slices ran; NAN unknown */
-    double mean_ns, variance_ns;   /* of the per-block values, sample variance (n-1) */
+    struct estimate ratio;       /* time per operation against the base; > 1 is slower */
+    struct estimate absolute;    /* ns per operation, median over blocks */
+    struct estimate cpu;         /* host CPU ns per operation of the whole sandbox */
+    double cpus_busy;            /* host CPU time / wall time while its slices ran; NAN unknown */
+    double mean_ns, variance_ns; /* of the per-block values, sample variance (n-1) */
     double base_mean_ns;
-    double overhead;               /* the paper's formula (1) on mean performance (1/time): |v - n| / n */
-    double degradation;            /* signed: positive is worse */
-    double r1;                     /* lag-1 autocorrelation of the log ratios */
-    double sign_flip_p;            /* within-block sign flip; NAN for the base */
-    double adjusted_p;             /* Holm over the run's non-base cells */
-    uint64_t p50_ns, p90_ns, p99_ns; /* median over blocks of each block's latency quantile; 0 none */
-    size_t latency_n;              /* operations timed, all blocks */
-    uint64_t peak_memory_bytes;    /* highest over blocks; 0 unknown */
+    double overhead;    /* the paper's formula (1) on mean performance (1/time): |v - n| / n */
+    double degradation; /* signed: positive is worse */
+    double r1;          /* lag-1 autocorrelation of the log ratios */
+    double sign_flip_p; /* within-block sign flip; NAN for the base */
+    double adjusted_p;  /* Holm over the run's non-base cells */
+    uint64_t p50_ns, p90_ns,
+        p99_ns;                 /* median over blocks of each block's latency quantile; 0 none */
+    size_t latency_n;           /* operations timed, all blocks */
+    uint64_t peak_memory_bytes; /* highest over blocks; 0 unknown */
     unsigned flags;
     enum verdict verdict;
-    bool precise;                  /* the stopping rule is satisfied */
+    bool precise; /* the stopping rule is satisfied */
 };
 
 struct analysis {
     struct run_head head;
     size_t n_targets, n_cells;
-    struct target_row *targets;    /* n_targets */
-    char (*target_reason)[240];    /* why a target was not measured, "" if it was */
-    struct cell_result *results;   /* n_cells * n_targets, cell-major */
+    struct target_row *targets;  /* n_targets */
+    char (*target_reason)[240];  /* why a target was not measured, "" if it was */
+    struct cell_result *results; /* n_cells * n_targets, cell-major */
     struct warning *warnings;
     size_t n_warnings;
-    size_t n_blocks;               /* complete ones */
-    struct estimate *geomean;      /* per target, over its measured cells (block bootstrap) */
-    double noise_floor;            /* smallest half-width-resolvable difference seen: median MDE; NAN */
+    size_t n_blocks;          /* complete ones */
+    struct estimate *geomean; /* per target, over its measured cells (block bootstrap) */
+    double noise_floor;       /* smallest half-width-resolvable difference seen: median MDE; NAN */
     uint64_t elapsed_ns;
 };
 
 int analyse_run(struct store *s, int64_t run, struct analysis *ret, struct err *err);
+/* As analyse_run without the composites over cells (geomean stays NAN), whose bootstrap takes
+ * longer than all the rest: for looks between blocks. */
+int analyse_progress(struct store *s, int64_t run, struct analysis *ret, struct err *err);
 void analysis_release(struct analysis *a);
 const struct cell_result *analysis_at(const struct analysis *a, size_t cell, size_t target);
 
-/* The per-block series behind a cell, for the cell view, the export and the reports. Arrays of n. */
+/* The per-block series behind a cell, for the cell view, the export and the reports. Arrays of n.
+ */
 struct cell_series {
     size_t n;
     uint32_t *block;
-    double *log_ratio;   /* NAN for the base or a block without both */
+    double *log_ratio; /* NAN for the base or a block without both */
     double *ns_per_op;
     double *cpu_per_op;
 };

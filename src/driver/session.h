@@ -1,7 +1,7 @@
 /* A live probe inside a target, spoken to over its standard input and output.
  *
- * Layer: driver. Sessions are asynchronous: post a frame to each of several, then wait for whichever
- * answers first. While slices run the controller sleeps in the loop.
+ * Layer: driver. Sessions are asynchronous: post a frame to each of several, then wait for
+ * whichever answers first. While slices run the controller sleeps in the loop.
  *
  *     session_post(a, &frame_a, &err);
  *     session_post(b, &frame_b, &err);
@@ -25,35 +25,44 @@
 
 /* What the driver can promise about this session. */
 struct session_caps {
-    pid_t pid;                /* host pid of the payload or sandbox, 0: none */
+    pid_t pid;                    /* host pid of the payload or sandbox, 0: none */
     char cgroup[CGROUP_PATH_MAX]; /* "" none: no CPU set, no host CPU time */
-    bool eof_reaches_us;      /* closing our end ends it, its end shows as end of file */
-    char dir_rootfs[128];     /* directories for fs workloads, as the guest names them; "" not there */
+    bool eof_reaches_us;          /* closing our end ends it, its end shows as end of file */
+    uint64_t warm_up_ns;  /* after its start, until its clock runs as it will (gVisor: 1.2 s) */
+    char dir_rootfs[128]; /* directories for fs workloads, as the guest names them; "" not there */
     char dir_tmpfs[128];
     char dir_bind[128];
 };
 
 struct session {
     struct session_caps caps;
-    unsigned number;          /* running number in the run */
+    unsigned number; /* running number in the run */
     char nonce[WIRE_NONCE_SIZE];
     struct frame_hello hello;
-    char *proof;              /* JSON object text; owned */
-    uint64_t launch_ns;       /* first verb to hello */
+    char *proof;               /* JSON object text; owned */
+    uint64_t launch_ns;        /* first verb to hello */
     struct cgroup_meter meter; /* fd -1: none */
     /* Below: session.c and the drivers only. */
     struct loop *loop;
     int fd_in, fd_out, fd_err;
-    struct loop_source *src_out, *src_err;
+    struct loop_source *src_in, *src_out, *src_err; /* src_in: only while a frame is half written */
     struct line_reader lines;
     uint64_t seq;
+    enum frame_type asked; /* of the outstanding request; FRAME_NONE while hello is awaited */
     bool waiting, answered, broken;
+    bool news;      /* an answer or a failure that sessions_wait_any has not returned yet */
+    bool leaving;   /* bye was said: the end of the stream is no failure */
+    bool ended;     /* broken by the end of its output: session_exited knows more */
+    bool *wake;     /* set true at the next news; NULL: nobody waits */
+    struct str out; /* the frame being written, and how far */
+    size_t out_sent;
+    uint64_t err_bytes; /* bytes of standard error since the last post */
     struct frame answer;
     struct err failure;
     uint64_t posted_ns, answered_ns;
-    char err_tail[2048];      /* last bytes of standard error, printable */
+    char err_tail[2048]; /* last bytes of standard error, printable */
     size_t err_tail_len;
-    void *priv;               /* the driver's */
+    void *priv; /* the driver's */
 };
 
 /* For drivers: takes the descriptors (all owned from here on), draws nothing itself. */
@@ -63,24 +72,36 @@ int session_new(struct loop *l, const char *nonce, int fd_in, int fd_out, int fd
 int session_hello(struct session *s, uint64_t deadline_ns, struct err *err);
 void session_free(struct session *s);
 void session_nonce(char dst[WIRE_NONCE_SIZE]);
-/* Declares it broken (the driver saw its process die). First reason wins. */
+/* Declares it broken (the driver saw its process die). First reason wins. What was outstanding is
+ * over: sessions_wait_any returns it. */
 void session_break(struct session *s, enum err_kind kind, int code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* The driver's watch saw its process end: reads what it still said, then breaks it with the exit
+ * status (and `why`, e.g. "its memory limit", unless NULL) if that was not its answer to bye. */
+void session_exited(struct session *s, int wait_status, const char *why);
+/* Reads what is there of standard error and gives its last line, printable; "" if there is none. */
+const char *session_err_line(struct session *s, char *dst, size_t size);
+
 /* Sends f (type and content set; nonce and seq are filled in). */
 int session_post(struct session *s, struct frame *f, struct err *err);
-/* Waits until one of the sessions has its answer or is broken; -ETIMEDOUT. NULL entries are skipped,
- * and so are sessions with nothing outstanding. */
+/* Waits until one of the sessions has its answer or is broken; -ETIMEDOUT. NULL entries are
+ * skipped, and so are sessions with nothing outstanding. */
 int sessions_wait_any(struct loop *l, struct session *const *set, size_t n, uint64_t deadline_ns,
                       struct session **ret, struct err *err);
-/* The answer to the last post, or NULL if broken or none. Time from post to answer as the controller
- * saw it: session_control_ns. */
+/* The answer to the last post, or NULL if broken or none. Time from post to answer as the
+ * controller saw it: session_control_ns. */
 const struct frame *session_answer(const struct session *s);
 uint64_t session_control_ns(const struct session *s);
 /* 0 if it is well; else its failure copied to err. */
 int session_failure(const struct session *s, struct err *err);
-/* post + wait + expected type; an error frame becomes ERR_MEASUREMENT (ENOSYS, EOPNOTSUPP, ENOTSUP:
- * ERR_UNSUPPORTED) "where: text". On a time-out the session is broken. */
+/* Waits for the answer to the last post, of the expected type; an error frame becomes
+ * ERR_MEASUREMENT (ENOSYS, EOPNOTSUPP, ENOTSUP: ERR_UNSUPPORTED) "where: text". On a time-out the
+ * session is broken; `doing` names the request in its message. ret may be NULL. -EINTR: the answer
+ * is still outstanding. */
+int session_await(struct session *s, enum frame_type expect, const char *doing,
+                  uint64_t deadline_ns, const struct frame **ret, struct err *err);
+/* session_post and session_await. */
 int session_call(struct session *s, struct frame *f, enum frame_type expect, uint64_t deadline_ns,
                  const struct frame **ret, struct err *err);
 

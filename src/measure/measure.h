@@ -1,15 +1,16 @@
 /* A run: from a plan to a stored result.
  *
- * Layer: measure. measure_run owns the whole course: site, ledger, preflight of the targets, blocks,
- * analysis between blocks, stopping, clean-up. It reports what happens through `struct progress`
- * callbacks, which a terminal, a log or a test may implement; they are called between slices only,
- * never inside one.
+ * Layer: measure. measure_run owns the whole course: site, ledger, preflight of the targets,
+ * blocks, analysis between blocks, stopping, clean-up. It reports what happens through `struct
+ * progress` callbacks, which a terminal, a log or a test may implement; they are called between
+ * slices only, never inside one.
  *
  *     struct measure_options o = {.plan = &plan, .store = store, .probe = path, ...};
  *     struct measure_result res;
  *     measure_run(&o, &progress, &res, &err);
  *
- * Interrupt (SIGINT, SIGTERM): the run ends in order, keeps what was measured, status "interrupted". */
+ * Interrupt (SIGINT, SIGTERM): the run ends in order, keeps what was measured, status
+ * "interrupted". */
 #ifndef CUPEL_MEASURE_MEASURE_H
 #define CUPEL_MEASURE_MEASURE_H
 
@@ -18,14 +19,14 @@
 #include "store/store.h"
 
 struct progress_state {
-    int64_t run;              /* r<id> */
+    int64_t run; /* r<id> */
     size_t n_targets, n_cells;
-    unsigned block;           /* 1-based, the one that runs; 0: before the first */
-    unsigned max_blocks;      /* 0 unknown */
+    unsigned block;                 /* 1-based, the one that runs; 0: before the first */
+    unsigned max_blocks;            /* 0 unknown */
     uint64_t elapsed_ns, budget_ns; /* budget 0: none */
-    uint64_t left_ns;         /* estimate until the end; UINT64_MAX unknown */
-    size_t cells_open;        /* cell x target pairs not yet precise */
-    size_t cells_total;       /* pairs that are measured at all (base excluded) */
+    uint64_t left_ns;               /* estimate until the end; UINT64_MAX unknown */
+    size_t cells_open;              /* cell x target pairs not yet precise */
+    size_t cells_total;             /* pairs that are measured at all (base excluded) */
 };
 
 struct progress {
@@ -45,17 +46,17 @@ struct progress {
 struct measure_options {
     const struct plan *plan;
     struct store *store;
-    const char *probe;        /* absolute path of the static probe */
+    const char *probe; /* absolute path of the static probe */
     const char *state_dir;
-    const char *command;      /* as typed, for the record */
-    int64_t resume;           /* run to go on with, 0: a new one (plan is then taken from the store) */
+    const char *command; /* as typed, for the record */
+    int64_t resume;      /* run to go on with, 0: a new one (plan is then taken from the store) */
     struct loop *loop;
     const struct machine *machine;
 };
 
 struct measure_result {
     int64_t run;
-    size_t cells_measured;    /* cell x target */
+    size_t cells_measured; /* cell x target */
     size_t cells_failed;
     bool interrupted;
 };
@@ -64,10 +65,11 @@ int measure_run(const struct measure_options *o, const struct progress *progress
                 struct measure_result *ret, struct err *err);
 
 /* What every known target (or those given) is on this machine; n_targets 0: all proposals. Without
- * `start` only looks; with it each usable one is really started once under a deadline. */
-int measure_doctor(struct loop *l, const struct machine *m, const char *state_dir, const char *probe,
-                   const struct target *targets, size_t n_targets, bool start,
-                   struct target_infos *ret, struct err *err);
+ * `start` only looks; with it each usable one is really started once under a deadline. Of progress
+ * only starting, target_state and failure are called. */
+int measure_doctor(struct loop *l, const struct machine *m, const char *state_dir,
+                   const char *probe, const struct target *targets, size_t n_targets, bool start,
+                   const struct progress *progress, struct target_infos *ret, struct err *err);
 
 /* target_info as the JSON object that the store keeps (malloced). */
 char *target_info_json(const struct target_info *info);

@@ -2,6 +2,30 @@
  * which JSON is a part) reads and writes it, the store keeps it, so that a run can be repeated or
  * carried to another machine.
  *
+ *
+ *     targets: [host, runc, "new=oci:/opt/b/runsc:systrap"]
+ *     suite: quick                      # and, or instead:
+ *     workloads:
+ *       - fs.*                          # names and globs as on the command line
+ *       - mem.triad: {array_bytes: 64M} # with parameters of its own
+ *     parameters: {limit: 10000}        # for every workload that has such a parameter
+ *     limits: {cpus: 1.5, memory: 512M, pids: 100}
+ *     base: host
+ *     seed: 42
+ *     theta: 2%
+ *     precision: 1%
+ *     blocks: 20
+ *     repeats: 0
+ *     budget: 4m
+ *     interval: 0
+ *     settle: 1s
+ *     slice: 20ms
+ *     rounds: 10
+ *     solo: no
+ *
+ * Every key may be left out: the fields then keep what plan_init gives, and a plan without targets
+ * or cells is the caller's to complete. `share` is no part of a plan file: it is said on the spot.
+ *
  * Layer: model. Ownership: plan_release frees the arrays. */
 #ifndef CUPEL_MODEL_PLAN_H
 #define CUPEL_MODEL_PLAN_H
@@ -11,6 +35,7 @@
 #include "model/target.h"
 #include "model/workload.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct limits {
@@ -20,38 +45,64 @@ struct limits {
 };
 
 struct plan {
-    char suite[24];        /* "" when made of workloads alone */
+    char suite[24]; /* "" when made of workloads alone */
     VEC(struct target) targets;
     VEC(struct cell) cells;
     char base[TARGET_LABEL_MAX]; /* "": host where present, else the first target */
     struct limits limits;
-    uint64_t seed;         /* 0: drawn at start */
-    double theta;          /* practical threshold, .02 */
-    double precision;      /* wanted half-width of the ratio; 0: theta / 2 */
-    unsigned blocks;       /* most blocks; 0: as many as the budget allows */
-    unsigned repeats;      /* > 0: exactly so many blocks, no early looks, no dropping out */
-    uint64_t budget_ns;    /* 0: none */
-    uint64_t interval_ns;  /* pause between blocks */
-    uint64_t settle_ns;    /* wait between the start of the targets and the first recording */
-    uint64_t slice_ns;     /* length of a slice */
-    unsigned rounds;       /* slices of each target per block and cell */
-    bool solo;             /* targets one at a time within a block */
-    bool share;            /* go on although another run measures on this machine */
+    uint64_t seed;        /* 0: drawn at start */
+    double theta;         /* practical threshold, .02 */
+    double precision;     /* wanted half-width of the ratio; 0: theta / 2 */
+    unsigned blocks;      /* most blocks; 0: as many as the budget allows */
+    unsigned repeats;     /* > 0: exactly so many blocks, no early looks, no dropping out */
+    uint64_t budget_ns;   /* 0: none */
+    uint64_t interval_ns; /* pause between blocks */
+    uint64_t settle_ns;   /* wait between the start of the targets and the first recording */
+    uint64_t slice_ns;    /* length of a slice */
+    unsigned rounds;      /* slices of each target per block and cell */
+    bool solo;            /* targets one at a time within a block */
+    bool share;           /* go on although another run measures on this machine */
 };
 
 #define PLAN_THETA    0.02
 #define PLAN_SLICE_NS (20 * 1000 * 1000)
 #define PLAN_ROUNDS   10
 
+/* Bounds, for the command line too. */
+#define PLAN_TARGETS_MAX    64
+#define PLAN_BLOCKS_MAX     100000u
+#define PLAN_ROUNDS_MAX     1000u
+#define PLAN_SLICE_MIN_NS   (1000 * 1000)
+#define PLAN_SLICE_MAX_NS   UINT64_C(10000000000)
+#define PLAN_TIME_MAX_NS    (UINT64_C(30) * 24 * 3600 * 1000000000) /* 30 days */
+#define PLAN_FRACTION_MAX   .5                                      /* theta, precision */
+#define PLAN_LIMIT_CPUS_MAX 65536.0
+
 void plan_init(struct plan *p);
 void plan_release(struct plan *p);
+/* Releases what `to` (initialised) held and makes it a copy with arrays of its own. */
+void plan_copy(struct plan *to, const struct plan *from);
 
-/* YAML through libyaml's node marks: ERR_USAGE "my.yaml:7:3: unknown key "metrik"; expected one of
- * ..." for unknown keys, wrong types, bad values; nothing is half applied. `name` is used in
+/* Reads YAML: ERR_USAGE "my.yaml:7:3: unknown key "metrik"; expected one of ..." for unknown,
+ * double and misplaced keys, wrong types, bad values; ret is untouched then. `name` is used in
  * messages. drivers as in target_parse. */
 int plan_parse(const char *text, size_t n, const char *name, const char *const *drivers,
                size_t n_drivers, struct plan *ret, struct err *err);
+/* Appends YAML that plan_parse reads to an equal plan, on this machine or another: cells one by one
+ * with all their parameters, so it means the same when a suite has changed. The suite is written as
+ * `from_suite`, which names it and adds nothing; the number of workers is derived anew from the
+ * CPUs. */
 int plan_format(const struct plan *p, struct str *out, struct err *err);
+/* All that a plan file holds; `share` and the cells' workers do not count. */
+bool plan_equal(const struct plan *a, const struct plan *b);
+
+/* Adds the cells of a suite, or those a pattern selects (cells_select), leaving out what is there
+ * already. ERR_USAGE with the nearest name. */
+int plan_add_suite(struct plan *p, const char *suite, struct err *err);
+int plan_add_cells(struct plan *p, const char *pattern, struct err *err);
+/* As the function says, for p->targets and with a bound on their number. */
+int plan_add_target(struct plan *p, const char *text, const char *const *drivers, size_t n_drivers,
+                    struct err *err);
 
 /* Index of the base target: by label, else the first of driver host, else 0. ERR_USAGE if the label
  * is none of them. */

@@ -52,9 +52,14 @@ void store_close(struct store *s);
 /* Writing. run_new inserts head, targets and cells; sets head->id. */
 int store_run_new(struct store *s, struct run_head *head, const struct target_row *targets,
                   struct err *err);
+/* "running" again, when a run is resumed. */
+int store_run_status(struct store *s, int64_t run, const char *status, struct err *err);
 int store_run_end(struct store *s, int64_t run, const char *status, struct err *err);
 int store_block(struct store *s, int64_t run, const struct block_record *b, struct err *err);
 int store_session(struct store *s, int64_t run, const struct session_record *r, struct err *err);
+/* CPUs burned while idle, of the latest session of that target in that block. */
+int store_session_idle(struct store *s, int64_t run, uint32_t block, uint32_t target, double idle_cpu,
+                       struct err *err);
 int store_trial(struct store *s, int64_t run, const struct trial *t, struct err *err);
 int store_warning(struct store *s, int64_t run, const struct warning *w, struct err *err);
 

@@ -1,0 +1,185 @@
+#include "analyse/series.h"
+
+#include "stats/describe.h"
+#include "wire/hist.h"
+
+#include <math.h>
+
+/* As measure/warn.c has them: what makes a trial's surroundings noisy. */
+#define STEAL_MAX  .01
+#define OTHERS_MAX .10
+
+static void scratch_reserve(struct scratch *s, size_t n)
+{
+    if (s->cap >= n)
+        return;
+    s->a = xreallocarray(s->a, n, sizeof(double));
+    s->b = xreallocarray(s->b, n, sizeof(double));
+    s->cap = n;
+}
+
+void scratch_release(struct scratch *s)
+{
+    free(s->a);
+    free(s->b);
+    free(s->hist);
+    *s = (struct scratch){0};
+}
+
+void pair_data_release(struct pair_data *d)
+{
+    VEC_RELEASE(&d->values);
+}
+
+static const struct part *find_part(const struct trial *t, uint32_t target)
+{
+    VEC_FOREACH (&t->parts, struct part, p)
+        if (p->target == target)
+            return p;
+    return NULL;
+}
+
+static const struct sample *find_round(const struct part *p, uint32_t round)
+{
+    VEC_FOREACH (&p->samples, struct sample, s)
+        if (s->round == round)
+            return s;
+    return NULL;
+}
+
+static double per_op(const struct sample *s)
+{
+    return s->ops ? (double)s->ns / (double)s->ops : NAN;
+}
+
+/* Within a round target and base ran close together: what slows the machine for longer than a round
+ * falls out of the ratio. */
+static double median_log_ratio(const struct part *p, const struct part *base, struct scratch *s)
+{
+    size_t n = 0;
+
+    if (!base || base->outcome != OUTCOME_OK)
+        return NAN;
+    VEC_FOREACH (&p->samples, struct sample, x) {
+        const struct sample *y = find_round(base, x->round);
+        double d = y ? log(per_op(x) / per_op(y)) : NAN;
+
+        if (isfinite(d))
+            s->a[n++] = d;
+    }
+    return n ? describe_median(s->a, n) : NAN;
+}
+
+static void fill_costs(const struct part *p, struct scratch *s, struct block_value *v)
+{
+    double cpu = 0, wall = 0;
+    size_t n = 0, n_cpu = 0;
+
+    VEC_FOREACH (&p->samples, struct sample, x) {
+        if (x->ops == 0)
+            continue;
+        s->a[n++] = per_op(x);
+        if (x->cpu_ns == UINT64_MAX)
+            continue;
+        s->b[n_cpu++] = (double)x->cpu_ns / (double)x->ops;
+        cpu += (double)x->cpu_ns;
+        wall += (double)x->control_ns;
+    }
+    v->ns_per_op = n ? describe_median(s->a, n) : NAN;
+    v->cpu_per_op = n_cpu ? describe_median(s->b, n_cpu) : NAN;
+    v->busy = wall > 0 ? cpu / wall : NAN;
+}
+
+/* One quantile a launch; percentiles of different launches are never averaged. */
+static void fill_latency(const struct part *p, struct scratch *s, struct block_value *v)
+{
+    if (!p->hist)
+        return;
+    if (!s->hist)
+        s->hist = xmalloc(sizeof(*s->hist));
+    if (hist_decode(p->hist, s->hist, NULL) < 0 || s->hist->total == 0)
+        return;
+    v->p50 = hist_quantile(s->hist, .5);
+    v->p90 = hist_quantile(s->hist, .9);
+    v->p99 = hist_quantile(s->hist, .99);
+    v->latency_n = s->hist->total;
+}
+
+static bool trial_noisy(const struct trial *t)
+{
+    const struct covariates *c = &t->covariates;
+    double ns = (double)(t->end_ns - t->start_ns);
+
+    return c->steal > STEAL_MAX ||
+           (c->others_cpu_ns != UINT64_MAX && ns > 0 &&
+            (double)c->others_cpu_ns / ns > OTHERS_MAX) ||
+           (c->swap_pages != UINT64_MAX && c->swap_pages > 0);
+}
+
+static void note_failure(struct pair_data *d, const struct part *p)
+{
+    if (d->failed++ > 0)
+        return;
+    d->fail_kind = p->fail_kind;
+    str_copy(d->fail_text, sizeof(d->fail_text), p->fail_text);
+}
+
+int pair_data_add(struct pair_data *d, const struct trial *t, uint32_t target, uint32_t base,
+                  struct scratch *s, struct err *err)
+{
+    const struct part *p = find_part(t, target);
+    struct block_value v = {.block = t->block};
+
+    if (!p)
+        return 0;
+    d->tried++;
+    if (p->outcome != OUTCOME_OK) {
+        note_failure(d, p);
+        return 0;
+    }
+    scratch_reserve(s, p->samples.n + 1);
+    fill_costs(p, s, &v);
+    if (!isfinite(v.ns_per_op))
+        return err_set(err, ERR_MEASUREMENT, 22, "block %u has a part without samples", t->block);
+    v.log_ratio = target == base ? NAN : median_log_ratio(p, find_part(t, base), s);
+    v.drift = p->clock_drift;
+    v.noisy = trial_noisy(t);
+    fill_latency(p, s, &v);
+    if (p->peak_memory_bytes > d->peak_memory_bytes)
+        d->peak_memory_bytes = p->peak_memory_bytes;
+    VEC_PUSH(&d->values, v);
+    return 0;
+}
+
+size_t pair_data_column(const struct pair_data *d, double (*get)(const struct block_value *v),
+                        double *out)
+{
+    size_t n = 0;
+
+    VEC_FOREACH (&d->values, struct block_value, v) {
+        double x = get(v);
+        if (isfinite(x))
+            out[n++] = x;
+    }
+    return n;
+}
+
+double value_log_ratio(const struct block_value *v)
+{
+    return v->log_ratio;
+}
+
+double value_ns(const struct block_value *v)
+{
+    return v->ns_per_op;
+}
+
+double value_cpu(const struct block_value *v)
+{
+    return v->cpu_per_op;
+}
+
+double value_busy(const struct block_value *v)
+{
+    return v->busy;
+}

@@ -1,0 +1,291 @@
+#include "measure/course.h"
+
+#include <errno.h>
+#include <math.h>
+
+/* How long idle targets are watched for what they burn. */
+#define IDLE_WATCH_NS (200 * NS_PER_MS)
+#define IDLE_BUSY_MAX .01 /* CPUs */
+
+/* Targets that take part in the cell, into idx. The base goes on as long as anything is compared
+ * with it, and where it is the only usable target, until it is precise itself; 0: nothing is left
+ * to do. */
+static size_t cell_targets(struct course *c, size_t cell, size_t *idx)
+{
+    size_t n = 0, open = 0;
+
+    for (size_t t = 0; t < c->n_targets; t++) {
+        const struct pair *p = course_pair(c, t, cell);
+
+        if (!c->slots[t].info.usable || p->given_up)
+            continue;
+        if (p->closed && t != c->base)
+            continue;
+        idx[n++] = t;
+        open += !p->closed && (t != c->base || c->usable_targets == 1);
+    }
+    return open ? n : 0;
+}
+
+/* Every target that takes part in any cell of this block. */
+static size_t block_targets(struct course *c, bool *in)
+{
+    _cleanup_free_ size_t *idx = xcalloc(c->n_targets, sizeof(*idx));
+    size_t count = 0;
+
+    for (size_t t = 0; t < c->n_targets; t++)
+        in[t] = false;
+    for (size_t k = 0; k < c->n_cells; k++) {
+        size_t n = cell_targets(c, k, idx);
+        for (size_t i = 0; i < n; i++)
+            in[idx[i]] = true;
+    }
+    for (size_t t = 0; t < c->n_targets; t++)
+        count += in[t];
+    return count;
+}
+
+/* Waits without a glance at anything else until the time has come; an interrupt ends it. */
+static int wait_until(struct course *c, uint64_t deadline_ns, struct err *err)
+{
+    const bool never = false;
+    int r = loop_run_until(c->o->loop, &never, deadline_ns, NULL);
+
+    if (r == -EINTR)
+        return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
+    return 0;
+}
+
+/* CPU time each idle session burns, over a short while in which nothing is asked of any. */
+static int watch_idle(struct course *c, unsigned block, struct err *err)
+{
+    _cleanup_free_ uint64_t *before = xcalloc(c->n_targets, sizeof(*before));
+    uint64_t from = time_mono_ns();
+    int r;
+
+    for (size_t t = 0; t < c->n_targets; t++)
+        if (c->slots[t].session && c->slots[t].session->meter.fd >= 0)
+            cgroup_meter_read(&c->slots[t].session->meter, &before[t]);
+    r = wait_until(c, time_deadline(IDLE_WATCH_NS), err);
+    if (r < 0)
+        return r;
+    for (size_t t = 0; t < c->n_targets; t++) {
+        struct session *s = c->slots[t].session;
+        uint64_t after;
+        double busy;
+
+        if (!s || s->meter.fd < 0 || cgroup_meter_read(&s->meter, &after) < 0)
+            continue;
+        busy = (double)(after - before[t]) / (double)(time_mono_ns() - from);
+        r = store_session_idle(c->o->store, c->head.id, block, (uint32_t)t, busy, err);
+        if (r < 0)
+            return r;
+        if (busy > IDLE_BUSY_MAX)
+            warn_add(c, WARN_IDLE_BUSY, (int)block, (int)t, -1, busy,
+                     "%s burns %.1f %% of a CPU while idle; --solo keeps it from the others",
+                     c->slots[t].info.target.label, 100 * busy);
+    }
+    return 0;
+}
+
+/* The same rule for every target: nothing is recorded before the slowest of them is warm. */
+static int warm_up(struct course *c, unsigned block, struct err *err)
+{
+    uint64_t ready = time_mono_ns();
+    int r;
+
+    for (size_t t = 0; t < c->n_targets; t++) {
+        const struct slot *s = &c->slots[t];
+        uint64_t need;
+
+        if (!s->session)
+            continue;
+        need = s->session->caps.warm_up_ns;
+        if (c->head.plan.settle_ns > need)
+            need = c->head.plan.settle_ns;
+        if (s->started_ns + need > ready)
+            ready = s->started_ns + need;
+    }
+    r = watch_idle(c, block, err);
+    return r < 0 ? r : wait_until(c, ready, err);
+}
+
+static int start_all(struct course *c, unsigned block, const bool *in, struct err *err)
+{
+    _cleanup_free_ size_t *order = xcalloc(c->n_targets, sizeof(*order));
+
+    schedule_targets(c->head.plan.seed, block, order, c->n_targets);
+    for (size_t i = 0; i < c->n_targets; i++) {
+        int r;
+
+        if (!in[order[i]])
+            continue;
+        if (c->progress->starting)
+            c->progress->starting(c->progress->user, &c->state,
+                                  c->slots[order[i]].info.target.label);
+        r = target_start(c, order[i], block, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void stop_all(struct course *c, unsigned block)
+{
+    for (size_t t = 0; t < c->n_targets; t++)
+        target_stop(c, t, block);
+}
+
+/* A session that broke in one cell is replaced before the next, so that one cell's failure stays
+ * one cell's. */
+static int replace_broken(struct course *c, unsigned block, struct err *err)
+{
+    bool replaced = false;
+
+    for (size_t t = 0; t < c->n_targets; t++) {
+        struct slot *s = &c->slots[t];
+        int r;
+
+        if (!s->session || session_failure(s->session, NULL) == 0)
+            continue;
+        target_stop(c, t, block);
+        r = target_start(c, t, block, err);
+        if (r < 0)
+            return r;
+        replaced = true;
+    }
+    return replaced ? warm_up(c, block, err) : 0;
+}
+
+static void say_cell(struct course *c, size_t cell)
+{
+    c->state.elapsed_ns = course_now(c);
+    if (c->progress->cell)
+        c->progress->cell(c->progress->user, &c->state, c->head.plan.cells.v[cell].name);
+}
+
+static int keep_trial(struct course *c, struct trial *t, struct err *err)
+{
+    int r;
+
+    if (t->parts.n == 0)
+        return 0;
+    r = store_trial(c->o->store, c->head.id, t, err);
+    if (r == 0)
+        warn_trial(c, t);
+    return r;
+}
+
+/* Targets side by side: the form of nearly every run. */
+static int block_interleaved(struct course *c, unsigned block, const size_t *cells, size_t n_cells,
+                             struct err *err)
+{
+    _cleanup_free_ bool *in = xcalloc(c->n_targets, sizeof(*in));
+    _cleanup_free_ size_t *idx = xcalloc(c->n_targets, sizeof(*idx));
+    int r;
+
+    if (n_cells == 0 || block_targets(c, in) == 0)
+        return 0;
+    r = start_all(c, block, in, err);
+    if (r == 0)
+        r = warm_up(c, block, err);
+    for (size_t i = 0; r == 0 && i < n_cells; i++) {
+        size_t n = cell_targets(c, cells[i], idx);
+        struct trial t;
+
+        if (n == 0 || store_has_trial(c->o->store, c->head.id, block, (uint32_t)cells[i]))
+            continue;
+        trial_init(&t);
+        t.block = block;
+        t.cell = (uint32_t)cells[i];
+        t.position = (uint32_t)i;
+        say_cell(c, cells[i]);
+        r = trial_run(c, block, cells[i], idx, n, &t, err);
+        if (r == 0)
+            r = keep_trial(c, &t, err);
+        trial_release(&t);
+        if (r == 0)
+            r = replace_broken(c, block, err);
+    }
+    stop_all(c, block);
+    return r;
+}
+
+/* One target after the other, each alone on the machine: for targets that are not quiet while idle,
+ * and for whole workloads. fresh: a session of its own for every cell. */
+static int block_alone(struct course *c, unsigned block, const size_t *cells, size_t n_cells,
+                       bool fresh, struct err *err)
+{
+    _cleanup_free_ size_t *order = xcalloc(c->n_targets, sizeof(*order));
+    _cleanup_free_ size_t *idx = xcalloc(c->n_targets, sizeof(*idx));
+    _cleanup_free_ bool *one = xcalloc(c->n_targets, sizeof(*one));
+    _cleanup_free_ struct trial *trials = xcalloc(n_cells ? n_cells : 1, sizeof(*trials));
+    int r = 0;
+
+    for (size_t i = 0; i < n_cells; i++) {
+        trial_init(&trials[i]);
+        trials[i].block = block;
+        trials[i].cell = (uint32_t)cells[i];
+        trials[i].position = (uint32_t)i;
+    }
+    schedule_targets(c->head.plan.seed, block, order, c->n_targets);
+    for (size_t k = 0; r == 0 && k < c->n_targets; k++) {
+        size_t t = order[k];
+
+        for (size_t i = 0; r == 0 && i < n_cells; i++) {
+            size_t n = cell_targets(c, cells[i], idx);
+            bool in = false;
+
+            for (size_t j = 0; j < n; j++)
+                in = in || idx[j] == t;
+            if (!in || store_has_trial(c->o->store, c->head.id, block, (uint32_t)cells[i]))
+                continue;
+            if (fresh)
+                target_stop(c, t, block);
+            if (!c->slots[t].session) {
+                memset(one, 0, c->n_targets * sizeof(*one));
+                one[t] = true;
+                r = start_all(c, block, one, err);
+                if (r == 0)
+                    r = warm_up(c, block, err);
+            }
+            say_cell(c, cells[i]);
+            if (r == 0)
+                r = trial_run(c, block, cells[i], &t, 1, &trials[i], err);
+            if (r == 0)
+                r = replace_broken(c, block, err);
+        }
+        target_stop(c, t, block);
+    }
+    for (size_t i = 0; i < n_cells; i++) {
+        if (r == 0)
+            r = keep_trial(c, &trials[i], err);
+        trial_release(&trials[i]);
+    }
+    stop_all(c, block);
+    return r;
+}
+
+int block_run(struct course *c, unsigned block, struct err *err)
+{
+    _cleanup_free_ size_t *order = xcalloc(c->n_cells, sizeof(*order));
+    _cleanup_free_ size_t *sliced = xcalloc(c->n_cells, sizeof(*sliced));
+    _cleanup_free_ size_t *whole = xcalloc(c->n_cells, sizeof(*whole));
+    size_t n_sliced = 0, n_whole = 0;
+    int r;
+
+    schedule_cells(c->head.plan.seed, block, c->head.plan.cells.v, c->n_cells, order);
+    for (size_t i = 0; i < c->n_cells; i++) {
+        if (c->head.plan.cells.v[order[i]].grain == GRAIN_WHOLE)
+            whole[n_whole++] = order[i];
+        else
+            sliced[n_sliced++] = order[i];
+    }
+    if (c->head.plan.solo)
+        r = block_alone(c, block, sliced, n_sliced, false, err);
+    else
+        r = block_interleaved(c, block, sliced, n_sliced, err);
+    if (r == 0 && n_whole)
+        r = block_alone(c, block, whole, n_whole, true, err);
+    return r;
+}

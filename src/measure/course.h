@@ -1,0 +1,118 @@
+/* The course of one run: what measure_run keeps while it goes, and the steps it is made of.
+ *
+ * Layer: measure, internal to the room. One `struct course` on the stack of measure_run; each file
+ * of this room owns one step and takes the course as its first argument.
+ *
+ *     site.c      the ground: ledger, run directory, run cgroup; and taking it away
+ *     schedule.c  who comes when (seeded, pure)
+ *     targets.c   preflight of the targets; starting and stopping their sessions
+ *     trial.c     one cell over the targets of a block: prepare, calibrate, rounds, finish
+ *     block.c     one block: starts, warm-up, the cells in their order, stops
+ *     warn.c      covariates and what is remarkable about them
+ *     measure.c   the run: blocks until everything is precise, spent or interrupted */
+#ifndef CUPEL_MEASURE_COURSE_H
+#define CUPEL_MEASURE_COURSE_H
+
+#include "base/rand.h"
+#include "base/time.h"
+#include "host/covariates.h"
+#include "host/cpus.h"
+#include "measure/measure.h"
+#include "stats/sequential.h"
+
+/* What is remembered of a cell on a target from block to block. */
+struct pair {
+    bool closed;       /* precise enough: drops out of later blocks */
+    bool given_up;     /* failed in a way that trying again would only repeat */
+    struct err why;    /* of given_up */
+    unsigned timeouts; /* in a row */
+    uint64_t ops_hint; /* operations per slice that fitted last time; 0: calibrate from 1 */
+};
+
+/* A target in the course. */
+struct slot {
+    struct target_info info;
+    const struct driver *driver;
+    struct engine *engine;
+    struct session *session;  /* NULL: not running now */
+    uint64_t started_ns;      /* CLOCK_MONOTONIC of its hello */
+    uint64_t ping_ns;         /* median round trip of an empty frame in this session */
+    struct err start_failure; /* of this block's start, kind ERR_NONE: none */
+    struct pair *pairs;       /* n_cells */
+};
+
+struct course {
+    const struct measure_options *o;
+    const struct progress *progress;
+    struct site site;
+    struct run_head head; /* head.plan: resolved */
+    struct rng rng;       /* of the step at hand; seeded per block and purpose */
+    size_t n_targets, n_cells;
+    struct slot *slots;   /* n_targets */
+    cpu_set_t *cell_cpus; /* n_cells */
+    size_t base;
+    size_t usable_targets; /* after the preflight */
+    struct monitor *monitor;
+    struct stop_rule rule;
+    uint64_t start_ns; /* CLOCK_MONOTONIC of the start of this invocation */
+    uint64_t block_ns; /* duration of the last block, for the estimate */
+    unsigned first_block, max_blocks;
+    struct progress_state state;
+    struct machine machine_end;
+    unsigned warned; /* bit per warning_kind that is said once a run */
+};
+
+/* Time since the run began, as stored. */
+static inline uint64_t course_now(const struct course *c)
+{
+    return time_mono_ns() - c->start_ns;
+}
+
+static inline struct pair *course_pair(struct course *c, size_t target, size_t cell)
+{
+    return &c->slots[target].pairs[cell];
+}
+
+/* site.c */
+int site_open(struct course *c, struct err *err);
+/* Removes all that is the run's. What could not be removed stays in the ledger. */
+int site_close(struct course *c, struct err *err);
+
+/* schedule.c: all orders are functions of (seed, block, purpose), so that a schedule can be
+ * repeated and a resumed run goes on as the interrupted one would have. */
+enum schedule_purpose { SCHEDULE_STARTS = 1, SCHEDULE_CELLS, SCHEDULE_ROUNDS };
+void schedule_targets(uint64_t seed, unsigned block, size_t *idx, size_t n);
+/* Cells in random order, families kept together (they share what PREPARE made). */
+void schedule_cells(uint64_t seed, unsigned block, const struct cell *cells, size_t n, size_t *idx);
+void schedule_rounds_rng(uint64_t seed, unsigned block, unsigned cell, struct rng *ret);
+
+/* targets.c */
+int targets_preflight(struct course *c, struct err *err);
+/* Starts one target's session for block, records it in the store, sets slot->session or
+ * slot->start_failure. Returns < 0 only for what ends the run (interrupt, store). */
+int target_start(struct course *c, size_t target, unsigned block, struct err *err);
+void target_stop(struct course *c, size_t target, unsigned block);
+void targets_close(struct course *c);
+
+/* trial.c: runs `cell` on the targets listed (those without a session count as failed with their
+ * start failure) and appends their parts to t. */
+int trial_run(struct course *c, unsigned block, size_t cell, const size_t *targets, size_t n,
+              struct trial *t, struct err *err);
+
+/* block.c */
+int block_run(struct course *c, unsigned block, struct err *err);
+
+/* warn.c */
+void warn_add(struct course *c, enum warning_kind kind, int block, int target, int cell,
+              double value, const char *fmt, ...) __attribute__((format(printf, 7, 8)));
+void warn_machine(struct course *c);
+void warn_machine_end(struct course *c);
+void covariates_between(const struct course *c, const struct reading *from,
+                        const struct reading *to, struct covariates *ret);
+void warn_trial(struct course *c, const struct trial *t);
+
+/* resolve.c: "auto" parameters, CPU sets and workers of every cell of the plan, from the machine.
+ */
+int resolve_cells(struct course *c, struct err *err);
+
+#endif

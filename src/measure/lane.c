@@ -1,0 +1,359 @@
+#include "driver/confine.h"
+#include "measure/lane.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+
+#define PREPARE_TIMEOUT_NS (60 * NS_PER_S)
+#define SLICE_TIMEOUT_NS   (20 * NS_PER_S)
+#define FINISH_TIMEOUT_NS  (60 * NS_PER_S)
+#define TIMEOUTS_MAX       2 /* in a row, then the cell is given up on this target */
+#define CALIBRATE_STEPS    48
+#define CALIBRATE_GROWTH   16
+#define PINGS              5
+/* The guest's clock may run this much ahead of ours before its time is called impossible. */
+#define CLOCK_AHEAD    .001
+#define CLOCK_AHEAD_NS 2000
+
+static bool is_final(const struct err *why)
+{
+    return why->kind == ERR_UNSUPPORTED || why->kind == ERR_USAGE || why->kind == ERR_BUG;
+}
+
+void lane_fail(struct course *c, struct lane *l, const struct err *why)
+{
+    struct part *p = l->part;
+
+    l->alive = false;
+    p->outcome = OUTCOME_FAILED;
+    p->fail_kind = why->kind;
+    p->fail_code = why->code;
+    str_copy(p->fail_text, sizeof(p->fail_text), why->msg);
+    l->pair->timeouts = why->kind == ERR_TIMEOUT ? l->pair->timeouts + 1 : 0;
+    if (is_final(why) || l->pair->timeouts >= TIMEOUTS_MAX) {
+        l->pair->given_up = true;
+        l->pair->why = *why;
+    }
+    if (c->progress->failure)
+        c->progress->failure(c->progress->user, l->slot->info.target.label,
+                             c->head.plan.cells.v[l->cell].name, why);
+}
+
+/* Ends the run on an interrupt, fails the lane on anything else. */
+static int lane_error(struct course *c, struct lane *l, const struct err *why, struct err *err)
+{
+    if (loop_interrupted(c->o->loop))
+        return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
+    lane_fail(c, l, why);
+    return 0;
+}
+
+static const char *place_dir(const struct session *s, enum place p)
+{
+    switch (p) {
+    case PLACE_ROOTFS:
+        return s->caps.dir_rootfs;
+    case PLACE_TMPFS:
+        return s->caps.dir_tmpfs;
+    case PLACE_BIND:
+        return s->caps.dir_bind;
+    case PLACE_NONE:
+        break;
+    }
+    return NULL;
+}
+
+static int fill_prepare(const struct course *c, const struct lane *l, struct frame *f,
+                        struct err *err)
+{
+    const struct cell *cell = &c->head.plan.cells.v[l->cell];
+    const char *dir = place_dir(l->slot->session, cell->place);
+
+    frame_init(f, FRAME_PREPARE, l->slot->session->nonce, 0);
+    str_copy(f->prepare.workload, sizeof(f->prepare.workload), cell->workload->name);
+    f->prepare.workers = cell->workers;
+    for (int cpu = 0; cpu < CPU_SETSIZE && f->prepare.n_cpus < WIRE_CPUS_MAX; cpu++)
+        if (CPU_ISSET((size_t)cpu, &c->cell_cpus[l->cell]))
+            f->prepare.cpus[f->prepare.n_cpus++] = (uint16_t)cpu;
+    for (size_t i = 0; i < cell->params.n; i++) {
+        const struct param *p = &cell->params.v[i];
+        bool fits = p->is_text ? facts_add_text(&f->prepare.params, p->name, p->text)
+                               : facts_add_num(&f->prepare.params, p->name, p->num);
+        if (!fits)
+            return err_set(err, ERR_BUG, E2BIG, "%s has too many parameters", cell->name);
+    }
+    if (!dir)
+        return 0;
+    if (!dir[0])
+        return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "this target has no %s directory",
+                       place_name(cell->place));
+    facts_add_text(&f->prepare.params, "dir", dir);
+    return 0;
+}
+
+void lane_post_prepare(struct course *c, struct lane *l)
+{
+    struct session *s = l->slot->session;
+    struct frame f;
+    struct err why = ERR_INIT;
+    int r = session_confine(&c->site, s, &c->cell_cpus[l->cell], &why);
+
+    if (r < 0)
+        err_wrap(&why, "confine to the cell's CPUs");
+    if (r == 0)
+        r = fill_prepare(c, l, &f, &why);
+    if (r == 0) {
+        cgroup_reset_peak(&c->site.machine->cgroups, s->caps.cgroup);
+        r = session_post(s, &f, &why);
+    }
+    if (r < 0)
+        lane_fail(c, l, &why);
+}
+
+/* Waits for the answer of this lane's session. NULL: the lane failed. */
+static int lane_wait(struct course *c, struct lane *l, enum frame_type expect, uint64_t timeout_ns,
+                     const char *doing, const struct frame **ret, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    *ret = NULL;
+    if (session_await(l->slot->session, expect, doing, time_deadline(timeout_ns), ret, &why) == 0)
+        return 0;
+    return lane_error(c, l, &why, err);
+}
+
+static char *facts_json(const struct facts *f)
+{
+    json_t *o = json_object();
+    char *text;
+
+    for (unsigned i = 0; i < f->n; i++)
+        json_object_set_new(o, f->v[i].name,
+                            f->v[i].is_text ? json_string(f->v[i].text)
+                                            : json_integer(f->v[i].num));
+    text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    return text;
+}
+
+static int lane_ping(struct course *c, struct lane *l, struct err *err)
+{
+    struct session *s = l->slot->session;
+
+    /* The least of a few: what every slice has to pay, not what a busy moment adds. */
+    l->ping_ns = UINT64_MAX;
+    for (int i = 0; i < PINGS && l->alive; i++) {
+        const struct frame *answer;
+        struct err why = ERR_INIT;
+        struct frame f;
+        int r;
+
+        frame_init(&f, FRAME_PING, s->nonce, 0);
+        r = session_post(s, &f, &why);
+        if (r < 0)
+            return lane_error(c, l, &why, err);
+        r = lane_wait(c, l, FRAME_PONG, SLICE_TIMEOUT_NS, "an empty frame", &answer, err);
+        if (r < 0)
+            return r;
+        if (session_control_ns(s) < l->ping_ns)
+            l->ping_ns = session_control_ns(s);
+    }
+    return 0;
+}
+
+int lane_wait_prepared(struct course *c, struct lane *l, struct err *err)
+{
+    const struct frame *answer;
+    int r = lane_wait(c, l, FRAME_READY, PREPARE_TIMEOUT_NS, "prepare", &answer, err);
+
+    if (r < 0 || !l->alive)
+        return r;
+    l->part->facts = facts_json(&answer->ready);
+    return lane_ping(c, l, err);
+}
+
+static int check_sliced(const struct course *c, const struct lane *l, const struct frame_sliced *d,
+                        uint64_t control_ns, struct err *err)
+{
+    uint64_t want = l->ops * c->head.plan.cells.v[l->cell].workers;
+
+    if (d->ops != want)
+        return err_set(err, ERR_MEASUREMENT, EPROTO, "did %llu of %llu operations",
+                       (unsigned long long)d->ops, (unsigned long long)want);
+    if (d->ns == 0)
+        return err_set(err, ERR_MEASUREMENT, EPROTO, "%llu operations in no time",
+                       (unsigned long long)d->ops);
+    if ((double)d->ns > (double)control_ns * (1 + CLOCK_AHEAD) + CLOCK_AHEAD_NS)
+        return err_set(err, ERR_MEASUREMENT, EPROTO,
+                       "says %.3f ms for a slice that took %.3f ms here: its clock is wrong",
+                       (double)d->ns / 1e6, (double)control_ns / 1e6);
+    return 0;
+}
+
+/* Posts one slice of l->ops operations, waits, checks. *ret is NULL when the lane failed; otherwise
+ * it is valid until the next post. cpu_ns may be NULL. */
+static int lane_run_slice(struct course *c, struct lane *l, bool hist, uint64_t *cpu_ns,
+                          const struct frame_sliced **ret, struct err *err)
+{
+    struct session *s = l->slot->session;
+    uint64_t cpu_before = 0, cpu_after = 0;
+    bool metered = cpu_ns && s->meter.fd >= 0;
+    const struct frame *answer;
+    struct err why = ERR_INIT;
+    struct frame f;
+    int r;
+
+    *ret = NULL;
+    frame_init(&f, FRAME_SLICE, s->nonce, 0);
+    f.slice.ops = l->ops;
+    f.slice.hist = hist;
+    if (metered)
+        metered = cgroup_meter_read(&s->meter, &cpu_before) == 0;
+    r = session_post(s, &f, &why);
+    if (r < 0)
+        return lane_error(c, l, &why, err);
+    r = lane_wait(c, l, FRAME_SLICED, SLICE_TIMEOUT_NS + 20 * c->head.plan.slice_ns, "a slice",
+                  &answer, err);
+    if (r < 0 || !l->alive)
+        return r;
+    if (metered)
+        metered = cgroup_meter_read(&s->meter, &cpu_after) == 0;
+    if (cpu_ns)
+        *cpu_ns = metered ? cpu_after - cpu_before : UINT64_MAX;
+    if (check_sliced(c, l, &answer->sliced, session_control_ns(s), &why) < 0) {
+        lane_fail(c, l, &why);
+        return 0;
+    }
+    *ret = &answer->sliced;
+    return 0;
+}
+
+/* The next number of operations to try after `ops` took `ns`. */
+static uint64_t next_ops(uint64_t ops, uint64_t ns, uint64_t want_ns)
+{
+    double grow = ns ? (double)want_ns / (double)ns : CALIBRATE_GROWTH;
+    double next;
+
+    if (grow > CALIBRATE_GROWTH)
+        grow = CALIBRATE_GROWTH;
+    next = floor((double)ops * grow + .5);
+    if (next < 1)
+        return 1;
+    return next > 1e15 ? (uint64_t)1e15 : (uint64_t)next;
+}
+
+int lane_calibrate(struct course *c, struct lane *l, uint64_t want_ns, struct err *err)
+{
+    l->ops = l->pair->ops_hint ? l->pair->ops_hint : 1;
+    for (int step = 0; step < CALIBRATE_STEPS && l->alive; step++) {
+        const struct frame_sliced *d;
+        uint64_t ops = l->ops;
+        bool close;
+        int r = lane_run_slice(c, l, false, NULL, &d, err);
+
+        if (r < 0 || !d)
+            return r;
+        close = d->ns >= want_ns / 2 && d->ns <= want_ns * 2;
+        l->ops = next_ops(ops, d->ns, want_ns);
+        if (close || (l->ops == 1 && ops == 1 && d->ns > want_ns))
+            break;
+    }
+    l->pair->ops_hint = l->ops;
+    return 0;
+}
+
+int lane_slice(struct course *c, struct lane *l, uint32_t round, uint32_t position, int previous,
+               struct err *err)
+{
+    struct sample s = {.round = round, .position = position, .previous = previous};
+    const struct frame_sliced *d;
+    int r;
+
+    s.start_ns = course_now(c);
+    r = lane_run_slice(c, l, false, &s.cpu_ns, &d, err);
+    if (r < 0 || !d)
+        return r;
+    s.ops = d->ops;
+    s.ns = d->ns;
+    s.control_ns = session_control_ns(l->slot->session);
+    l->sum_control_ns += s.control_ns;
+    l->sum_ns += s.ns;
+    l->n_slices++;
+    VEC_PUSH(&l->part->samples, s);
+    return 0;
+}
+
+int lane_latency(struct course *c, struct lane *l, struct err *err)
+{
+    const struct frame_sliced *d;
+    uint64_t ops = l->ops;
+    int r;
+
+    l->ops = ops > 1 ? ops / 2 : 1;
+    r = lane_run_slice(c, l, true, NULL, &d, err);
+    l->ops = ops;
+    if (r < 0 || !d)
+        return r;
+    l->part->hist = xstrdup(d->hist);
+    return 0;
+}
+
+void lane_post_finish(struct course *c, struct lane *l)
+{
+    struct err why = ERR_INIT;
+    struct frame f;
+
+    frame_init(&f, FRAME_FINISH, l->slot->session->nonce, 0);
+    if (session_post(l->slot->session, &f, &why) < 0)
+        lane_fail(c, l, &why);
+}
+
+static void lane_sum_up(struct course *c, struct lane *l)
+{
+    struct part *p = l->part;
+    double control = (double)l->sum_control_ns;
+    double gap = control - (double)l->sum_ns - (double)l->n_slices * (double)l->ping_ns;
+
+    p->clock_drift = control > 0 ? gap / control : NAN;
+    if (cgroup_peak_memory(&c->site.machine->cgroups, l->slot->session->caps.cgroup,
+                           &p->peak_memory_bytes) < 0)
+        p->peak_memory_bytes = 0;
+}
+
+/* What the probe says on finishing goes beside what it said when ready. */
+static void merge_facts(struct part *p, const struct facts *more)
+{
+    json_t *all = p->facts ? json_loads(p->facts, 0, NULL) : json_object();
+
+    for (unsigned i = 0; i < more->n && all; i++)
+        json_object_set_new(all, more->v[i].name,
+                            more->v[i].is_text ? json_string(more->v[i].text)
+                                               : json_integer(more->v[i].num));
+    free(p->facts);
+    p->facts = all ? json_dumps(all, JSON_COMPACT) : NULL;
+    json_decref(all);
+}
+
+int lane_wait_finished(struct course *c, struct lane *l, struct err *err)
+{
+    const struct frame *answer;
+    int r = lane_wait(c, l, FRAME_FINISHED, FINISH_TIMEOUT_NS, "finish", &answer, err);
+
+    if (r < 0 || !l->alive)
+        return r;
+    l->part->verified = answer->finished.verified;
+    str_copy(l->part->detail, sizeof(l->part->detail), answer->finished.detail);
+    merge_facts(l->part, &answer->finished.facts);
+    lane_sum_up(c, l);
+    if (!answer->finished.verified) {
+        struct err why = ERR_INIT;
+
+        err_set(&why, ERR_MEASUREMENT, EPROTO, "the work was not done: %s",
+                answer->finished.detail);
+        lane_fail(c, l, &why);
+        return 0;
+    }
+    l->pair->timeouts = 0;
+    return 0;
+}

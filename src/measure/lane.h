@@ -1,0 +1,36 @@
+/* One target's way through one trial: its session, its part, what fits into a slice.
+ *
+ * Layer: measure, internal. Every function returns 0 when the trial can go on, also when this lane
+ * failed: lane->alive is then false and its part says why. A negative return ends the run
+ * (interrupt, or a bug). */
+#ifndef CUPEL_MEASURE_LANE_H
+#define CUPEL_MEASURE_LANE_H
+
+#include "measure/course.h"
+
+struct lane {
+    size_t target, cell;
+    struct slot *slot;
+    struct pair *pair;
+    struct part *part; /* in the trial's array, which does not grow any more */
+    bool alive;
+    uint64_t ops;     /* per worker and slice */
+    uint64_t ping_ns; /* empty frame, confined as the slices are */
+    uint64_t sum_control_ns, sum_ns, n_slices;
+};
+
+void lane_fail(struct course *c, struct lane *l, const struct err *why);
+/* PREPARE, in two halves so that the lanes of a trial prepare side by side. */
+void lane_post_prepare(struct course *c, struct lane *l);
+int lane_wait_prepared(struct course *c, struct lane *l, struct err *err);
+/* Finds how many operations last about want_ns; the slices it takes are the warm-up. */
+int lane_calibrate(struct course *c, struct lane *l, uint64_t want_ns, struct err *err);
+/* One slice into the part's samples. */
+int lane_slice(struct course *c, struct lane *l, uint32_t round, uint32_t position, int previous,
+               struct err *err);
+/* One slice in which every operation is timed; its histogram goes into the part. */
+int lane_latency(struct course *c, struct lane *l, struct err *err);
+void lane_post_finish(struct course *c, struct lane *l);
+int lane_wait_finished(struct course *c, struct lane *l, struct err *err);
+
+#endif

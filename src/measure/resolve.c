@@ -1,0 +1,92 @@
+#include "measure/course.h"
+
+#include <errno.h>
+
+#define MIB (UINT64_C(1) << 20)
+
+/* Without a figure for the last-level cache: larger than most. */
+#define LLC_UNKNOWN_BYTES (32 * MIB)
+#define ARRAY_MIN_BYTES   (16 * MIB)
+#define ARRAY_MAX_BYTES   (256 * MIB)
+#define ARRAYS            3
+
+/* Three arrays of twice the last-level cache each are streamed through in a circle, six times the
+ * cache in all: least-recently-used never hits, and the four times that STREAM asks of its arrays
+ * is kept by their sum. Twice instead of four times keeps the first touch in each new session
+ * short. */
+static uint64_t auto_array_bytes(const struct course *c)
+{
+    const struct machine *m = c->o->machine;
+    uint64_t llc = m->llc_bytes ? m->llc_bytes : LLC_UNKNOWN_BYTES;
+    uint64_t room = m->available_bytes;
+    uint64_t want = 2 * llc;
+    uint64_t most;
+
+    if (c->head.plan.limits.memory_bytes && c->head.plan.limits.memory_bytes < room)
+        most = c->head.plan.limits.memory_bytes / (2 * ARRAYS);
+    else
+        most = room / (2 * ARRAYS * (c->n_targets ? c->n_targets : 1));
+    if (want > ARRAY_MAX_BYTES)
+        want = ARRAY_MAX_BYTES;
+    if (want < ARRAY_MIN_BYTES)
+        want = ARRAY_MIN_BYTES;
+    if (want > most)
+        want = most;
+    return want / (2 * MIB) * (2 * MIB);
+}
+
+static int resolve_auto(const struct course *c, struct cell *cell, struct param *p, struct err *err)
+{
+    if (str_eq(p->name, "array_bytes")) {
+        p->num = (int64_t)auto_array_bytes(c);
+        if (p->num < (int64_t)(2 * MIB))
+            return err_set(
+                err, ERR_ENVIRONMENT, ENOMEM,
+                "%s: too little memory for its arrays; give -p array_bytes=", cell->name);
+        p->is_auto = false;
+        return 0;
+    }
+    return err_set(err, ERR_BUG, EINVAL, "%s: nothing derives parameter %s", cell->name, p->name);
+}
+
+/* The measured work lies at the end of the set: interrupts and daemons tend to live at its start.
+ */
+static int resolve_cpus(const struct course *c, const struct cell *cell, cpu_set_t *ret,
+                        struct err *err)
+{
+    const cpu_set_t *all = &c->site.cpus;
+    size_t want = cell->cpus == CPUS_ONE ? 1 : cell->cpus == CPUS_TWO ? 2 : cpus_count(all);
+
+    if (cell->cpus == CPUS_TWO && cpus_count(all) < 2)
+        return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "%s needs two CPUs, this machine gives one",
+                       cell->name);
+    CPU_ZERO(ret);
+    for (size_t k = 0; k < want; k++)
+        CPU_SET((size_t)cpus_from_end(all, k), ret);
+    return 0;
+}
+
+int resolve_cells(struct course *c, struct err *err)
+{
+    for (size_t i = 0; i < c->n_cells; i++) {
+        struct cell *cell = &c->head.plan.cells.v[i];
+        struct err why = ERR_INIT;
+
+        for (size_t k = 0; k < cell->params.n; k++) {
+            struct param *p = &cell->params.v[k];
+            int r = p->is_auto ? resolve_auto(c, cell, p, err) : 0;
+            if (r < 0)
+                return r;
+        }
+        if (resolve_cpus(c, cell, &c->cell_cpus[i], &why) < 0) {
+            for (size_t t = 0; t < c->n_targets; t++) {
+                c->slots[t].pairs[i].given_up = true;
+                c->slots[t].pairs[i].why = why;
+            }
+            continue;
+        }
+        if (cell->workers == 0)
+            cell->workers = (unsigned)cpus_count(&c->cell_cpus[i]);
+    }
+    return 0;
+}
