@@ -18,51 +18,52 @@ enum outcome { OUTCOME_OK, OUTCOME_FAILED };
 
 /* A slice of one target. y = ns / ops is the guest's time per operation. */
 struct sample {
-    uint32_t round;     /* 0 .. rounds-1 */
-    uint32_t position;  /* place within the round */
-    int32_t previous;   /* target that ran just before in this round or block, -1: none */
-    uint64_t start_ns;  /* when the controller posted it */
+    uint32_t round;    /* 0 .. rounds-1 */
+    uint32_t position; /* place within the round */
+    int32_t previous;  /* target that ran just before in this round or block, -1: none */
+    uint64_t start_ns; /* when the controller posted it */
     uint64_t ops;
-    uint64_t ns;        /* as the probe measured */
+    uint64_t ns;         /* as the probe measured */
     uint64_t control_ns; /* post to answer, as the controller measured */
-    uint64_t cpu_ns;    /* CPU time of the whole sandbox on the host; UINT64_MAX: unknown */
+    uint64_t cpu_ns;     /* CPU time of the whole sandbox on the host; UINT64_MAX: unknown */
 };
 
 /* One role of a trial: in this catalogue always "main"; client/server and victim/aggressor trials
  * have several. */
 struct part {
     char role[16];
-    uint32_t target;          /* index into the run's targets */
+    uint32_t target; /* index into the run's targets */
     enum outcome outcome;
-    enum err_kind fail_kind;  /* when failed */
+    enum err_kind fail_kind; /* when failed */
     int fail_code;
     char fail_text[480];
     bool verified;
-    char detail[256];         /* what was verified */
-    char *facts;              /* JSON object text of the probe's facts, or NULL */
-    char *hist;               /* hist_encode text, or NULL */
+    char detail[256];           /* what was verified */
+    char *facts;                /* JSON object text of the probe's facts, or NULL */
+    char *hist;                 /* hist_encode text, or NULL */
     uint64_t peak_memory_bytes; /* of the session's cgroup; 0 unknown */
-    double clock_drift;       /* guest clock against host over the trial, fraction; NAN unknown */
+    double clock_drift;         /* guest clock against host over the trial, fraction; NAN unknown */
     VEC(struct sample) samples;
 };
 
-/* Covariates: deltas over the trial unless named otherwise. UINT64_MAX / NAN: not available here. */
+/* Covariates: deltas over the trial unless named otherwise. UINT64_MAX / NAN: not available here.
+ */
 struct covariates {
-    double steal;             /* fraction of CPU time */
-    double psi_cpu;           /* PSI "some" cpu, fraction of the time */
-    double loadavg;           /* at the end */
-    uint64_t runnable;        /* at the end */
-    uint64_t swap_pages;      /* in + out */
-    uint64_t throttled;       /* nr_throttled over our cgroups */
-    uint64_t others_cpu_ns;   /* CPU time on this machine outside the run's cgroup */
+    double steal;              /* fraction of CPU time */
+    double psi_cpu;            /* PSI "some" cpu, fraction of the time */
+    double loadavg;            /* at the end */
+    uint64_t runnable;         /* at the end */
+    uint64_t swap_pages;       /* in + out */
+    uint64_t throttled;        /* nr_throttled over our cgroups */
+    uint64_t others_cpu_ns;    /* CPU time on this machine outside the run's cgroup */
     uint64_t kernel_log_lines; /* new lines of the kernel log */
 };
 
 /* One execution of one cell in a block, over all targets that took part. */
 struct trial {
     uint32_t block;
-    uint32_t position;        /* place within the block */
-    uint32_t cell;            /* index into the run's cells */
+    uint32_t position; /* place within the block */
+    uint32_t cell;     /* index into the run's cells */
     uint64_t start_ns, end_ns;
     struct covariates covariates;
     VEC(struct part) parts;
@@ -76,30 +77,30 @@ struct session_record {
     enum err_kind fail_kind;
     int fail_code;
     char fail_text[480];
-    uint64_t launch_ns;       /* from the first verb to the hello frame */
-    double idle_cpu;          /* CPUs burned while idle; NAN unknown */
-    char *proof;              /* JSON object text: the evidence that this target ran; NULL if failed */
-    char *hello;              /* JSON object text of the hello frame */
+    uint64_t launch_ns; /* from the first verb to the hello frame */
+    double idle_cpu;    /* CPUs burned while idle; NAN unknown */
+    char *proof;        /* JSON object text: the evidence that this target ran; NULL if failed */
+    char *hello;        /* JSON object text of the hello frame */
 };
 
 enum warning_kind {
     WARN_STEAL,
     WARN_PRESSURE,
-    WARN_OTHERS,       /* foreign CPU time while measuring */
-    WARN_CONTAINERS,   /* containers of others are running */
+    WARN_OTHERS,     /* foreign CPU time while measuring */
+    WARN_CONTAINERS, /* containers of others are running */
     WARN_SWAP,
     WARN_THROTTLED,
     WARN_KERNEL_LOG,
     WARN_CLOCKSOURCE,
     WARN_GOVERNOR,
     WARN_SMT,
-    WARN_IDLE_BUSY,    /* an idle target burns CPU: --solo helps */
-    WARN_DRIFT,        /* guest clock off by more than 1 % over a block */
-    WARN_LEFTOVERS,    /* something of a session was still there after its stop */
+    WARN_IDLE_BUSY, /* an idle target burns CPU: --solo helps */
+    WARN_DRIFT,     /* guest clock off by more than 1 % over a block */
+    WARN_LEFTOVERS, /* something of a session was still there after its stop */
     WARN_ENVIRONMENT_CHANGED,
-    WARN_SHARED,       /* another run measured at the same time */
-    WARN_BUDGET,       /* the budget ended before the wanted precision */
-    WARN_SHARED_CORE,  /* the vCPUs seem to share a physical core at times */
+    WARN_SHARED,      /* another run measured at the same time */
+    WARN_BUDGET,      /* the budget ended before the wanted precision */
+    WARN_SHARED_CORE, /* the vCPUs seem to share a physical core at times */
     WARN_KIND_COUNT
 };
 
@@ -120,9 +121,10 @@ void part_release(struct part *p);
 void trial_init(struct trial *t);
 void trial_release(struct trial *t);
 void session_record_release(struct session_record *s);
-const char *outcome_name(enum outcome o);
+/* Stable names, as stored and exported; the _parse functions return -EINVAL for unknown ones. */
+const char *outcome_name(enum outcome o); /* "ok", "failed" */
+int outcome_parse(const char *name, enum outcome *ret);
 const char *warning_name(enum warning_kind k); /* "steal", "pressure", ... */
-/* Which way the warning's text should be introduced, e.g. "steal". Unknown names: -EINVAL. */
 int warning_parse(const char *name, enum warning_kind *ret);
 
 #endif

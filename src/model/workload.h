@@ -3,15 +3,17 @@
  * Layer: model. Constant data.
  *
  * A *workload* is what the probe runs (`mem.triad`). A *cell definition* is one way of running it
- * that is measured and shown under a name of its own: workload, variant, CPU set, number of workers,
- * file system, preset parameters. `cpu.prime` is one worker on one CPU, `cpu.prime@all` a worker per
- * CPU on all of them, `sys.getpid@wide` one worker that may use all CPUs, `fs.open@tmpfs` works on a
- * tmpfs, `mem.triad@nt` stores past the cache, `ipc.pipe@cross` has its ends on two CPUs. CPU set,
- * workers and place are part of a cell's identity: they decide verdicts.
+ * that is measured and shown under a name of its own: workload, variant, CPU set, number of
+ * workers, file system, preset parameters. `cpu.prime` is one worker on one CPU, `cpu.prime@all` a
+ * worker per CPU on all of them, `sys.getpid@wide` one worker that may use all CPUs,
+ * `fs.open@tmpfs` works on a tmpfs, `mem.triad@nt` stores past the cache, `ipc.pipe@cross` has its
+ * ends on two CPUs. CPU set, workers and place are part of a cell's identity: they decide verdicts.
  *
- * Adding a workload: one file-local function in src/probe/<family>.c and its row in that family's
- * table; one row in the WORKLOADS list and one per cell in the CELLS list of catalogue.c; the unit
- * test of the catalogue compares both with the probe's own list. */
+ * Adding a workload, as a checklist:
+ *   1. one file-local function in src/probe/<family>.c and its row in that family's table;
+ *   2. one row in workloads[] of catalogue.c, its parameters in a PARAMS table above;
+ *   3. one row per cell in cell_defs[]; a system call is one line of CALLS instead of 2 and 3;
+ *   4. the unit test of the catalogue compares both with the probe's own list. */
 #ifndef CUPEL_MODEL_WORKLOAD_H
 #define CUPEL_MODEL_WORKLOAD_H
 
@@ -40,8 +42,8 @@ struct workload {
     const char *title;  /* what it measures, one line */
     const char *op;     /* what one operation is: "event", "call", "MiB", "round trip" */
     enum grain grain;
-    bool latency;       /* one slice a block times every operation into a histogram */
-    bool processes;     /* workers are processes, not threads */
+    bool latency;        /* one slice a block times every operation into a histogram */
+    bool processes;      /* workers are processes, not threads */
     double bytes_per_op; /* > 0: absolute values are shown as bytes/s too */
     const struct param_def *params;
     size_t n_params;
@@ -52,11 +54,11 @@ struct workload {
 
 struct cell_def {
     const char *workload;
-    const char *variant;   /* "" for the plain cell */
+    const char *variant; /* "" for the plain cell */
     enum cpus_kind cpus;
-    bool worker_per_cpu;   /* workers = CPUs of the set; else 1 */
+    bool worker_per_cpu; /* workers = CPUs of the set; else 1 */
     enum place place;
-    const char *presets;   /* "stores=nt,pages=huge" or "" */
+    const char *presets; /* "stores=nt,pages=huge" or "" */
     unsigned suites;
 };
 
@@ -67,7 +69,7 @@ struct cell {
     char name[CELL_NAME_MAX]; /* "fs.open@tmpfs" */
     const struct workload *workload;
     enum cpus_kind cpus;
-    unsigned workers;         /* 0: one per CPU, resolved when the CPUs are known */
+    unsigned workers; /* 0: one per CPU, resolved when the CPUs are known */
     enum place place;
     enum grain grain;
     struct params params;
@@ -91,17 +93,35 @@ const struct suite *suite_find(const char *name);
 
 /* Fills ret from def: defaults, then presets. */
 void cell_from_def(const struct cell_def *def, struct cell *ret);
-/* Calls cb for every definition whose name, workload name or "workload@*" matches the glob pattern
- * (a bare workload name selects all its cells; "fs.*" a family). Returns how many matched; 0 sets
- * ERR_USAGE with the nearest name: `no workload "sys.getpit"; did you mean sys.getpid?`. */
+/* NULL if there is no cell of that name. */
+const struct cell_def *cell_def_find(const char *name);
+/* Does the definition itself fix this parameter (stores of "mem.triad@nt")? */
+bool cell_def_presets(const struct cell_def *d, const char *param);
+/* Calls cb, in catalogue order, for every definition that pattern selects:
+ *     the name of a cell ("cpu.prime", "fs.open@tmpfs")      that cell
+ *     a workload without a plain cell ("fs.open")            all its cells
+ *     a family ("fs")                                        all its cells
+ *     a glob over cell names ("mem.*", "*@all", "cpu.*")     what it matches
+ * Returns how many matched; none is ERR_USAGE with the nearest name:
+ * `no workload "sys.getpit"; did you mean sys.getpid?`. */
 int cells_select(const char *pattern, void (*cb)(void *user, const struct cell_def *d), void *user,
                  struct err *err);
-/* Applies "name=value" to every cell of the array that has that parameter; ERR_USAGE if none has. */
+/* Applies "name=value" to every cell of the array that has that parameter and whose definition does
+ * not fix it; ERR_USAGE if there is none. All cells are set or none. */
 int cells_apply_param(struct cell *cells, size_t n, const char *assignment, struct err *err);
 
-const char *better_name(enum better b);
-const char *grain_name(enum grain g);
+const struct param_def *workload_param(const struct workload *w, const char *name); /* or NULL */
+/* Stands for the workload of a stored run that this version does not know, so that the run can
+ * still be shown: cell.workload is never NULL. */
+const struct workload *workload_unknown(void);
+
+/* Stable names, as stored and exported; the _parse functions return -EINVAL for unknown ones. */
+const char *better_name(enum better b);       /* "lower", "higher" */
+const char *grain_name(enum grain g);         /* "slice", "whole" */
 const char *cpus_kind_name(enum cpus_kind c); /* "one", "two", "all" */
 const char *place_name(enum place p);         /* "none", "rootfs", "tmpfs", "bind" */
+int grain_parse(const char *name, enum grain *ret);
+int cpus_kind_parse(const char *name, enum cpus_kind *ret);
+int place_parse(const char *name, enum place *ret);
 
 #endif

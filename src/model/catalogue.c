@@ -1,0 +1,300 @@
+#include "model/workload.h"
+
+#include "base/str.h"
+
+#define SUITES_BOTH (SUITE_QUICK | SUITE_MICRO)
+
+#define MIB (INT64_C(1) << 20)
+#define GIB (INT64_C(1) << 30)
+
+static const struct param_def params_prime[] = {
+    {"limit", PARAM_COUNT, "20000", 3, 1000000, NULL,
+     "primes are sought below this number; 20000 makes an event of about 1 ms"},
+};
+
+static const struct param_def params_mem[] = {
+    {"array_bytes", PARAM_SIZE, "auto", MIB, 4 * GIB, NULL,
+     "size of each array, over all workers; auto: four times the last-level cache"},
+    {"stores", PARAM_CHOICE, "plain", 0, 0, "plain|nt",
+     "plain stores, or non-temporal ones that go past the caches"},
+    {"pages", PARAM_CHOICE, "huge", 0, 0, "huge|base",
+     "ask the kernel for huge pages, or for none"},
+};
+
+static const struct param_def params_fault[] = {
+    {"region_bytes", PARAM_SIZE, "16M", 64 << 10, GIB, NULL,
+     "memory that is mapped, touched page by page and unmapped again"},
+};
+
+static const struct param_def params_open[] = {
+    {"files", PARAM_COUNT, "64", 1, 4096, NULL, "files that are opened in turns"},
+    {"bytes", PARAM_SIZE, "4k", 0, MIB, NULL, "size of each file"},
+};
+
+static const struct param_def params_create[] = {
+    {"bytes", PARAM_SIZE, "4k", 0, MIB, NULL, "size of each file"},
+};
+
+static const struct param_def params_clock[] = {
+    {"clock", PARAM_CHOICE, "monotonic", 0, 0, "monotonic|realtime", "which clock is read"},
+};
+
+/* The table of system-call costs: name (the probe's row is "call.<name>"), where the files lie that
+ * it needs, whether one call natively takes long enough (about a microsecond) to be timed singly,
+ * what is done. */
+#define CALLS(X)                                                                                   \
+    X("null", NONE, false, "getppid, which does next to nothing")                                  \
+    X("clock", NONE, false, "clock_gettime as a real call, not through the vDSO")                  \
+    X("uname", NONE, false, "uname")                                                               \
+    X("sysinfo", NONE, false, "sysinfo")                                                           \
+    X("getrandom", NONE, false, "getrandom of a few bytes")                                        \
+    X("prctl", NONE, false, "prctl")                                                               \
+    X("yield", NONE, false, "sched_yield with nobody else to run")                                 \
+    X("affinity", NONE, false, "sched_getaffinity")                                                \
+    X("rusage", NONE, false, "getrusage")                                                          \
+    X("rlimit", NONE, false, "prlimit64")                                                          \
+    X("sigmask", NONE, false, "rt_sigprocmask: block and unblock in turns")                        \
+    X("signal", NONE, true, "a signal to the calling thread, and its handler")                     \
+    X("thread", NONE, true, "create and join a thread")                                            \
+    X("fork", NONE, true, "fork a child that exits, wait for it")                                  \
+    X("exec", NONE, true, "fork, execve, wait; less call.fork: execve")                            \
+    X("wait", NONE, false, "wait4 when there is nobody to wait for")                               \
+    X("futex", NONE, false, "futex wake-up of nobody")                                             \
+    X("mmap", NONE, true, "mmap and munmap of 64 KiB that nobody touches")                         \
+    X("mprotect", NONE, true, "one page read-only and writable in turns")                          \
+    X("fault", NONE, true, "give a page back and fault it in again")                               \
+    X("brk", NONE, true, "move the program break a page up and down")                              \
+    X("stat", ROOTFS, true, "stat of a file by its path")                                          \
+    X("fstat", ROOTFS, false, "fstat of an open file")                                             \
+    X("statfs", ROOTFS, true, "statfs of a path")                                                  \
+    X("access", ROOTFS, true, "access of a path")                                                  \
+    X("getcwd", NONE, false, "getcwd")                                                             \
+    X("open", ROOTFS, true, "open and close of a file")                                            \
+    X("open_missing", ROOTFS, true, "open of a name that is not there")                            \
+    X("lseek", ROOTFS, false, "lseek")                                                             \
+    X("read", ROOTFS, false, "read 4 KiB that are in the page cache")                              \
+    X("write", ROOTFS, true, "write 4 KiB over a page that is in the page cache")                  \
+    X("read_dev", NONE, false, "read one byte of /dev/zero")                                       \
+    X("getdents", ROOTFS, true, "list a directory of 32 entries")                                  \
+    X("rename", ROOTFS, true, "rename a file there and back in turns")                             \
+    X("link", ROOTFS, true, "link and unlink")                                                     \
+    X("mkdir", ROOTFS, true, "mkdir and rmdir")                                                    \
+    X("readlink", ROOTFS, true, "readlink")                                                        \
+    X("truncate", ROOTFS, true, "ftruncate to nothing and back to 4 KiB in turns")                 \
+    X("pipe", NONE, false, "a byte into a pipe and out of it")                                     \
+    X("pipe_new", NONE, true, "make a pipe and close it")                                          \
+    X("socket", NONE, true, "a byte over a Unix socket")                                           \
+    X("socketpair", NONE, true, "make a pair of Unix sockets and close it")                        \
+    X("sendmsg", NONE, true, "pass a descriptor over a Unix socket")                               \
+    X("eventfd", NONE, false, "a count into an eventfd and out of it")                             \
+    X("epoll_wait", NONE, false, "epoll_wait with one descriptor ready")                           \
+    X("epoll_ctl", NONE, false, "add a descriptor to an epoll set and delete it")                  \
+    X("poll", NONE, false, "poll of one descriptor that is ready")                                 \
+    X("fcntl", NONE, false, "fcntl F_GETFD")                                                       \
+    X("ioctl", NONE, false, "ioctl FIONREAD of a pipe")                                            \
+    X("timer", NONE, false, "arm a timerfd anew")
+
+#define CALL_WORKLOAD(tail, in, lat, what)                                                         \
+    {.name = "call." tail,                                                                         \
+     .family = "call",                                                                             \
+     .title = what,                                                                                \
+     .op = "call",                                                                                 \
+     .latency = lat,                                                                               \
+     .processes = true},
+#define CALL_CELL(tail, in, lat, what)                                                             \
+    {"call." tail, "", CPUS_ONE, false, PLACE_##in, "", SUITE_MICRO},
+
+#define PARAMS(table) .params = table, .n_params = ARRAY_SIZE(table)
+
+#define MEM_WORKLOAD(verb, arrays, what)                                                           \
+    {                                                                                              \
+        .name = "mem." verb, .family = "mem", .title = what, .op = "MiB",                          \
+        .bytes_per_op = (arrays)*1048576.0, PARAMS(params_mem)                                     \
+    }
+
+static const struct workload workloads[] = {
+    {.name = "cpu.prime",
+     .family = "cpu",
+     .title = "trial division of sysbench's cpu test",
+     .op = "event",
+     PARAMS(params_prime)},
+    MEM_WORKLOAD("copy", 2, "copy an array: b = a"),
+    MEM_WORKLOAD("scale", 2, "scale an array: b = m a"),
+    MEM_WORKLOAD("add", 3, "add two arrays: c = a + b"),
+    MEM_WORKLOAD("triad", 3, "scale and add: c = a + m b"),
+
+    {.name = "sys.mix",
+     .family = "sys",
+     .title = "UnixBench's system-call mix: dup, close, getpid, getuid, umask",
+     .op = "five calls",
+     .processes = true},
+    {.name = "sys.close",
+     .family = "sys",
+     .title = "UnixBench: dup and close",
+     .op = "two calls",
+     .processes = true},
+    {.name = "sys.getpid",
+     .family = "sys",
+     .title = "UnixBench: getpid",
+     .op = "call",
+     .processes = true},
+    {.name = "sys.exec",
+     .family = "sys",
+     .title = "UnixBench: fork, execve of a program that exits, wait",
+     .op = "program",
+     .latency = true,
+     .processes = true},
+
+    {.name = "mm.fault",
+     .family = "mm",
+     .title = "page faults: touch every page of a fresh mapping",
+     .op = "page",
+     .processes = true,
+     PARAMS(params_fault)},
+    {.name = "mm.mmap",
+     .family = "mm",
+     .title = "map a page, touch it, unmap it",
+     .op = "mapping",
+     .latency = true,
+     .processes = true},
+
+    {.name = "ipc.pipe",
+     .family = "ipc",
+     .title = "a byte there and back through two pipes, between two processes",
+     .op = "round trip",
+     .latency = true},
+    {.name = "ipc.futex",
+     .family = "ipc",
+     .title = "wake-up there and back through a futex, between two processes",
+     .op = "round trip",
+     .latency = true},
+    {.name = "ipc.switch",
+     .family = "ipc",
+     .title = "a token there and back through an eventfd pair, between two threads",
+     .op = "round trip",
+     .latency = true},
+
+    {.name = "fs.open",
+     .family = "fs",
+     .title = "open, read and close of small files",
+     .op = "file",
+     .latency = true,
+     PARAMS(params_open)},
+    {.name = "fs.create",
+     .family = "fs",
+     .title = "create, write, rename and unlink of a small file",
+     .op = "file",
+     .latency = true,
+     PARAMS(params_create)},
+
+    {.name = "clock.gettime",
+     .family = "clock",
+     .title = "clock_gettime as programs call it",
+     .op = "call",
+     PARAMS(params_clock)},
+
+    CALLS(CALL_WORKLOAD)};
+
+#define MEM_CELLS(verb, plain_suites)                                                              \
+    {"mem." verb, "", CPUS_ONE, false, PLACE_NONE, "", plain_suites},                              \
+        {"mem." verb, "nt", CPUS_ONE, false, PLACE_NONE, "stores=nt", SUITE_MICRO},                \
+        {"mem." verb, "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},                         \
+    {                                                                                              \
+        "mem." verb, "all-nt", CPUS_ALL, true, PLACE_NONE, "stores=nt", SUITE_MICRO                \
+    }
+
+#define PAIR_CELLS(name, same_suites, cross_suites)                                                \
+    {name, "same", CPUS_ONE, false, PLACE_NONE, "", same_suites},                                  \
+    {                                                                                              \
+        name, "cross", CPUS_TWO, false, PLACE_NONE, "", cross_suites                               \
+    }
+
+#define PLACE_CELLS(name, rootfs_suites, tmpfs_suites)                                             \
+    {name, "rootfs", CPUS_ONE, false, PLACE_ROOTFS, "", rootfs_suites},                            \
+        {name, "tmpfs", CPUS_ONE, false, PLACE_TMPFS, "", tmpfs_suites},                           \
+    {                                                                                              \
+        name, "bind", CPUS_ONE, false, PLACE_BIND, "", SUITE_MICRO                                 \
+    }
+
+/* The quick suite has to fit into four minutes: each cell in it shows a difference of its own. */
+static const struct cell_def cell_defs[] = {
+    {"cpu.prime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
+    {"cpu.prime", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
+
+    MEM_CELLS("copy", SUITE_MICRO),
+    MEM_CELLS("scale", SUITE_MICRO),
+    MEM_CELLS("add", SUITE_MICRO),
+    MEM_CELLS("triad", SUITES_BOTH),
+
+    {"sys.mix", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
+    {"sys.mix", "wide", CPUS_ALL, false, PLACE_NONE, "", SUITE_MICRO},
+    {"sys.mix", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
+    {"sys.close", "", CPUS_ONE, false, PLACE_NONE, "", SUITE_MICRO},
+    {"sys.close", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
+    {"sys.getpid", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
+    {"sys.getpid", "wide", CPUS_ALL, false, PLACE_NONE, "", SUITES_BOTH},
+    {"sys.getpid", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
+    {"sys.exec", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
+    {"sys.exec", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
+
+    {"mm.fault", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
+    {"mm.fault", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
+    {"mm.mmap", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
+
+    PAIR_CELLS("ipc.pipe", SUITES_BOTH, SUITE_MICRO),
+    PAIR_CELLS("ipc.futex", SUITE_MICRO, SUITE_MICRO),
+    PAIR_CELLS("ipc.switch", SUITE_MICRO, SUITES_BOTH),
+
+    PLACE_CELLS("fs.open", SUITES_BOTH, SUITES_BOTH),
+    PLACE_CELLS("fs.create", SUITES_BOTH, SUITE_MICRO),
+
+    {"clock.gettime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
+
+    CALLS(CALL_CELL)};
+
+static const struct suite suites[] = {
+    {"quick", SUITE_QUICK, "a dozen cells that show the differences that matter, in four minutes"},
+    {"micro", SUITE_MICRO, "every cell there is"},
+};
+
+static const struct workload unknown = {
+    .name = "unknown",
+    .family = "unknown",
+    .title = "not in this version's catalogue",
+    .op = "operation",
+};
+
+size_t workload_count(void)
+{
+    return ARRAY_SIZE(workloads);
+}
+
+const struct workload *workload_at(size_t i)
+{
+    return i < ARRAY_SIZE(workloads) ? &workloads[i] : NULL;
+}
+
+const struct workload *workload_unknown(void)
+{
+    return &unknown;
+}
+
+size_t cell_def_count(void)
+{
+    return ARRAY_SIZE(cell_defs);
+}
+
+const struct cell_def *cell_def_at(size_t i)
+{
+    return i < ARRAY_SIZE(cell_defs) ? &cell_defs[i] : NULL;
+}
+
+size_t suite_count(void)
+{
+    return ARRAY_SIZE(suites);
+}
+
+const struct suite *suite_at(size_t i)
+{
+    return i < ARRAY_SIZE(suites) ? &suites[i] : NULL;
+}

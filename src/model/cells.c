@@ -1,0 +1,307 @@
+/* Looking things up in the catalogue, and turning definitions into cells. The tables themselves are
+ * in catalogue.c. */
+#include "base/vec.h"
+#include "model/workload.h"
+
+#include <errno.h>
+
+const struct workload *workload_find(const char *name)
+{
+    for (size_t i = 0; i < workload_count(); i++)
+        if (str_eq(workload_at(i)->name, name))
+            return workload_at(i);
+    return NULL;
+}
+
+const struct param_def *workload_param(const struct workload *w, const char *name)
+{
+    for (size_t i = 0; i < w->n_params; i++)
+        if (str_eq(w->params[i].name, name))
+            return &w->params[i];
+    return NULL;
+}
+
+void cell_def_name(const struct cell_def *d, char dst[CELL_NAME_MAX])
+{
+    str_format(dst, CELL_NAME_MAX, "%s%s%s", d->workload, d->variant[0] ? "@" : "", d->variant);
+}
+
+const struct cell_def *cell_def_find(const char *name)
+{
+    for (size_t i = 0; i < cell_def_count(); i++) {
+        char own[CELL_NAME_MAX];
+        cell_def_name(cell_def_at(i), own);
+        if (str_eq(own, name))
+            return cell_def_at(i);
+    }
+    return NULL;
+}
+
+const struct suite *suite_find(const char *name)
+{
+    for (size_t i = 0; i < suite_count(); i++)
+        if (str_eq(suite_at(i)->name, name))
+            return suite_at(i);
+    return NULL;
+}
+
+/* Splits "name=value" of n bytes into name and *ret_value; false without a '='. */
+static bool split_assignment(const char *text, size_t n, char name[PARAM_NAME_MAX],
+                             char value[PARAM_TEXT_MAX])
+{
+    const char *eq = memchr(text, '=', n);
+    size_t left = eq ? (size_t)(eq - text) : 0, right = eq ? n - left - 1 : 0;
+    if (!eq || left == 0 || left >= PARAM_NAME_MAX || right >= PARAM_TEXT_MAX)
+        return false;
+    memcpy(name, text, left);
+    name[left] = '\0';
+    memcpy(value, eq + 1, right);
+    value[right] = '\0';
+    return true;
+}
+
+/* Calls set for each "name=value" of a definition's presets. */
+static void each_preset(const struct cell_def *d,
+                        void (*set)(void *user, const char *name, const char *value), void *user)
+{
+    char name[PARAM_NAME_MAX], value[PARAM_TEXT_MAX];
+    for (const char *p = d->presets; *p;) {
+        size_t n = strcspn(p, ",");
+        if (split_assignment(p, n, name, value))
+            set(user, name, value);
+        p += n + (p[n] == ',');
+    }
+}
+
+struct preset_query {
+    const char *name;
+    bool found;
+};
+
+static void compare_preset(void *user, const char *name, const char *value)
+{
+    struct preset_query *q = user;
+    q->found = q->found || str_eq(name, q->name);
+}
+
+bool cell_def_presets(const struct cell_def *d, const char *param)
+{
+    struct preset_query q = {.name = param};
+    each_preset(d, compare_preset, &q);
+    return q.found;
+}
+
+/* A default or preset that its own declaration refuses would be a mistake in the tables: the unit
+ * test of the catalogue makes every cell and looks. */
+static void apply_preset(void *user, const char *name, const char *value)
+{
+    struct cell *c = user;
+    const struct param_def *def = workload_param(c->workload, name);
+    if (def)
+        params_set(&c->params, def, value, NULL);
+}
+
+void cell_from_def(const struct cell_def *def, struct cell *ret)
+{
+    *ret = (struct cell){.workers = 0};
+    cell_def_name(def, ret->name);
+    ret->workload = workload_find(def->workload);
+    if (!ret->workload)
+        abort(); /* a row without its workload: the unit test makes every cell */
+    ret->cpus = def->cpus;
+    ret->workers = def->worker_per_cpu ? 0 : 1;
+    ret->place = def->place;
+    ret->grain = ret->workload->grain;
+    for (size_t i = 0; i < ret->workload->n_params; i++)
+        params_set(&ret->params, &ret->workload->params[i], ret->workload->params[i].fallback,
+                   NULL);
+    each_preset(def, apply_preset, ret);
+}
+
+/* How a pattern selects; decided once for the whole catalogue. */
+enum selection { BY_CELL, BY_WORKLOAD, BY_FAMILY, BY_GLOB };
+
+static enum selection selection_of(const char *pattern)
+{
+    if (cell_def_find(pattern))
+        return BY_CELL;
+    if (workload_find(pattern))
+        return BY_WORKLOAD;
+    for (size_t i = 0; i < workload_count(); i++)
+        if (str_eq(workload_at(i)->family, pattern))
+            return BY_FAMILY;
+    return BY_GLOB;
+}
+
+static bool selects(enum selection how, const char *pattern, const struct cell_def *d)
+{
+    char name[CELL_NAME_MAX];
+    cell_def_name(d, name);
+    switch (how) {
+    case BY_CELL:
+        return str_eq(pattern, name);
+    case BY_WORKLOAD:
+        return str_eq(pattern, d->workload);
+    case BY_FAMILY:
+        return str_starts(d->workload, pattern) && d->workload[strlen(pattern)] == '.';
+    case BY_GLOB:
+        return str_glob(pattern, name);
+    }
+    return false;
+}
+
+/* The name someone who typed pattern most likely meant, or NULL. */
+static const char *nearest_name(const char *pattern, char names[][CELL_NAME_MAX])
+{
+    VEC(const char *) all = VEC_INIT;
+    for (size_t i = 0; i < workload_count(); i++)
+        VEC_PUSH(&all, workload_at(i)->name);
+    for (size_t i = 0; i < cell_def_count(); i++) {
+        cell_def_name(cell_def_at(i), names[i]);
+        VEC_PUSH(&all, names[i]);
+    }
+    for (size_t i = 0; i < workload_count(); i++)
+        VEC_PUSH(&all, workload_at(i)->family);
+    const char *best = str_nearest(pattern, all.v, all.n);
+    VEC_RELEASE(&all);
+    return best;
+}
+
+static int nothing_selected(const char *pattern, struct err *err)
+{
+    char(*names)[CELL_NAME_MAX] = xcalloc(cell_def_count(), sizeof(*names));
+    const char *best = nearest_name(pattern, names);
+    int r;
+    if (best)
+        r = err_set(err, ERR_USAGE, ENOENT, "no workload \"%.64s\"; did you mean %s?", pattern,
+                    best);
+    else
+        r = err_set(err, ERR_USAGE, ENOENT,
+                    "no workload \"%.64s\"; \"cupel workloads\" lists what there is", pattern);
+    free(names);
+    return r;
+}
+
+int cells_select(const char *pattern, void (*cb)(void *user, const struct cell_def *d), void *user,
+                 struct err *err)
+{
+    enum selection how = selection_of(pattern);
+    int n = 0;
+    for (size_t i = 0; i < cell_def_count(); i++) {
+        if (selects(how, pattern, cell_def_at(i))) {
+            cb(user, cell_def_at(i));
+            n++;
+        }
+    }
+    return n > 0 ? n : nothing_selected(pattern, err);
+}
+
+static bool cell_takes(const struct cell *c, const char *param)
+{
+    const struct cell_def *d = cell_def_find(c->name);
+    return workload_param(c->workload, param) && !(d && cell_def_presets(d, param));
+}
+
+/* Why no cell took the parameter: fixed by their definitions, misspelt, or of other workloads. */
+static int nobody_takes(const struct cell *cells, size_t n, const char *name, struct err *err)
+{
+    VEC(const char *) known = VEC_INIT;
+    bool fixed = false;
+    for (size_t i = 0; i < n; i++) {
+        fixed = fixed || workload_param(cells[i].workload, name);
+        for (size_t j = 0; j < cells[i].workload->n_params; j++)
+            VEC_PUSH(&known, cells[i].workload->params[j].name);
+    }
+    const char *best = str_nearest(name, known.v, known.n);
+    VEC_RELEASE(&known);
+    if (fixed)
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "the selected workloads fix parameter \"%s\" themselves", name);
+    if (best)
+        return err_set(err, ERR_USAGE, ENOENT,
+                       "no selected workload has a parameter \"%s\"; did you mean %s?", name, best);
+    return err_set(err, ERR_USAGE, ENOENT, "no selected workload has a parameter \"%s\"", name);
+}
+
+int cells_apply_param(struct cell *cells, size_t n, const char *assignment, struct err *err)
+{
+    char name[PARAM_NAME_MAX], value[PARAM_TEXT_MAX];
+    if (!split_assignment(assignment, strlen(assignment), name, value))
+        return err_set(err, ERR_USAGE, EINVAL, "parameter \"%.60s\": expected name=value",
+                       assignment);
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        struct params scratch = {.n = 0};
+        if (!cell_takes(&cells[i], name))
+            continue;
+        int r = params_set(&scratch, workload_param(cells[i].workload, name), value, err);
+        if (r < 0)
+            return err_wrap(err, "%s", cells[i].workload->name);
+        any = true;
+    }
+    if (!any)
+        return nobody_takes(cells, n, name, err);
+    for (size_t i = 0; i < n; i++)
+        if (cell_takes(&cells[i], name))
+            params_set(&cells[i].params, workload_param(cells[i].workload, name), value, NULL);
+    return 0;
+}
+
+/* Names of the enumerations. */
+
+static int name_index(const char *const *names, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(names[i], name))
+            return (int)i;
+    return -EINVAL;
+}
+
+static const char *const better_names[] = {"lower", "higher"};
+static const char *const grain_names[] = {"slice", "whole"};
+static const char *const cpus_names[] = {"one", "two", "all"};
+static const char *const place_names[] = {"none", "rootfs", "tmpfs", "bind"};
+
+const char *better_name(enum better b)
+{
+    return (size_t)b < ARRAY_SIZE(better_names) ? better_names[b] : "lower";
+}
+
+const char *grain_name(enum grain g)
+{
+    return (size_t)g < ARRAY_SIZE(grain_names) ? grain_names[g] : "slice";
+}
+
+const char *cpus_kind_name(enum cpus_kind c)
+{
+    return (size_t)c < ARRAY_SIZE(cpus_names) ? cpus_names[c] : "one";
+}
+
+const char *place_name(enum place p)
+{
+    return (size_t)p < ARRAY_SIZE(place_names) ? place_names[p] : "none";
+}
+
+int grain_parse(const char *name, enum grain *ret)
+{
+    int i = name_index(grain_names, ARRAY_SIZE(grain_names), name);
+    if (i >= 0)
+        *ret = (enum grain)i;
+    return i < 0 ? i : 0;
+}
+
+int cpus_kind_parse(const char *name, enum cpus_kind *ret)
+{
+    int i = name_index(cpus_names, ARRAY_SIZE(cpus_names), name);
+    if (i >= 0)
+        *ret = (enum cpus_kind)i;
+    return i < 0 ? i : 0;
+}
+
+int place_parse(const char *name, enum place *ret)
+{
+    int i = name_index(place_names, ARRAY_SIZE(place_names), name);
+    if (i >= 0)
+        *ret = (enum place)i;
+    return i < 0 ? i : 0;
+}

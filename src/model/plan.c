@@ -1,0 +1,252 @@
+#include "model/plan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+void plan_init(struct plan *p)
+{
+    *p = (struct plan){
+        .theta = PLAN_THETA,
+        .slice_ns = PLAN_SLICE_NS,
+        .rounds = PLAN_ROUNDS,
+    };
+}
+
+void plan_release(struct plan *p)
+{
+    if (!p)
+        return;
+    VEC_RELEASE(&p->targets);
+    VEC_RELEASE(&p->cells);
+}
+
+void plan_copy(struct plan *to, const struct plan *from)
+{
+    plan_release(to);
+    *to = *from;
+    to->targets.v = NULL;
+    to->targets.n = to->targets.cap = 0;
+    to->cells.v = NULL;
+    to->cells.n = to->cells.cap = 0;
+    VEC_FOREACH(&from->targets, struct target, t)
+        VEC_PUSH(&to->targets, *t);
+    VEC_FOREACH(&from->cells, struct cell, c)
+        VEC_PUSH(&to->cells, *c);
+}
+
+int plan_base_index(const struct plan *p, size_t *ret, struct err *err)
+{
+    const char *labels[PLAN_TARGETS_MAX];
+    size_t n = 0, host = p->targets.n;
+    for (size_t i = 0; i < p->targets.n; i++) {
+        const struct target *t = &p->targets.v[i];
+        if (p->base[0] && str_eq(t->label, p->base)) {
+            *ret = i;
+            return 0;
+        }
+        if (host == p->targets.n && str_eq(t->driver, "host") && !t->inject[0])
+            host = i;
+        if (n < ARRAY_SIZE(labels))
+            labels[n++] = t->label;
+    }
+    if (p->base[0]) {
+        const char *best = str_nearest(p->base, labels, n);
+        return err_set(err, ERR_USAGE, ENOENT, "base \"%s\" is none of the targets%s%s%s", p->base,
+                       best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
+    }
+    *ret = host < p->targets.n ? host : 0;
+    return 0;
+}
+
+static bool has_cell(const struct plan *p, const char *name)
+{
+    for (size_t i = 0; i < p->cells.n; i++)
+        if (str_eq(p->cells.v[i].name, name))
+            return true;
+    return false;
+}
+
+static void add_cell(void *user, const struct cell_def *d)
+{
+    struct plan *p = user;
+    struct cell c;
+    cell_from_def(d, &c);
+    if (!has_cell(p, c.name))
+        VEC_PUSH(&p->cells, c);
+}
+
+int plan_add_cells(struct plan *p, const char *pattern, struct err *err)
+{
+    int r = cells_select(pattern, add_cell, p, err);
+    return r < 0 ? r : 0;
+}
+
+int plan_add_suite(struct plan *p, const char *name, struct err *err)
+{
+    const struct suite *s = suite_find(name);
+    if (!s) {
+        struct str known = STR_INIT;
+        for (size_t i = 0; i < suite_count(); i++)
+            str_addf(&known, "%s%s", i ? ", " : "", suite_at(i)->name);
+        int r =
+            err_set(err, ERR_USAGE, ENOENT, "no suite \"%.40s\"; there are: %s", name, known.buf);
+        str_release(&known);
+        return r;
+    }
+    for (size_t i = 0; i < cell_def_count(); i++)
+        if (cell_def_at(i)->suites & s->bit)
+            add_cell(p, cell_def_at(i));
+    str_copy(p->suite, sizeof(p->suite), s->name);
+    return 0;
+}
+
+int plan_add_target(struct plan *p, const char *text, const char *const *drivers, size_t n_drivers,
+                    struct err *err)
+{
+    struct target t;
+    int r = target_parse(text, drivers, n_drivers, &t, err);
+    if (r < 0)
+        return r;
+    if (p->targets.n >= PLAN_TARGETS_MAX)
+        return err_set(err, ERR_USAGE, E2BIG, "more than %d targets", PLAN_TARGETS_MAX);
+    VEC_PUSH(&p->targets, t);
+    return 0;
+}
+
+bool plan_equal(const struct plan *a, const struct plan *b)
+{
+    bool same =
+        str_eq(a->suite, b->suite) && str_eq(a->base, b->base) &&
+        a->limits.cpus == b->limits.cpus && a->limits.memory_bytes == b->limits.memory_bytes &&
+        a->limits.pids == b->limits.pids && a->seed == b->seed && a->theta == b->theta &&
+        a->precision == b->precision && a->blocks == b->blocks && a->repeats == b->repeats &&
+        a->budget_ns == b->budget_ns && a->interval_ns == b->interval_ns &&
+        a->settle_ns == b->settle_ns && a->slice_ns == b->slice_ns && a->rounds == b->rounds &&
+        a->solo == b->solo && a->targets.n == b->targets.n && a->cells.n == b->cells.n;
+    for (size_t i = 0; same && i < a->targets.n; i++)
+        same = target_equal(&a->targets.v[i], &b->targets.v[i]);
+    for (size_t i = 0; same && i < a->cells.n; i++)
+        same = str_eq(a->cells.v[i].name, b->cells.v[i].name) &&
+               params_equal(&a->cells.v[i].params, &b->cells.v[i].params);
+    return same;
+}
+
+/* Writing. */
+
+/* A double-quoted YAML scalar. Everything that gets here is one line; the rest is for safety. */
+static void add_quoted(struct str *out, const char *text)
+{
+    str_addc(out, '"');
+    for (const char *p = text; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            str_addf(out, "\\%c", *p);
+        else if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            str_addf(out, "\\x%02x", (unsigned)(unsigned char)*p);
+        else
+            str_addc(out, *p);
+    }
+    str_addc(out, '"');
+}
+
+/* The shortest text that parse_fraction reads back to v. */
+static void add_fraction(struct str *out, const char *key, double v)
+{
+    char text[40];
+    for (int digits = 6; digits <= 20; digits++) {
+        double back = -1;
+        str_format(text, sizeof(text), "%.*g", digits, v);
+        if (parse_fraction(text, key, &back, NULL) == 0 && back == v)
+            break;
+    }
+    str_addf(out, "%s: %s\n", key, text);
+}
+
+static void add_duration(struct str *out, const char *key, uint64_t ns)
+{
+    static const struct param_def def = {.kind = PARAM_DURATION};
+    struct param v = {.num = ns > INT64_MAX ? INT64_MAX : (int64_t)ns};
+    char text[40];
+    param_value_text(&def, &v, text, sizeof(text));
+    str_addf(out, "%s: %s\n", key, text);
+}
+
+static void add_limits(struct str *out, const struct limits *l)
+{
+    const char *sep = "";
+    if (l->cpus <= 0 && l->memory_bytes == 0 && l->pids == 0)
+        return;
+    str_add(out, "limits: {");
+    if (l->cpus > 0) {
+        char text[40];
+        for (int digits = 6; digits <= 17; digits++) {
+            str_format(text, sizeof(text), "%.*g", digits, l->cpus);
+            if (strtod(text, NULL) == l->cpus)
+                break;
+        }
+        str_addf(out, "cpus: %s", text);
+        sep = ", ";
+    }
+    if (l->memory_bytes > 0) {
+        str_addf(out, "%smemory: %" PRIu64, sep, l->memory_bytes);
+        sep = ", ";
+    }
+    if (l->pids > 0)
+        str_addf(out, "%spids: %" PRIu64, sep, l->pids);
+    str_add(out, "}\n");
+}
+
+static void add_cell_text(struct str *out, const struct cell *c)
+{
+    str_add(out, "  - ");
+    add_quoted(out, c->name);
+    for (size_t i = 0; i < c->params.n; i++) {
+        const struct param *v = &c->params.v[i];
+        char text[PARAM_TEXT_MAX];
+        param_value_text(workload_param(c->workload, v->name), v, text, sizeof(text));
+        str_addf(out, "%s%s: ", i ? ", " : ": {", v->name);
+        add_quoted(out, text);
+    }
+    str_add(out, c->params.n ? "}\n" : "\n");
+}
+
+int plan_format(const struct plan *p, struct str *out, struct err *err)
+{
+    if (p->suite[0])
+        str_addf(out, "from_suite: %s\n", p->suite);
+    if (p->targets.n) {
+        str_add(out, "targets:\n");
+        for (size_t i = 0; i < p->targets.n; i++) {
+            char text[TARGET_FORMAT_MAX];
+            target_format(&p->targets.v[i], text, sizeof(text));
+            str_add(out, "  - ");
+            add_quoted(out, text);
+            str_addc(out, '\n');
+        }
+    }
+    if (p->cells.n) {
+        str_add(out, "workloads:\n");
+        for (size_t i = 0; i < p->cells.n; i++) {
+            if (p->cells.v[i].workload == workload_unknown())
+                return err_set(err, ERR_UNSUPPORTED, ENOENT,
+                               "workload %s is not in this version's catalogue",
+                               p->cells.v[i].name);
+            add_cell_text(out, &p->cells.v[i]);
+        }
+    }
+    if (p->base[0]) {
+        str_add(out, "base: ");
+        add_quoted(out, p->base);
+        str_addc(out, '\n');
+    }
+    add_limits(out, &p->limits);
+    str_addf(out, "seed: %" PRIu64 "\n", p->seed);
+    add_fraction(out, "theta", p->theta);
+    add_fraction(out, "precision", p->precision);
+    str_addf(out, "blocks: %u\nrepeats: %u\n", p->blocks, p->repeats);
+    add_duration(out, "budget", p->budget_ns);
+    add_duration(out, "interval", p->interval_ns);
+    add_duration(out, "settle", p->settle_ns);
+    add_duration(out, "slice", p->slice_ns);
+    str_addf(out, "rounds: %u\nsolo: %s\n", p->rounds, p->solo ? "yes" : "no");
+    return 0;
+}
