@@ -42,7 +42,7 @@ static void fs_stop(struct worker *w)
 static int fs_params(const struct job *job, int64_t *ret_files, int64_t *ret_bytes, struct err *err)
 {
     int r = job_num(job, "files", 1, FILES_MAX, FILES, ret_files, err);
-    return r < 0 ? r : job_num(job, "bytes", 1, BYTES_MAX, FILE_BYTES, ret_bytes, err);
+    return r < 0 ? r : job_num(job, "bytes", 0, BYTES_MAX, FILE_BYTES, ret_bytes, err);
 }
 
 static int fs_prepare(struct job *job, struct err *err)
@@ -68,7 +68,7 @@ static int fs_start(struct worker *w, struct err *err)
         return r;
     s->files = (unsigned)files;
     s->bytes = (size_t)bytes;
-    s->buf = xmalloc(s->bytes);
+    s->buf = xmalloc(s->bytes + 1);
     for (size_t i = 0; i < s->bytes; i++)
         s->buf[i] = scratch_byte(0, i);
     r = scratch_make(w->job, s->dir, err);
@@ -103,8 +103,8 @@ static bool open_read_close(struct fs *s, unsigned i)
     ssize_t n = read(fd, s->buf, s->bytes);
     if (close(fd) < 0 || n < 0)
         return false;
-    if ((size_t)n == s->bytes && s->buf[0] == scratch_byte(i, 0) &&
-        s->buf[n - 1] == scratch_byte(i, s->bytes - 1))
+    if ((size_t)n == s->bytes && (n == 0 || (s->buf[0] == scratch_byte(i, 0) &&
+                                             s->buf[n - 1] == scratch_byte(i, s->bytes - 1))))
         return true;
     errno = EIO;
     return false;
@@ -195,7 +195,7 @@ static int create_check(struct worker *w, struct err *err)
     if (!create_file(s))
         return err_errno(err, errno, "create %s", s->final);
 
-    _cleanup_free_ unsigned char *back = xmalloc(s->bytes);
+    _cleanup_free_ unsigned char *back = xmalloc(s->bytes + 1);
     _cleanup_fd_ int fd = open(s->final, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || read(fd, back, s->bytes) != (ssize_t)s->bytes ||
         memcmp(back, s->buf, s->bytes) != 0)
