@@ -1,8 +1,8 @@
 /* What an engine has to be able to do for cupel, and what a run offers to it.
  *
  * Layer: driver. One file per engine, one `const struct driver` in it, one line in the list of
- * registry.c (whose head says how, as a checklist). What cannot run here still registers and gives its
- * reason. */
+ * registry.c (whose head says how, as a checklist). What cannot run here still registers and gives
+ * its reason. */
 #ifndef CUPEL_DRIVER_DRIVER_H
 #define CUPEL_DRIVER_DRIVER_H
 
@@ -20,13 +20,13 @@ struct site {
     struct loop *loop;
     const struct machine *machine;
     struct ledger *ledger;
-    char run_id[16];          /* 8 hexadecimal digits */
+    char run_id[16];              /* 8 hexadecimal digits */
     char cgroup[CGROUP_PATH_MAX]; /* "/cupel-<run>"; "" without root: no groups then */
-    char dir[128];            /* "<state>/run/<run>": bundles, root file systems, runtime state */
-    char probe[256];          /* absolute path of the static probe */
+    char dir[128];   /* "<state>/run/<run>": bundles, root file systems, runtime state */
+    char probe[256]; /* absolute path of the static probe */
     struct limits limits;
-    cpu_set_t cpus;           /* all CPUs of the run */
-    unsigned next_session;    /* counts sessions: container ids cupel-<run>-<nnnn> */
+    cpu_set_t cpus;        /* all CPUs of the run */
+    unsigned next_session; /* counts sessions: container ids cupel-<run>-<nnnn> */
     uint64_t start_timeout_ns;
     uint64_t stop_timeout_ns;
 };
@@ -35,14 +35,15 @@ struct site {
 struct target_info {
     struct target target;
     bool usable;
-    char reason[240];         /* why not, or a remark when usable */
-    enum err_kind why;        /* ERR_UNSUPPORTED: not on this machine; ERR_TIMEOUT, ... it failed */
-    char version[96];         /* first line of --version, printable */
-    char path[256];           /* the binary; "" for host */
+    char reason[240];  /* why not, or a remark when usable */
+    enum err_kind why; /* ERR_UNSUPPORTED: not on this machine; ERR_TIMEOUT, ... it failed */
+    char version[96];  /* first line of --version, printable */
+    char path[256];    /* the binary; "" for host */
     char sha256[65];
-    char platform[24];        /* runsc: which one will be used */
-    char kind[24];            /* "host", "runc", "crun", "runsc", "youki", "oci" */
-    char work_around[96];     /* "cgroup hybrid: worked around" or "" */
+    char platform[24];         /* runsc: which one will be used */
+    char kind[24];             /* "host", "runc", "crun", "runsc", "youki", "oci" */
+    char default_platform[24]; /* runsc: which one the build takes unasked */
+    char work_around[96];      /* "cgroup hybrid: worked around" or "" */
 };
 
 struct target_infos {
@@ -50,17 +51,20 @@ struct target_infos {
     size_t n, cap;
 };
 
-struct engine; /* one target made ready for a run: its binary, its state directory, its namespaces */
+struct engine; /* one target made ready for a run: its binary, its state directory, its namespaces
+                */
 
 struct driver {
     const char *name;
     const char *summary;
-    /* Targets worth listing on any machine, e.g. "runc", "crun", "runsc:ptrace". NULL-terminated. */
+    /* Targets worth listing on any machine, e.g. "runc", "crun", "runsc:ptrace". NULL-terminated.
+     */
     const char *const *proposals;
     /* Fills info for one target without starting anything: binary found, version, platforms. */
     void (*inspect)(struct site *s, const struct target *t, struct target_info *ret);
     /* Once a run and target. */
-    int (*open)(struct site *s, const struct target_info *info, struct engine **ret, struct err *err);
+    int (*open)(struct site *s, const struct target_info *info, struct engine **ret,
+                struct err *err);
     void (*close)(struct site *s, struct engine *e);
     /* One session, up to and including its hello frame and its proof, by a deadline. On failure
      * nothing is left (what could not be removed stays in the ledger and is said in err). */

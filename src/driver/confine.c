@@ -1,0 +1,37 @@
+#include "driver/confine.h"
+
+#include "base/cleanup.h"
+#include "host/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+
+static int confine_threads(pid_t pid, const cpu_set_t *cpus, struct err *err)
+{
+    char path[64];
+    str_format(path, sizeof(path), "/proc/%d/task", (int)pid);
+    DIR *d = opendir(path);
+    if (!d)
+        return err_errno(err, errno, "read %s", path);
+    int r = 0;
+    struct dirent *de;
+    while (r == 0 && (de = readdir(d))) {
+        uint64_t tid;
+        if (de->d_name[0] == '.' || parse_u64(de->d_name, 1, INT32_MAX, "thread", &tid, NULL) < 0)
+            continue;
+        if (sched_setaffinity((pid_t)tid, sizeof(*cpus), cpus) < 0 && errno != ESRCH)
+            r = err_errno(err, errno, "confine thread %d", (int)tid);
+    }
+    closedir(d);
+    return r;
+}
+
+int session_confine(const struct site *s, struct session *sess, const cpu_set_t *cpus,
+                    struct err *err)
+{
+    if (sess->caps.cgroup[0])
+        return cgroup_set_cpus(&s->machine->cgroups, sess->caps.cgroup, cpus, err);
+    if (sess->caps.pid > 0)
+        return confine_threads(sess->caps.pid, cpus, err);
+    return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "this target cannot be confined to CPUs");
+}

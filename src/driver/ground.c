@@ -1,0 +1,377 @@
+#include "driver/ground.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/fs.h"
+#include "base/time.h"
+#include "host/mounts.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+/* The same for the container's /tmp (oci-config.c) and the host's. */
+#define TMPFS_BYTES (UINT64_C(256) << 20)
+
+#define MAX_INTENTS 4
+
+/* ---- names ---- */
+
+int ground_names(const struct site *s, unsigned n, struct ground *ret, struct err *err)
+{
+    struct ground g = {.number = n};
+    bool fits = str_format(g.id, sizeof(g.id), "cupel-%s-%04u", s->run_id, n);
+    if (s->cgroup[0]) {
+        fits &= str_format(g.group, sizeof(g.group), "%s/s%04u", s->cgroup, n);
+        fits &= str_format(g.tool, sizeof(g.tool), "%s/tool", g.group);
+        fits &= str_format(g.box, sizeof(g.box), "%s/box", g.group);
+    }
+    fits &= str_format(g.dir, sizeof(g.dir), "%s/%04u", s->dir, n);
+    fits &= str_format(g.rootfs, sizeof(g.rootfs), "%s/rootfs", g.dir);
+    fits &= str_format(g.data, sizeof(g.data), "%s/data", g.dir);
+    fits &= str_format(g.tmp, sizeof(g.tmp), "%s/tmp", g.dir);
+    if (!fits)
+        return err_errno(err, ENAMETOOLONG, "name session %u below %s", n, s->dir);
+    *ret = g;
+    return 0;
+}
+
+static struct ledger_item container_item(const struct engine *e, const struct ground *g)
+{
+    return (struct ledger_item){.kind = LEDGER_CONTAINER,
+                                .path = e->state_dir,
+                                .id = g->id,
+                                .runtime = e->info.path,
+                                .cover_unified = e->cover_fd >= 0};
+}
+
+static size_t ground_items(const struct ground *g, bool with_tmpfs,
+                           struct ledger_item items[MAX_INTENTS])
+{
+    size_t n = 0;
+    items[n++] = (struct ledger_item){.kind = LEDGER_DIR, .path = g->dir};
+    if (g->group[0])
+        items[n++] = (struct ledger_item){.kind = LEDGER_CGROUP, .path = g->group};
+    if (with_tmpfs)
+        items[n++] = (struct ledger_item){.kind = LEDGER_MOUNT, .path = g->tmp};
+    return n;
+}
+
+/* ---- making ---- */
+
+static int make_dir(const char *parent, const char *name, mode_t mode, struct err *err)
+{
+    char path[256];
+    str_format(path, sizeof(path), "%s%s%s", parent, *name ? "/" : "", name);
+    if (mkdir(path, mode) < 0)
+        return err_errno(err, errno, "make %s", path);
+    return chmod(path, mode) < 0 ? err_errno(err, errno, "make %s", path) : 0;
+}
+
+static int make_tree(const struct engine *e, const struct ground *g, bool with_tmpfs,
+                     struct err *err)
+{
+    static const char *const empty[] = {"proc", "dev", "sys", "tmp", "data", "work"};
+    int r = make_dir(g->dir, "", 0755, err);
+    if (r == 0)
+        r = make_dir(g->rootfs, "", 0755, err);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(empty); i++)
+        r = make_dir(g->rootfs, empty[i], 0755, err);
+    if (r == 0)
+        r = make_dir(g->data, "", 0755, err);
+    if (r == 0)
+        r = make_dir(g->tmp, "", 0755, err);
+    if (r == 0 && with_tmpfs)
+        r = mount_tmpfs(g->tmp, TMPFS_BYTES, err);
+    if (r < 0)
+        return r;
+    char probe[256];
+    str_format(probe, sizeof(probe), "%s/%s", g->rootfs, PROBE_NAME);
+    /* One copy a run, so that every target executes the same pages; a file system without links
+     * gets a copy each. */
+    if (link(e->probe, probe) == 0)
+        return 0;
+    return fs_copy_file(e->probe, probe, 0755, err);
+}
+
+static int make_group(const struct site *s, const struct ground *g, struct err *err)
+{
+    const struct cgroups *c = &s->machine->cgroups;
+    const struct cgroup_limits limits = {
+        .cpus = s->limits.cpus, .memory_bytes = s->limits.memory_bytes, .pids = s->limits.pids};
+    int r = cgroup_make(c, g->group, err);
+    if (r == 0)
+        r = cgroup_make(c, g->tool, err);
+    if (r == 0)
+        r = cgroup_set_limits(c, g->group, &limits, err);
+    if (r == 0)
+        r = cgroup_set_cpus(c, g->group, &s->cpus, err);
+    return r;
+}
+
+int ground_make(struct site *s, const struct engine *e, struct ground *g, bool with_tmpfs,
+                bool container, struct err *err)
+{
+    struct ledger_item items[MAX_INTENTS];
+    size_t n = ground_items(g, with_tmpfs, items);
+    if (container)
+        items[n++] = container_item(e, g);
+    int r = ledger_intend(s->ledger, items, n, err);
+    if (r == 0)
+        r = make_tree(e, g, with_tmpfs, err);
+    if (r == 0 && g->group[0])
+        r = make_group(s, g, err);
+    return r < 0 ? err_wrap(err, "prepare %s", g->id) : 0;
+}
+
+/* ---- removing ---- */
+
+static void run_ready(void *user)
+{
+    loop_run_ready(user);
+}
+
+static bool exists(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+int ground_kill(struct site *s, const struct ground *g, struct err *err)
+{
+    if (!g->group[0])
+        return 0;
+    return cgroup_kill(&s->machine->cgroups, g->group, time_deadline(s->stop_timeout_ns), run_ready,
+                       s->loop, err);
+}
+
+static int remove_group(struct site *s, const struct ground *g, struct err *err)
+{
+    const struct cgroups *c = &s->machine->cgroups;
+    int r = ground_kill(s, g, err);
+    if (r == 0)
+        r = cgroup_remove(c, g->group, err);
+    if (r == 0 && cgroup_exists(c, g->group))
+        r = err_set(err, ERR_ENVIRONMENT, EBUSY, "group %s is still there", g->group);
+    return r;
+}
+
+static int remove_dir(const struct ground *g, struct err *err)
+{
+    int r = mount_remove_below(g->dir, err);
+    if (r == 0)
+        r = fs_remove_tree(g->dir, err);
+    if (r == 0 && exists(g->dir))
+        r = err_set(err, ERR_ENVIRONMENT, EBUSY, "%s is still there", g->dir);
+    return r;
+}
+
+int ground_remove(struct site *s, struct ground *g, bool with_tmpfs, struct err *err)
+{
+    struct err group_err = ERR_INIT, dir_err = ERR_INIT;
+    int group = g->group[0] ? remove_group(s, g, &group_err) : 0;
+    int dir = exists(g->dir) ? remove_dir(g, &dir_err) : 0;
+    struct ledger_item items[MAX_INTENTS];
+    size_t n = ground_items(g, with_tmpfs, items);
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++)
+        if ((items[i].kind == LEDGER_CGROUP ? group : dir) == 0)
+            r = ledger_done(s->ledger, &items[i], err);
+    if (r < 0)
+        return r;
+    const struct err *first = group < 0 ? &group_err : dir < 0 ? &dir_err : NULL;
+    if (!first)
+        return 0;
+    return err_set(err, first->kind, first->code, "left behind of %s: %s", g->id, first->msg);
+}
+
+int ground_container_gone(struct site *s, const struct engine *e, const struct ground *g,
+                          struct err *err)
+{
+    struct ledger_item item = container_item(e, g);
+    return ledger_done(s->ledger, &item, err);
+}
+
+/* ---- engines ---- */
+
+/* The run's own copy: the file given may be rebuilt while we measure. */
+static int copy_probe(struct site *s, struct engine *e, struct err *err)
+{
+    if (!str_format(e->probe, sizeof(e->probe), "%s/probe", s->dir))
+        return err_errno(err, ENAMETOOLONG, "copy the probe to %s", s->dir);
+    char original[FS_SHA256_HEX];
+    int r = fs_mkdirs(s->dir, 0700, err);
+    if (r == 0)
+        r = fs_sha256(s->probe, original, err);
+    if (r == 0 && !exists(e->probe))
+        r = fs_copy_file(s->probe, e->probe, 0755, err);
+    if (r == 0)
+        r = fs_sha256(e->probe, e->probe_sha256, err);
+    if (r < 0)
+        return err_wrap(err, "copy the probe");
+    if (strcmp(original, e->probe_sha256) != 0)
+        return err_set(err, ERR_ENVIRONMENT, ESTALE, "%s changed while the run goes on", s->probe);
+    return 0;
+}
+
+int engine_new(struct site *s, const struct target_info *info, struct engine **ret, struct err *err)
+{
+    if (!info->usable)
+        return err_set(err, info->why ? info->why : ERR_UNSUPPORTED, ENOTSUP, "%s: %s",
+                       info->target.label, info->reason);
+    struct engine *e = xcalloc(1, sizeof(*e));
+    e->info = *info;
+    e->cover_fd = -1;
+    int r = copy_probe(s, e, err);
+    if (r < 0) {
+        engine_free(e);
+        return r;
+    }
+    *ret = e;
+    return 0;
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e)
+        return;
+    fd_close(&e->cover_fd);
+    free(e);
+}
+
+/* ---- sessions ---- */
+
+void stdio_close_child(struct stdio *io)
+{
+    fd_close(&io->child_in);
+    fd_close(&io->child_out);
+    fd_close(&io->child_err);
+}
+
+int live_open_session(struct live *l, const char *nonce, struct stdio *ret, struct err *err)
+{
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, errs[2] = {-1, -1};
+    int r = fd_pipe(in, err);
+    if (r == 0)
+        r = fd_pipe(out, err);
+    if (r == 0)
+        r = fd_pipe(errs, err);
+    *ret = (struct stdio){.child_in = in[0], .child_out = out[1], .child_err = errs[1]};
+    if (r == 0) {
+        r = session_new(l->site->loop, nonce, in[1], out[0], errs[0], &l->session, err);
+    } else {
+        fd_close(&in[1]);
+        fd_close(&out[0]);
+        fd_close(&errs[0]);
+    }
+    if (r < 0)
+        stdio_close_child(ret);
+    return r;
+}
+
+static void on_exit_of(void *user, pid_t pid, int wait_status, const struct rusage *usage)
+{
+    struct live *l = user;
+    uint64_t kills = 0;
+    bool oom = l->ground.group[0] &&
+               cgroup_oom_kills(&l->site->machine->cgroups, l->ground.group, &kills) == 0 &&
+               kills > 0;
+    l->exited = true;
+    l->wait_status = wait_status;
+    session_exited(l->session, wait_status, oom ? "its memory limit" : NULL);
+}
+
+int live_watch(struct live *l, pid_t pid, struct err *err)
+{
+    l->pid = pid;
+    return loop_watch_child(l->site->loop, pid, on_exit_of, l, &l->watch, err);
+}
+
+int live_describe(struct live *l, struct err *err)
+{
+    struct session *s = l->session;
+    s->number = l->ground.number;
+    s->priv = l;
+    s->caps.pid = l->pid;
+    s->caps.eof_reaches_us = true;
+    if (!l->ground.group[0])
+        return 0;
+    str_copy(s->caps.cgroup, sizeof(s->caps.cgroup), l->ground.group);
+    return cgroup_meter_open(&l->site->machine->cgroups, l->ground.group, &s->meter, err);
+}
+
+bool live_farewell(struct live *l, uint64_t patience_ns)
+{
+    struct calm c = calm_begin(l->site->loop);
+    if (l->session && !l->session->broken && !l->session->waiting && !l->exited) {
+        struct frame f;
+        frame_init(&f, FRAME_BYE, l->session->nonce, 0);
+        session_post(l->session, &f, NULL);
+    }
+    /* End of file does the same where bye does not get through, and hurries a stalled one up. */
+    if (l->session && !l->exited && l->session->broken)
+        fd_close(&l->session->fd_in);
+    if (l->watch && !l->exited)
+        calm_wait(&c, &l->exited, time_deadline(patience_ns));
+    calm_end(&c);
+    return l->exited;
+}
+
+void live_free(struct live *l)
+{
+    if (!l)
+        return;
+    loop_remove(l->site->loop, l->watch);
+    session_free(l->session);
+    free(l);
+}
+
+int start_failed(struct live *l, int (*down)(struct live *, struct err *), int r, struct err *err)
+{
+    struct err first = err ? *err : (struct err)ERR_INIT, left = ERR_INIT;
+    double limit_s = (double)l->site->start_timeout_ns / NS_PER_S;
+    int left_r = down(l, &left);
+    if (r == -ETIMEDOUT)
+        err_set(err, ERR_TIMEOUT, ETIMEDOUT, "timed out at start after %.3g s (%s)%s%s", limit_s,
+                first.msg, left_r < 0 ? "; " : "", left.msg);
+    else if (left_r < 0)
+        err_set(err, first.kind, first.code, "%s; %s", first.msg, left.msg);
+    return r;
+}
+
+/* ---- calm ---- */
+
+struct calm calm_begin(struct loop *l)
+{
+    struct calm c = {.loop = l};
+    calm_put_aside(&c);
+    return c;
+}
+
+bool calm_put_aside(struct calm *c)
+{
+    int sig = loop_interrupted(c->loop);
+    if (!sig)
+        return false;
+    c->signal = sig;
+    loop_clear_interrupt(c->loop);
+    return true;
+}
+
+int calm_wait(struct calm *c, const bool *done, uint64_t deadline_ns)
+{
+    for (;;) {
+        int r = loop_run_until(c->loop, done, deadline_ns, NULL);
+        if (r != -EINTR)
+            return r;
+        if (!calm_put_aside(c))
+            return r;
+    }
+}
+
+void calm_end(struct calm *c)
+{
+    if (c->signal)
+        raise(c->signal); /* blocked, and read by the loop at its next turn */
+    c->signal = 0;
+}

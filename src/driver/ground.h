@@ -1,0 +1,99 @@
+/* What a session stands on, whichever engine runs it: its names, its directory, its control group,
+ * its intents in the ledger; and the process at its root.
+ *
+ * Layer: driver, internal to the drivers. Ownership: a `struct live` belongs to its session
+ * (session->priv) once there is one; the driver's start and stop make and free it. */
+#ifndef CUPEL_DRIVER_GROUND_H
+#define CUPEL_DRIVER_GROUND_H
+
+#include "driver/driver.h"
+
+#define PROBE_NAME "cupel-probe"
+
+/* A target made ready for a run. */
+struct engine {
+    struct target_info info;
+    char state_dir[160]; /* --root of the runtime; "" for host */
+    char probe[160];     /* the run's own copy of the probe */
+    char probe_sha256[65];
+    int cover_fd; /* mount namespace with the unified cgroup tree covered; -1: not needed */
+};
+
+struct ground {
+    unsigned number;
+    char id[40];                 /* "cupel-3fa9c2d1-0007" */
+    char group[CGROUP_PATH_MAX]; /* "/cupel-3fa9c2d1/s0007"; "" without groups */
+    char tool[CGROUP_PATH_MAX];  /* .../tool: the runtime's command lines */
+    char box[CGROUP_PATH_MAX];   /* .../box: the container; made by its runtime, or by host.c */
+    char dir[160];               /* bundle; "" until intended */
+    char rootfs[192];            /* dir/rootfs: the probe, proc dev sys tmp data work */
+    char data[192];              /* dir/data: the bound directory */
+    char tmp[192];               /* dir/tmp: the host's tmpfs */
+};
+
+/* One started target: its ground and the process at its root. */
+struct live {
+    struct site *site;
+    struct engine *engine;
+    struct session *session;
+    struct ground ground;
+    pid_t pid; /* 0: none yet */
+    struct loop_source *watch;
+    bool exited;
+    int wait_status;
+    bool created; /* oci: `create` was called, so `delete` is owed */
+};
+
+/* Names of session number n, checked for length. */
+int ground_names(const struct site *s, unsigned n, struct ground *ret, struct err *err);
+/* Writes the intents (directory, group; with_tmpfs: the mount; container: NULL or the engine whose
+ * runtime will hold it), then makes the directory tree with the probe, and the group with its tool
+ * leaf, limits and CPUs. On failure the caller calls ground_remove. */
+int ground_make(struct site *s, const struct engine *e, struct ground *g, bool with_tmpfs,
+                bool container, struct err *err);
+/* Kills what is in the group, unmounts, removes group and directory, verifies, and notes it in the
+ * ledger. Goes on after a failure and reports the first. */
+int ground_remove(struct site *s, struct ground *g, bool with_tmpfs, struct err *err);
+/* Kills what is in the group, and reaps it. No group: success. */
+int ground_kill(struct site *s, const struct ground *g, struct err *err);
+/* The container is verified gone. */
+int ground_container_gone(struct site *s, const struct engine *e, const struct ground *g,
+                          struct err *err);
+
+/* The run's copy of the probe, its hash checked, and the engine's copy of info. */
+int engine_new(struct site *s, const struct target_info *info, struct engine **ret,
+               struct err *err);
+void engine_free(struct engine *e);
+
+/* Pipes for a session; the child's ends are to be closed by stdio_close_child after the spawn. */
+struct stdio {
+    int child_in, child_out, child_err;
+};
+int live_open_session(struct live *l, const char *nonce, struct stdio *ret, struct err *err);
+void stdio_close_child(struct stdio *io);
+/* Follows the process: its end breaks the session unless it was told to leave. */
+int live_watch(struct live *l, pid_t pid, struct err *err);
+/* Capabilities, meter, number: what every session has. */
+int live_describe(struct live *l, struct err *err);
+/* Says bye and waits up to patience_ns for the end. True if it ended. */
+bool live_farewell(struct live *l, uint64_t patience_ns);
+void live_free(struct live *l); /* the session too */
+/* The end of a start that failed with r and *err: takes everything down by `down` (which frees l);
+ * keeps the first error, said as "timed out at start after 10 s (...)" if it is a deadline's, and
+ * adds what could not be removed. Returns r. */
+int start_failed(struct live *l, int (*down)(struct live *, struct err *), int r, struct err *err);
+
+/* Clean-up has to run to its end although an interrupt came: waits that go on over interrupts and
+ * raise the signal anew when everything is done. */
+struct calm {
+    struct loop *loop;
+    int signal;
+};
+struct calm calm_begin(struct loop *l);
+/* As loop_run_until, without -EINTR. */
+int calm_wait(struct calm *c, const bool *done, uint64_t deadline_ns);
+/* Puts an interrupt that has just been seen aside. True if there was one: try again. */
+bool calm_put_aside(struct calm *c);
+void calm_end(struct calm *c);
+
+#endif

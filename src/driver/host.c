@@ -1,0 +1,163 @@
+/* The probe on the machine itself: the baseline. It gets the same directories, the same kind of
+ * control group and the same limits as a container, and nothing else. Without root it has no group
+ * and no tmpfs. */
+#include "driver/ground.h"
+#include "driver/proof.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/spawn.h"
+#include "base/time.h"
+
+#include <errno.h>
+#include <signal.h>
+
+static const char *const proposals[] = {"host", NULL};
+
+static void host_inspect(struct site *s, const struct target *t, struct target_info *ret)
+{
+    *ret = (struct target_info){.target = *t, .usable = true};
+    str_copy(ret->kind, sizeof(ret->kind), "host");
+    str_format(ret->version, sizeof(ret->version), "Linux %s", s->machine->kernel);
+    if (t->runtime[0] || t->platform[0] || t->n_flags > 0) {
+        ret->usable = false;
+        ret->why = ERR_USAGE;
+        str_copy(ret->reason, sizeof(ret->reason), "host takes no runtime, platform or flags");
+    } else if (!s->machine->is_root) {
+        str_copy(ret->reason, sizeof(ret->reason), "without root: no limits, no host CPU time");
+    }
+}
+
+static int host_open(struct site *s, const struct target_info *info, struct engine **ret,
+                     struct err *err)
+{
+    return engine_new(s, info, ret, err);
+}
+
+static void host_close(struct site *s, struct engine *e)
+{
+    engine_free(e);
+}
+
+static bool has_group(const struct live *l)
+{
+    return l->ground.group[0] != '\0';
+}
+
+static int spawn_probe(struct live *l, const struct stdio *io, const char *nonce, struct err *err)
+{
+    char program[256];
+    str_format(program, sizeof(program), "%s/%s", l->ground.rootfs, PROBE_NAME);
+    const char *inject = l->engine->info.target.inject;
+    const char *argv[] = {program, "--nonce", nonce, *inject ? "--inject" : NULL, inject, NULL};
+    struct spawn_spec spec = {.argv = argv,
+                              .cwd = l->ground.dir,
+                              .fd_in = io->child_in,
+                              .fd_out = io->child_out,
+                              .fd_err = io->child_err,
+                              .die_with_parent = true,
+                              .new_session = true};
+    const struct cgroups *c = &l->site->machine->cgroups;
+    if (has_group(l)) {
+        int n = cgroup_open_join(c, l->ground.box, spec.join_fds, SPAWN_MAX_JOIN, err);
+        if (n < 0)
+            return n;
+        spec.n_join = (size_t)n;
+    } else {
+        spec.cpus = &l->site->cpus;
+    }
+    pid_t pid = 0;
+    int r = spawn(&spec, &pid, err);
+    for (size_t i = 0; i < spec.n_join; i++)
+        fd_close(&spec.join_fds[i]);
+    return r < 0 ? r : live_watch(l, pid, err);
+}
+
+static int launch(struct live *l, struct err *err)
+{
+    struct site *s = l->site;
+    char nonce[WIRE_NONCE_SIZE];
+    struct stdio io;
+    session_nonce(nonce);
+    int r = live_open_session(l, nonce, &io, err);
+    if (r < 0)
+        return r;
+    uint64_t begin_ns = time_mono_ns();
+    r = spawn_probe(l, &io, nonce, err);
+    stdio_close_child(&io);
+    if (r == 0)
+        r = session_hello(l->session, begin_ns + s->start_timeout_ns, err);
+    if (r < 0)
+        return r;
+    l->session->launch_ns = l->session->answered_ns - begin_ns;
+    return proof_make(l, NULL, err);
+}
+
+static int set_dirs(struct live *l, struct err *err)
+{
+    struct session_caps *caps = &l->session->caps;
+    bool fits = str_format(caps->dir_rootfs, sizeof(caps->dir_rootfs), "%s/work", l->ground.rootfs);
+    fits &= str_copy(caps->dir_bind, sizeof(caps->dir_bind), l->ground.data);
+    if (has_group(l))
+        fits &= str_copy(caps->dir_tmpfs, sizeof(caps->dir_tmpfs), l->ground.tmp);
+    return fits ? 0 : err_errno(err, ENAMETOOLONG, "name the directories of %s", l->ground.id);
+}
+
+/* Ends whatever is there of it and frees l. */
+static int take_down(struct live *l, struct err *err)
+{
+    struct site *s = l->site;
+    struct calm calm = calm_begin(s->loop);
+    if (l->pid > 0 && !l->exited) {
+        kill(l->pid, SIGKILL); /* not reaped yet, so the pid is ours */
+        if (l->watch)
+            calm_wait(&calm, &l->exited, time_deadline(s->stop_timeout_ns));
+    }
+    int r = ground_remove(s, &l->ground, has_group(l), err);
+    live_free(l);
+    calm_end(&calm);
+    return r;
+}
+
+static int host_start(struct site *s, struct engine *e, struct session **ret, struct err *err)
+{
+    struct live *l = xcalloc(1, sizeof(*l));
+    l->site = s;
+    l->engine = e;
+    int r = ground_names(s, s->next_session++, &l->ground, err);
+    if (r < 0) {
+        free(l);
+        return r;
+    }
+    r = ground_make(s, e, &l->ground, has_group(l), false, err);
+    if (r == 0 && has_group(l))
+        r = cgroup_make(&s->machine->cgroups, l->ground.box, err);
+    if (r == 0)
+        r = launch(l, err);
+    if (r == 0)
+        r = live_describe(l, err);
+    if (r == 0)
+        r = set_dirs(l, err);
+    if (r < 0)
+        return start_failed(l, take_down, r, err);
+    *ret = l->session;
+    return 0;
+}
+
+static int host_stop(struct site *s, struct engine *e, struct session *sess, struct err *err)
+{
+    struct live *l = sess->priv;
+    live_farewell(l, NS_PER_S);
+    return take_down(l, err);
+}
+
+const struct driver driver_host = {
+    .name = "host",
+    .summary = "the machine itself, without any sandbox: the baseline",
+    .proposals = proposals,
+    .inspect = host_inspect,
+    .open = host_open,
+    .close = host_close,
+    .start = host_start,
+    .stop = host_stop,
+};

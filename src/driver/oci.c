@@ -1,0 +1,363 @@
+/* Any runtime with the OCI command line: create, start, a wait on the process, delete.
+ *
+ * We are the child subreaper, so the container's first process (for runsc the sandbox) becomes our
+ * child when `create` exits, and the loop sees its end; `state` is called once, for the proof,
+ * since polling it distorts what is measured. The runtime's command lines live in the session's own
+ * leaf `tool`: what they cost is counted, and one that hangs is killed with all it started. */
+#include "driver/oci.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/spawn.h"
+#include "base/time.h"
+#include "driver/proof.h"
+#include "host/mounts.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* gVisor's clock runs at a thirtieth of its speed for about a second after the start. */
+#define RUNSC_WARM_UP_NS (1200 * NS_PER_MS)
+
+#define MAX_ARGS 32
+
+static const char *const proposals[] = {
+    "runc", "crun", "runsc:ptrace", "runsc:systrap", "runsc:kvm", "youki", NULL,
+};
+
+/* ---- the command line ---- */
+
+struct command {
+    const char *argv[MAX_ARGS];
+    size_t n;
+    char flags[TARGET_FLAGS_MAX + 1][192];
+    char what[64];
+};
+
+static void command_begin(struct command *c, const struct engine *e, const char *verb)
+{
+    const struct target *t = &e->info.target;
+    const char *slash = strrchr(e->info.path, '/');
+    c->n = 0;
+    c->argv[c->n++] = e->info.path;
+    c->argv[c->n++] = "--root";
+    c->argv[c->n++] = e->state_dir;
+    if (strcmp(e->info.kind, "runsc") == 0) {
+        str_format(c->flags[TARGET_FLAGS_MAX], sizeof(c->flags[0]), "--platform=%s",
+                   e->info.platform);
+        c->argv[c->n++] = c->flags[TARGET_FLAGS_MAX];
+        c->argv[c->n++] = "--network=none";
+    }
+    for (size_t i = 0; i < t->n_flags; i++) {
+        str_format(c->flags[i], sizeof(c->flags[i]), "--%s=%s", t->flags[i].name,
+                   t->flags[i].value);
+        c->argv[c->n++] = c->flags[i];
+    }
+    c->argv[c->n++] = verb;
+    c->argv[c->n] = NULL;
+    str_format(c->what, sizeof(c->what), "%s %s", slash ? slash + 1 : e->info.path, verb);
+}
+
+static void command_add(struct command *c, const char *arg)
+{
+    c->argv[c->n++] = arg;
+    c->argv[c->n] = NULL;
+}
+
+/* Runs it in the session's tool leaf. io NULL: its output is captured in ret. */
+static int command_run(struct live *l, const struct command *c, const struct stdio *io,
+                       uint64_t deadline_ns, struct spawn_result *ret, struct err *err)
+{
+    const struct engine *e = l->engine;
+    struct spawn_spec spec = {.argv = c->argv,
+                              .what = c->what,
+                              .cwd = "/",
+                              .fd_in = io ? io->child_in : -1,
+                              .fd_out = io ? io->child_out : -1,
+                              .fd_err = io ? io->child_err : -1,
+                              .die_with_parent = true,
+                              .new_session = true};
+    int n = cgroup_open_join(&l->site->machine->cgroups, l->ground.tool, spec.join_fds,
+                             SPAWN_MAX_JOIN, err);
+    if (n < 0)
+        return n;
+    spec.n_join = (size_t)n;
+    if (e->cover_fd >= 0)
+        spec.ns_fds[spec.n_ns++] = e->cover_fd;
+    int r = spawn_run(l->site->loop, &spec, deadline_ns, 65536, ret, err);
+    for (size_t i = 0; i < spec.n_join; i++)
+        fd_close(&spec.join_fds[i]);
+    if (r == 0 && !io)
+        r = spawn_check(&spec, ret, err);
+    return r;
+}
+
+/* "msg" of a line as runc (logrus) and runsc write them; the whole line otherwise. */
+static const char *runtime_words(char *line)
+{
+    char *at = strstr(line, " msg=\"");
+    if (!at)
+        return line;
+    at += 6;
+    char *end = strrchr(at, '"');
+    if (end)
+        *end = '\0';
+    return at;
+}
+
+/* ---- once a run ---- */
+
+static void state_dir_name(const struct target *t, char *dst, size_t size)
+{
+    str_format(dst, size, "state-%.20s", t->label);
+    for (char *p = dst; *p; p++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-", *p))
+            *p = '-';
+}
+
+/* The state directory, one a target: runsc puts a mount there, and runtimes do not mix. */
+static int make_state_dir(struct site *s, struct engine *e, struct err *err)
+{
+    char name[48];
+    state_dir_name(&e->info.target, name, sizeof(name));
+    struct stat st;
+    for (unsigned i = 0;; i++) {
+        if (!str_format(e->state_dir, sizeof(e->state_dir), i ? "%s/%s-%u" : "%s/%s", s->dir, name,
+                        i))
+            return err_errno(err, ENAMETOOLONG, "name the state directory of %s",
+                             e->info.target.label);
+        if (lstat(e->state_dir, &st) < 0)
+            break;
+    }
+    struct ledger_item items[] = {{.kind = LEDGER_DIR, .path = e->state_dir},
+                                  {.kind = LEDGER_MOUNT, .path = e->state_dir}};
+    int r = ledger_intend(s->ledger, items, ARRAY_SIZE(items), err);
+    return r < 0 ? r : fs_mkdirs(e->state_dir, 0700, err);
+}
+
+static int remove_state_dir(struct site *s, struct engine *e, struct err *err)
+{
+    struct ledger_item items[] = {{.kind = LEDGER_MOUNT, .path = e->state_dir},
+                                  {.kind = LEDGER_DIR, .path = e->state_dir}};
+    int r = mount_remove_below(e->state_dir, err);
+    if (r == 0)
+        r = fs_remove_tree(e->state_dir, err);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(items); i++)
+        r = ledger_done(s->ledger, &items[i], err);
+    return r;
+}
+
+static void oci_close(struct site *s, struct engine *e)
+{
+    struct err err = ERR_INIT;
+    if (e && e->state_dir[0] && remove_state_dir(s, e, &err) < 0)
+        log_notice("%s", err.msg); /* it stays in the ledger */
+    engine_free(e);
+}
+
+static int oci_open(struct site *s, const struct target_info *info, struct engine **ret,
+                    struct err *err)
+{
+    struct engine *e = NULL;
+    int r = engine_new(s, info, &e, err);
+    if (r < 0)
+        return r;
+    r = make_state_dir(s, e, err);
+    if (r == 0 && info->work_around[0])
+        r = mountns_with_cover(s->loop, s->machine->cgroups.unified_mount, &e->cover_fd, err);
+    if (r < 0) {
+        oci_close(s, e);
+        return err_wrap(err, "open %s", info->target.label);
+    }
+    *ret = e;
+    return 0;
+}
+
+/* ---- start ---- */
+
+static int create_failed(struct live *l, const struct command *c, int wait_status, struct err *err)
+{
+    char line[300];
+    session_err_line(l->session, line, sizeof(line));
+    const char *words = runtime_words(line);
+    if (WIFSIGNALED(wait_status))
+        return err_set(err, ERR_ENVIRONMENT, EIO, "%s: killed by signal %d%s%s", c->what,
+                       WTERMSIG(wait_status), *words ? ": " : "", words);
+    return err_set(err, ERR_ENVIRONMENT, EIO, "%s: exit %d%s%s", c->what, WEXITSTATUS(wait_status),
+                   *words ? ": " : "", words);
+}
+
+/* The container inherits the descriptors given to create; nobody waits for their end. */
+static int create(struct live *l, const struct stdio *io, uint64_t deadline_ns, struct err *err)
+{
+    struct command c;
+    struct spawn_result res;
+    char pid_file[256];
+    uint64_t pid;
+    str_format(pid_file, sizeof(pid_file), "%s/pid", l->ground.dir);
+    command_begin(&c, l->engine, "create");
+    command_add(&c, "--bundle");
+    command_add(&c, l->ground.dir);
+    command_add(&c, "--pid-file");
+    command_add(&c, pid_file);
+    command_add(&c, l->ground.id);
+    l->created = true;
+    int r = command_run(l, &c, io, deadline_ns, &res, err);
+    int wait_status = res.wait_status;
+    spawn_result_release(&res);
+    if (r == 0 && wait_status != 0)
+        return create_failed(l, &c, wait_status, err);
+    if (r == 0 && (file_read_u64(pid_file, &pid) < 0 || pid < 2 || pid > INT32_MAX))
+        return err_set(err, ERR_MEASUREMENT, EBADMSG, "%s wrote no process id", c.what);
+    return r < 0 ? r : live_watch(l, (pid_t)pid, err);
+}
+
+static int verb(struct live *l, const char *word, const char *option, uint64_t deadline_ns,
+                struct str *out, struct err *err)
+{
+    struct command c;
+    struct spawn_result res;
+    command_begin(&c, l->engine, word);
+    if (option)
+        command_add(&c, option);
+    command_add(&c, l->ground.id);
+    int r = command_run(l, &c, NULL, deadline_ns, &res, err);
+    if (r == 0 && out)
+        str_addn(out, res.out.buf, res.out.len);
+    spawn_result_release(&res);
+    return r;
+}
+
+static int launch(struct live *l, struct err *err)
+{
+    char nonce[WIRE_NONCE_SIZE];
+    struct stdio io;
+    session_nonce(nonce);
+    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, err);
+    if (r == 0)
+        r = live_open_session(l, nonce, &io, err);
+    if (r < 0)
+        return r;
+    uint64_t begin_ns = time_mono_ns();
+    uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
+    r = create(l, &io, deadline_ns, err);
+    stdio_close_child(&io);
+    if (r == 0)
+        r = verb(l, "start", NULL, deadline_ns, NULL, err);
+    if (r == 0)
+        r = session_hello(l->session, deadline_ns, err);
+    if (r < 0)
+        return r;
+    l->session->launch_ns = l->session->answered_ns - begin_ns;
+    _cleanup_(str_release) struct str state = STR_INIT;
+    r = verb(l, "state", NULL, deadline_ns, &state, err);
+    return r < 0 ? r : proof_make(l, state.buf, err);
+}
+
+/* ---- stop ---- */
+
+/* What a runtime killed at the wrong moment leaves in its state directory bears the identifier. */
+static int remove_entries(const struct live *l, struct err *err)
+{
+    DIR *d = opendir(l->engine->state_dir);
+    if (!d)
+        return errno == ENOENT ? 0 : err_errno(err, errno, "read %s", l->engine->state_dir);
+    int r = 0;
+    struct dirent *de;
+    while (r == 0 && (de = readdir(d))) {
+        char path[512];
+        if (!strstr(de->d_name, l->ground.id))
+            continue;
+        str_format(path, sizeof(path), "%s/%s", l->engine->state_dir, de->d_name);
+        r = fs_remove_tree(path, err);
+    }
+    closedir(d);
+    return r;
+}
+
+static void delete_container(struct live *l, struct calm *calm)
+{
+    struct err err = ERR_INIT;
+    int r;
+    do
+        r = verb(l, "delete", "--force", time_deadline(l->site->stop_timeout_ns), NULL, &err);
+    while (r == -EINTR && calm_put_aside(calm));
+    if (r < 0)
+        log_debug("%s: %s", l->ground.id, err.msg); /* what counts is what is left, checked next */
+}
+
+/* Ends whatever is there of it and frees l. What still runs is killed through its group and not by
+ * the runtime's `kill`: that is certain, also where the runtime hangs or half of a container
+ * exists. */
+static int take_down(struct live *l, struct err *err)
+{
+    struct site *s = l->site;
+    struct calm calm = calm_begin(s->loop);
+    struct err ground_err = ERR_INIT;
+    if (l->created) {
+        if (!l->exited)
+            ground_kill(s, &l->ground, NULL);
+        if (l->watch && !l->exited)
+            calm_wait(&calm, &l->exited, time_deadline(s->stop_timeout_ns));
+        delete_container(l, &calm);
+    }
+    int ground_r = ground_remove(s, &l->ground, false, &ground_err);
+    int r = remove_entries(l, err);
+    if (r == 0 && ground_r == 0)
+        r = ground_container_gone(s, l->engine, &l->ground, err);
+    else if (r == 0)
+        r = err_set(err, ground_err.kind, ground_err.code, "%s", ground_err.msg);
+    live_free(l);
+    calm_end(&calm);
+    return r;
+}
+
+static int oci_start(struct site *s, struct engine *e, struct session **ret, struct err *err)
+{
+    struct live *l = xcalloc(1, sizeof(*l));
+    l->site = s;
+    l->engine = e;
+    int r = ground_names(s, s->next_session++, &l->ground, err);
+    if (r < 0) {
+        free(l);
+        return r;
+    }
+    r = ground_make(s, e, &l->ground, false, true, err);
+    if (r == 0)
+        r = launch(l, err);
+    if (r == 0)
+        r = live_describe(l, err);
+    if (r < 0)
+        return start_failed(l, take_down, r, err);
+    struct session_caps *caps = &l->session->caps;
+    str_copy(caps->dir_rootfs, sizeof(caps->dir_rootfs), "/work");
+    str_copy(caps->dir_tmpfs, sizeof(caps->dir_tmpfs), "/tmp");
+    str_copy(caps->dir_bind, sizeof(caps->dir_bind), "/data");
+    if (strcmp(e->info.kind, "runsc") == 0)
+        caps->warm_up_ns = RUNSC_WARM_UP_NS;
+    *ret = l->session;
+    return 0;
+}
+
+static int oci_stop(struct site *s, struct engine *e, struct session *sess, struct err *err)
+{
+    struct live *l = sess->priv;
+    live_farewell(l, NS_PER_S);
+    return take_down(l, err);
+}
+
+const struct driver driver_oci = {
+    .name = "oci",
+    .summary =
+        "a runtime with the OCI command line, by name or path: runc, crun, runsc, youki, ...",
+    .proposals = proposals,
+    .inspect = oci_inspect,
+    .open = oci_open,
+    .close = oci_close,
+    .start = oci_start,
+    .stop = oci_stop,
+};

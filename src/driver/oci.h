@@ -1,0 +1,25 @@
+/* The pieces of the OCI driver.
+ *
+ * Layer: driver, internal. oci.c runs the verbs, oci-config.c writes the bundle's config.json,
+ * inspect.c finds out what a runtime's binary is. */
+#ifndef CUPEL_DRIVER_OCI_H
+#define CUPEL_DRIVER_OCI_H
+
+#include "driver/ground.h"
+
+/* Writes <bundle>/config.json: what `runc spec` gives, without a terminal and without the cgroup
+ * mount, the rootfs writable, a tmpfs at /tmp, the bound directory at /data, cgroupsPath set. */
+int oci_config_write(const struct site *s, const struct engine *e, const struct ground *g,
+                     const char *nonce, struct err *err);
+
+/* driver.inspect of the OCI driver. */
+void oci_inspect(struct site *s, const struct target *t, struct target_info *ret);
+
+/* The words of `runsc help platforms` and the default named in `runsc flags`; exported for tests.
+ */
+void oci_parse_platforms(const char *text, char *dst, size_t size);
+void oci_parse_default_platform(const char *text, char *dst, size_t size);
+/* "runc", "crun", "runsc", "youki" or "oci", from the first word of --version. */
+const char *oci_kind_of(const char *version_text);
+
+#endif

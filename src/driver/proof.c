@@ -1,0 +1,266 @@
+#include "driver/proof.h"
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "driver/attribution.h"
+#include "driver/oci.h"
+#include "host/proc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+static const char *const namespaces[] = {"pid", "mnt", "net", "ipc", "uts", "cgroup", "user"};
+/* The first five are the container's own; cgroup is on v2, user never. */
+#define OWN_NAMESPACES 5
+
+struct evidence {
+    json_t *json;
+    struct component_list parts;
+    bool own_ns, host_ns; /* all five differ from ours; all are ours */
+    bool exe_is_probe, exe_is_runtime;
+    bool guest_is_host_kernel;
+    pid_t sandbox;
+    size_t stubs, traced;   /* stub processes, those of them that the sandbox ptraces */
+    char said_platform[24]; /* --platform= on the sandbox's command line; "" not there */
+    char state_status[16];
+    pid_t state_pid;
+    bool has_runc_state, has_crun_state;
+};
+
+/* ---- from the host ---- */
+
+static void read_namespaces(struct evidence *ev, pid_t pid)
+{
+    json_t *o = json_object();
+    ev->own_ns = ev->host_ns = true;
+    for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
+        uint64_t its = proc_ns_inode(pid, namespaces[i]);
+        uint64_t ours = proc_ns_inode(getpid(), namespaces[i]);
+        json_object_set_new(o, namespaces[i],
+                            json_pack("[I, I]", (json_int_t)its, (json_int_t)ours));
+        if (i < OWN_NAMESPACES)
+            ev->own_ns &= its != 0 && its != ours;
+        ev->host_ns &= its == ours;
+    }
+    json_object_set_new(ev->json, "namespaces_its_and_ours", o);
+}
+
+/* The same file, by what the kernel says and not by its path. A container's root and ours may be
+ * different mounts of one file system: inode, size and time of change tell; else the hash does. */
+static bool same_file(const char *exe, const char *path, const char *sha256)
+{
+    struct stat a, b;
+    if (stat(exe, &a) < 0)
+        return false;
+    if (stat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino &&
+        a.st_size == b.st_size)
+        return true;
+    char hex[FS_SHA256_HEX];
+    return fs_sha256(exe, hex, NULL) == 0 && strcmp(hex, sha256) == 0;
+}
+
+static void read_exe(struct evidence *ev, const struct live *l, pid_t pid)
+{
+    const struct engine *e = l->engine;
+    char exe[64], path[256] = "";
+    str_format(exe, sizeof(exe), "/proc/%d/exe", (int)pid);
+    proc_exe(pid, path, sizeof(path));
+    str_printable(path);
+    ev->exe_is_probe = same_file(exe, e->probe, e->probe_sha256);
+    if (!ev->exe_is_probe && e->info.path[0])
+        ev->exe_is_runtime = same_file(exe, e->info.path, e->info.sha256);
+    json_object_set_new(ev->json, "root_process",
+                        json_pack("{s:i, s:s, s:s, s:s}", "pid", (int)pid, "exe", path, "is",
+                                  ev->exe_is_probe     ? "probe"
+                                  : ev->exe_is_runtime ? "runtime"
+                                                       : "neither",
+                                  "sha256",
+                                  ev->exe_is_probe     ? e->probe_sha256
+                                  : ev->exe_is_runtime ? e->info.sha256
+                                                       : ""));
+}
+
+static void flag_value(const char *cmdline, const char *flag, char *dst, size_t size)
+{
+    const char *at = strstr(cmdline, flag);
+    dst[0] = '\0';
+    if (!at)
+        return;
+    at += strlen(flag);
+    str_format(dst, size, "%.*s", (int)strcspn(at, " "), at);
+}
+
+static int read_parts(struct evidence *ev, const struct live *l, struct err *err)
+{
+    const struct ground *g = &l->ground;
+    if (!g->group[0])
+        return 0;
+    int r = components_read(&l->site->machine->cgroups, g->group, g->tool, l->engine->info.kind,
+                            l->pid, &ev->parts, err);
+    if (r < 0)
+        return r;
+    json_t *a = json_array();
+    for (size_t i = 0; i < ev->parts.n; i++) {
+        const struct component_entry *p = &ev->parts.v[i];
+        json_array_append_new(a, json_pack("{s:i, s:i, s:s, s:s, s:s, s:i}", "pid", (int)p->pid,
+                                           "parent", (int)p->parent, "is", component_name(p->what),
+                                           "comm", p->comm, "cmdline", p->cmdline, "tracer",
+                                           (int)p->tracer));
+        if (p->what == COMPONENT_SANDBOX && p->pid == l->pid) {
+            ev->sandbox = p->pid;
+            flag_value(p->cmdline, " --platform=", ev->said_platform, sizeof(ev->said_platform));
+        }
+        ev->stubs += p->what == COMPONENT_STUB;
+        ev->traced += p->what == COMPONENT_STUB && p->tracer != 0;
+    }
+    json_object_set_new(ev->json, "processes", a);
+    return 0;
+}
+
+/* ---- from the runtime and the guest ---- */
+
+static void read_state(struct evidence *ev, const char *text)
+{
+    json_t *state = json_loads(text, 0, NULL);
+    const char *status = json_string_value(json_object_get(state, "status"));
+    str_copy(ev->state_status, sizeof(ev->state_status), status ? status : "");
+    ev->state_pid = (pid_t)json_integer_value(json_object_get(state, "pid"));
+    if (json_is_object(state))
+        json_object_set(ev->json, "state", state);
+    json_decref(state);
+}
+
+/* What each runtime keeps has a form of its own: runc and youki <id>/state.json, crun <id>/status.
+ */
+static void read_entry(struct evidence *ev, const struct live *l)
+{
+    char path[256];
+    struct stat st;
+    str_format(path, sizeof(path), "%s/%s/state.json", l->engine->state_dir, l->ground.id);
+    ev->has_runc_state = stat(path, &st) == 0;
+    str_format(path, sizeof(path), "%s/%s/status", l->engine->state_dir, l->ground.id);
+    ev->has_crun_state = stat(path, &st) == 0;
+    json_object_set_new(ev->json, "state_form",
+                        json_string(ev->has_runc_state   ? "state.json"
+                                    : ev->has_crun_state ? "status"
+                                                         : "other"));
+}
+
+static void read_guest(struct evidence *ev, const struct live *l)
+{
+    const struct frame_hello *h = &l->session->hello;
+    struct utsname u;
+    uname(&u);
+    ev->guest_is_host_kernel =
+        strcmp(h->release, u.release) == 0 && strcmp(h->kernel_version, u.version) == 0;
+    json_object_set_new(ev->json, "kernel",
+                        json_pack("{s:s, s:s, s:s, s:s}", "guest", h->release, "guest_version",
+                                  h->kernel_version, "host", u.release, "host_version", u.version));
+}
+
+/* ---- comparing ---- */
+
+static int contradiction(const struct live *l, struct err *err, const char *what)
+{
+    return err_set(err, ERR_MEASUREMENT, EBADE, "this is not %s: %s", l->engine->info.kind, what);
+}
+
+static int check_host(const struct live *l, const struct evidence *ev, struct err *err)
+{
+    if (!ev->host_ns)
+        return contradiction(l, err, "its namespaces are not the host's");
+    if (!ev->exe_is_probe)
+        return contradiction(l, err, "the process is not our probe");
+    if (!ev->guest_is_host_kernel)
+        return contradiction(l, err, "its kernel is not the host's");
+    return 0;
+}
+
+static int check_platform(const struct live *l, const struct evidence *ev, struct err *err)
+{
+    const struct target_info *i = &l->engine->info;
+    char text[128];
+    /* The sandbox's command line leaves a flag out that has the build's default value. */
+    const char *ran = ev->said_platform[0] ? ev->said_platform : i->default_platform;
+    if (strcmp(ran, i->platform) != 0) {
+        str_format(text, sizeof(text), "its sandbox runs platform %s, not %s", ran, i->platform);
+        return contradiction(l, err, text);
+    }
+    if (str_eq(i->platform, "ptrace") && ev->stubs > 0 && ev->traced == 0)
+        return contradiction(l, err, "platform ptrace traces none of its processes");
+    return 0;
+}
+
+static int check_runsc(const struct live *l, const struct evidence *ev, struct err *err)
+{
+    if (ev->guest_is_host_kernel)
+        return contradiction(l, err, "the guest's kernel is the host's");
+    if (ev->exe_is_probe)
+        return contradiction(l, err, "the probe runs on the host without a sandbox");
+    if (ev->sandbox == 0)
+        return contradiction(l, err, "no sandbox process in the session's group");
+    if (!ev->exe_is_runtime)
+        return contradiction(l, err, "the sandbox process is another program than the runtime");
+    return check_platform(l, ev, err);
+}
+
+static int check_namespaces(const struct live *l, const struct evidence *ev, struct err *err)
+{
+    const char *kind = l->engine->info.kind;
+    if (!ev->own_ns)
+        return contradiction(l, err, "its namespaces are the host's");
+    if (!ev->exe_is_probe)
+        return contradiction(l, err, "the container's process is not our probe");
+    if (!ev->guest_is_host_kernel)
+        return contradiction(l, err, "its kernel is not the host's");
+    if (str_eq(kind, "runc") && !ev->has_runc_state)
+        return contradiction(l, err, "its state directory holds no state.json");
+    if (str_eq(kind, "crun") && !ev->has_crun_state)
+        return contradiction(l, err, "its state directory holds no status file");
+    return 0;
+}
+
+static int check(const struct live *l, const struct evidence *ev, const char *state_text,
+                 struct err *err)
+{
+    const char *kind = l->engine->info.kind;
+    if (str_eq(kind, "host"))
+        return check_host(l, ev, err);
+    if (state_text && (strcmp(ev->state_status, "running") != 0 || ev->state_pid != l->pid))
+        return contradiction(l, err, "its state does not speak of the process it started");
+    if (str_eq(kind, "runsc"))
+        return check_runsc(l, ev, err);
+    if (str_eq(kind, "runc") || str_eq(kind, "crun") || str_eq(kind, "youki"))
+        return check_namespaces(l, ev, err);
+    return 0; /* a runtime we know nothing of: the evidence is kept, there is nothing to hold it to
+               */
+}
+
+int proof_make(const struct live *l, const char *state_text, struct err *err)
+{
+    const struct target_info *i = &l->engine->info;
+    struct evidence ev = {.json = json_pack("{s:s, s:s, s:s, s:s, s:s}", "kind", i->kind, "version",
+                                            i->version, "path", i->path, "sha256", i->sha256,
+                                            "platform", i->platform)};
+    if (i->work_around[0])
+        json_object_set_new(ev.json, "work_around", json_string(i->work_around));
+    read_guest(&ev, l);
+    read_namespaces(&ev, l->pid);
+    read_exe(&ev, l, l->pid);
+    int r = read_parts(&ev, l, err);
+    if (r == 0 && state_text) {
+        read_state(&ev, state_text);
+        read_entry(&ev, l);
+    }
+    if (r == 0) {
+        free(l->session->proof);
+        l->session->proof = json_dumps(ev.json, JSON_COMPACT);
+        r = check(l, &ev, state_text, err);
+    }
+    component_list_release(&ev.parts);
+    json_decref(ev.json);
+    return r;
+}
