@@ -2,8 +2,8 @@
  *
  * Layer: probe. copy c = a, scale c = m a, add c = a + b, triad c = a + m b with m = 3. Unlike
  * STREAM's, sources are never written: every pass computes the same values, which stay exact, and
- * can be checked by samples. One operation is one chunk of every array, at a position that moves on
- * through the worker's share and around, across slices.
+ * can be checked by samples. One operation is one MiB of every array whatever their size, in chunks
+ * at a position that moves on through the worker's share and around, across operations and slices.
  *
  * Parameters: array_bytes (each of the three arrays, shared out among the workers), stores
  * (plain, nt: past the cache), pages (huge, base). Bytes are counted as STREAM does: two per
@@ -19,8 +19,9 @@
 #endif
 
 #define HUGE_BYTES (UINT64_C(2) << 20)
-#define CHUNK_MAX  (UINT64_C(1) << 20)
-#define SHARE_MIN  4096 /* bytes of one array a worker gets at least */
+#define OP_BYTES   (UINT64_C(1) << 20)  /* of each array */
+#define CHUNK_MAX  (UINT64_C(64) << 10) /* of each array, walked by one call of a kernel */
+#define SHARE_MIN  4096                 /* bytes of one array a worker gets at least */
 #define ARRAY_MAX  (INT64_C(1) << 40)
 #define SAMPLES    4 /* checked elements in a chunk */
 #define SMAPS_MAX  (8 << 20)
@@ -35,8 +36,9 @@ static const char *const store_names[] = {"plain", "nt", NULL};
 static const char *const page_names[] = {"huge", "base", NULL};
 
 struct mem {
-    size_t chunk;  /* elements of one array an operation covers */
-    size_t chunks; /* in a worker's share */
+    size_t chunk;         /* elements of one array in it; a power of two */
+    size_t chunks;        /* in a worker's share */
+    size_t chunks_per_op; /* more than there are if the share is less than OP_BYTES */
     unsigned pages;
     unsigned stores;
 };
@@ -143,12 +145,15 @@ static int mem_setup(struct job *job, struct err *err)
     if (r < 0)
         return r;
     uint64_t share = (uint64_t)bytes / job->prepare.workers;
-    uint64_t chunk = share < CHUNK_MAX ? share / SHARE_MIN * SHARE_MIN : CHUNK_MAX;
-    if (chunk == 0)
+    uint64_t chunk = CHUNK_MAX;
+    while (chunk > share)
+        chunk /= 2;
+    if (chunk < SHARE_MIN)
         return err_set(err, ERR_USAGE, EINVAL, "array_bytes: less than %d for each worker",
                        SHARE_MIN);
     m->chunk = chunk / sizeof(double);
     m->chunks = share / chunk;
+    m->chunks_per_op = OP_BYTES / chunk;
     facts_add_num(&job->facts, "array_bytes", (int64_t)(m->chunks * chunk * job->prepare.workers));
     facts_add_num(&job->facts, "chunk_bytes", (int64_t)chunk);
     facts_add_num(&job->facts, "alignment_bytes", HUGE_BYTES);
@@ -253,7 +258,7 @@ static int mem_ready(struct job *job, unsigned streams)
 {
     const struct mem *m = job->state;
     const struct seg *s = job->workers[0].state;
-    facts_add_num(&job->facts, "bytes_per_op", (int64_t)(m->chunk * sizeof(double) * streams));
+    facts_add_num(&job->facts, "bytes_per_op", (int64_t)(OP_BYTES * streams));
     facts_add_text(&job->facts, "stores", store_names[m->stores]);
     facts_add_text(&job->facts, "pages", page_names[m->pages]);
     facts_add_num(&job->facts, "huge_bytes", huge_bytes(job));
@@ -268,7 +273,7 @@ static void mem_run(struct worker *w, uint64_t ops)
     struct seg *s = w->state;
     size_t n = m->chunk, chunks = m->chunks, at = s->at;
     kernel *run = s->run;
-    for (uint64_t i = 0; i < ops; i++) {
+    for (uint64_t i = ops * m->chunks_per_op; i > 0; i--) {
         size_t from = at * n;
         run((const pair *)(s->a + from), (const pair *)(s->b + from), (pair *)(s->c + from), n / 2);
         at = at + 1 < chunks ? at + 1 : 0;
@@ -284,7 +289,8 @@ static int mem_check(struct worker *w, enum op op, struct err *err)
 {
     const struct mem *m = w->job->state;
     const struct seg *s = w->state;
-    size_t covered = w->done < m->chunks ? (size_t)w->done : m->chunks;
+    uint64_t walked = w->done * m->chunks_per_op;
+    size_t covered = walked < m->chunks ? (size_t)walked : m->chunks;
     for (size_t chunk = 0; chunk < covered; chunk++)
         for (unsigned k = 0; k < SAMPLES; k++) {
             size_t i = sample_at(m, chunk, k);
@@ -293,7 +299,7 @@ static int mem_check(struct worker *w, enum op op, struct err *err)
                                "worker %u, element %zu is %g instead of %g", w->index, i, s->c[i],
                                expected(op, i));
         }
-    if (s->at != w->done % m->chunks)
+    if (s->at != walked % m->chunks)
         return err_set(err, ERR_MEASUREMENT, EPROTO, "worker %u stands at chunk %zu", w->index,
                        s->at);
     w->tally[1] = covered * SAMPLES;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/wait.h>
@@ -300,7 +301,7 @@ static void memory_facts_are_told_and_arrays_reused(void **state)
         ask_prepare(&t, &f, &a);
         assert_int_equal(facts_num(&a.ready, "state_reused", -1), i);
         assert_int_equal(facts_num(&a.ready, "array_bytes", -1), 16 << 20);
-        assert_int_equal(facts_num(&a.ready, "chunk_bytes", -1), 1 << 20);
+        assert_int_equal(facts_num(&a.ready, "chunk_bytes", -1), 64 << 10);
         assert_int_equal(facts_num(&a.ready, "bytes_per_op", -1), (2 + (int)i) << 20);
         assert_int_equal(facts_num(&a.ready, "alignment_bytes", -1), 2 << 20);
         assert_in_range(facts_num(&a.ready, "huge_bytes", -2) + 1, 0, 64 << 20);
@@ -314,6 +315,7 @@ static void memory_facts_are_told_and_arrays_reused(void **state)
     ask_prepare(&t, &f, &a);
     assert_int_equal(facts_num(&a.ready, "state_reused", -1), 0);
     assert_int_equal(facts_num(&a.ready, "array_bytes", -1), 2 * 4096);
+    assert_int_equal(facts_num(&a.ready, "bytes_per_op", -1), 3 << 20);
     ask_slice(&t, 1000, 2, false);
     ask_finish(&t, 2000);
     talk_end(&t);
@@ -474,6 +476,17 @@ static int status_of(const char *const *argv)
 #define STATUS(...)                                                                                \
     status_of((const char *const[]){CUPEL_PROBE_PATH __VA_OPT__(, ) __VA_ARGS__, NULL})
 
+static void it_can_be_asked_to_stop(void **state)
+{
+    struct talk t;
+    struct frame f;
+    talk_hello(&t, NULL, NULL);
+    assert_int_equal(kill(t.pid, SIGTERM), 0);
+    talk_hear(&t, &f);
+    assert_int_equal(f.type, FRAME_NONE);
+    expect_status(&t, 0);
+}
+
 static void wrong_arguments_are_refused(void **state)
 {
     assert_int_equal(STATUS(), 64);
@@ -498,6 +511,7 @@ int main(void)
         cmocka_unit_test(injected_work_takes_time_and_is_not_counted),
         cmocka_unit_test(only_its_controller_is_served),
         cmocka_unit_test(it_leaves_when_nobody_speaks),
+        cmocka_unit_test(it_can_be_asked_to_stop),
         cmocka_unit_test(wrong_arguments_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
