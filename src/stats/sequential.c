@@ -8,9 +8,10 @@
 struct stop_rule stop_rule_default(double theta)
 {
     return (struct stop_rule){
-        .looks = {8, 10, 12, 15, 19, 24, 30, 38, 48, 60, 75, 94, 118, 148, 185},
-        .n_looks = 15,
-        .alpha_prime = 0.02,
+        .looks = {7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 18,  20,  22,  24,  27,  30,
+                  34, 38, 43, 48, 54, 60, 67, 75, 84, 94, 105, 118, 132, 148, 166, 186},
+        .n_looks = 32,
+        .alpha_prime = 0.03,
         .alpha_reported = 0.05,
         .theta = theta,
         .half_width = log1p(theta) / 2,
