@@ -9,34 +9,44 @@
 
 static const struct param_def params_prime[] = {
     {"limit", PARAM_COUNT, "20000", 3, 1000000, NULL,
-     "primes are sought below this number; 20000 makes an event of about 1 ms"},
+     "primes are sought below this number; 20000 makes an event of about 1 ms", 0},
 };
 
 static const struct param_def params_mem[] = {
     {"array_bytes", PARAM_SIZE, "auto", MIB, 4 * GIB, NULL,
-     "size of each array, over all workers; auto: four times the last-level cache"},
+     "size of each array, over all workers; auto: four times the last-level cache", 0},
     {"stores", PARAM_CHOICE, "plain", 0, 0, "plain|nt",
-     "plain stores, or non-temporal ones that go past the caches"},
-    {"pages", PARAM_CHOICE, "huge", 0, 0, "huge|base",
-     "ask the kernel for huge pages, or for none"},
+     "plain stores, or non-temporal ones that go past the caches", 0},
+    {"pages", PARAM_CHOICE, "huge", 0, 0, "huge|base", "ask the kernel for huge pages, or for none",
+     0},
 };
 
 static const struct param_def params_fault[] = {
-    {"region_bytes", PARAM_SIZE, "16M", 64 << 10, GIB, NULL,
-     "memory that is mapped, touched page by page and unmapped again"},
+    {"region_bytes", PARAM_SIZE, "8M", 4 << 10, GIB, NULL,
+     "memory that is touched page by page and given back, over and over", 4 << 10},
+};
+
+static const struct param_def params_mmap[] = {
+    {"region_bytes", PARAM_SIZE, "64k", 4 << 10, GIB, NULL, "size of the mapping", 4 << 10},
+};
+
+static const struct param_def params_switch[] = {
+    {"procs", PARAM_COUNT, "8", 2, 64, NULL, "processes in the ring", 0},
+    {"work_bytes", PARAM_SIZE, "16k", 0, MIB, NULL,
+     "memory of its own that each reads before it passes the token on", 0},
 };
 
 static const struct param_def params_open[] = {
-    {"files", PARAM_COUNT, "64", 1, 4096, NULL, "files that are opened in turns"},
-    {"bytes", PARAM_SIZE, "4k", 0, MIB, NULL, "size of each file"},
+    {"files", PARAM_COUNT, "64", 1, 4096, NULL, "files that are opened in turns", 0},
+    {"bytes", PARAM_SIZE, "4k", 0, MIB, NULL, "size of each file", 0},
 };
 
 static const struct param_def params_create[] = {
-    {"bytes", PARAM_SIZE, "4k", 0, MIB, NULL, "size of each file"},
+    {"bytes", PARAM_SIZE, "4k", 0, MIB, NULL, "size of each file", 0},
 };
 
 static const struct param_def params_clock[] = {
-    {"clock", PARAM_CHOICE, "monotonic", 0, 0, "monotonic|realtime", "which clock is read"},
+    {"clock", PARAM_CHOICE, "monotonic", 0, 0, "monotonic|realtime", "which clock is read", 0},
 };
 
 /* The table of system-call costs: name (the probe's row is "call.<name>"), where the files lie that
@@ -147,44 +157,51 @@ static const struct workload workloads[] = {
 
     {.name = "mm.fault",
      .family = "mm",
-     .title = "page faults: touch every page of a fresh mapping",
+     .title = "page faults: the first touch of a page",
      .op = "page",
      .processes = true,
      PARAMS(params_fault)},
     {.name = "mm.mmap",
      .family = "mm",
-     .title = "map a page, touch it, unmap it",
+     .title = "map memory, touch its first page, unmap it",
      .op = "mapping",
      .latency = true,
-     .processes = true},
+     .processes = true,
+     PARAMS(params_mmap)},
 
     {.name = "ipc.pipe",
      .family = "ipc",
-     .title = "a byte there and back through two pipes, between two processes",
+     .title = "a byte to another process and its answer, over two pipes",
      .op = "round trip",
-     .latency = true},
+     .latency = true,
+     .processes = true},
     {.name = "ipc.futex",
      .family = "ipc",
-     .title = "wake-up there and back through a futex, between two processes",
+     .title = "wake another thread and be woken by it, over a futex",
      .op = "round trip",
-     .latency = true},
+     .latency = true,
+     .processes = true},
     {.name = "ipc.switch",
      .family = "ipc",
-     .title = "a token there and back through an eventfd pair, between two threads",
-     .op = "round trip",
-     .latency = true},
+     .title = "a token round a ring of processes over pipes, as lmbench's lat_ctx",
+     .op = "hop",
+     .latency = true,
+     .processes = true,
+     PARAMS(params_switch)},
 
     {.name = "fs.open",
      .family = "fs",
      .title = "open, read and close of small files",
      .op = "file",
      .latency = true,
+     .processes = true,
      PARAMS(params_open)},
     {.name = "fs.create",
      .family = "fs",
      .title = "create, write, rename and unlink of a small file",
      .op = "file",
      .latency = true,
+     .processes = true,
      PARAMS(params_create)},
 
     {.name = "clock.gettime",

@@ -143,6 +143,11 @@ int params_set(struct params *p, const struct param_def *def, const char *text, 
         if (v.num < def->min || v.num > def->max)
             return err_set(err, ERR_USAGE, ERANGE, "%s: %.60s is not within %s", def->name, text,
                            range);
+        if (def->step > 0 && v.num % def->step != 0) {
+            format_num(def->kind, def->step, range, sizeof(range));
+            return err_set(err, ERR_USAGE, EINVAL, "%s: %.60s is not a multiple of %s", def->name,
+                           text, range);
+        }
     }
     str_copy(v.name, sizeof(v.name), def->name);
     *find_or_add(p, def->name) = v;

@@ -26,6 +26,7 @@ struct param_def {
     int64_t min, max;     /* inclusive, in units, bytes or ns */
     const char *choices;  /* PARAM_CHOICE: "plain|nt" */
     const char *help;     /* one line */
+    int64_t step;         /* values are multiples of it; 0: any */
 };
 
 struct param {

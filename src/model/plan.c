@@ -28,9 +28,9 @@ void plan_copy(struct plan *to, const struct plan *from)
     to->targets.n = to->targets.cap = 0;
     to->cells.v = NULL;
     to->cells.n = to->cells.cap = 0;
-    VEC_FOREACH(&from->targets, struct target, t)
+    VEC_FOREACH (&from->targets, struct target, t)
         VEC_PUSH(&to->targets, *t);
-    VEC_FOREACH(&from->cells, struct cell, c)
+    VEC_FOREACH (&from->cells, struct cell, c)
         VEC_PUSH(&to->cells, *c);
 }
 

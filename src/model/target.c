@@ -145,6 +145,8 @@ static int unknown_driver(struct cursor *c, const char *word, const char *const 
 /* What follows "driver/" or "driver:". */
 static int take_after_driver(struct cursor *c, const char *end, struct target *t)
 {
+    if (c->at == end)
+        return 0;
     if (*c->at == '/') {
         c->at++;
         size_t n = (size_t)(end - c->at);
@@ -156,7 +158,7 @@ static int take_after_driver(struct cursor *c, const char *end, struct target *t
         c->at++;
         return take_path(c, end, t);
     }
-    if (str_eq(t->driver, "oci") && c->at < end) {
+    if (str_eq(t->driver, "oci")) {
         c->at++;
         size_t n = platform_colon(c->at, (size_t)(end - c->at));
         int r = take_word(c, n, "runtime", t->runtime, sizeof(t->runtime));

@@ -1,0 +1,216 @@
+#include "unit.h"
+
+#include "base/cleanup.h"
+#include "base/loop.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "model/workload.h"
+
+#include <errno.h>
+
+static bool good_text(const char *s)
+{
+    size_t n = strlen(s);
+    for (size_t i = 0; i < n; i++)
+        if (s[i] < 0x20 || s[i] > 0x7e)
+            return false;
+    return n > 0 && n < 80;
+}
+
+static void workloads_are_sound(void **state)
+{
+    for (size_t i = 0; i < workload_count(); i++) {
+        const struct workload *w = workload_at(i);
+        size_t family = strlen(w->family);
+        assert_true(str_starts(w->name, w->family) && w->name[family] == '.');
+        assert_ptr_equal(workload_find(w->name), w);
+        assert_true(good_text(w->title) && good_text(w->op));
+        assert_true(w->n_params < PARAMS_MAX);
+        for (size_t k = 0; k < w->n_params; k++) {
+            const struct param_def *d = &w->params[k];
+            assert_true(strlen(d->name) < PARAM_NAME_MAX && good_text(d->help));
+            assert_ptr_equal(workload_param(w, d->name), d);
+            struct params p = {.n = 0};
+            assert_ok(params_set(&p, d, d->fallback, err));
+        }
+        bool has_cell = false;
+        for (size_t k = 0; k < cell_def_count(); k++)
+            has_cell = has_cell || str_eq(cell_def_at(k)->workload, w->name);
+        if (!has_cell)
+            fail_msg("%s has no cell", w->name);
+    }
+    assert_null(workload_at(workload_count()));
+    assert_null(workload_find("cpu"));
+    assert_null(workload_find("unknown"));
+}
+
+static void cells_are_sound(void **state)
+{
+    for (size_t i = 0; i < cell_def_count(); i++) {
+        const struct cell_def *d = cell_def_at(i);
+        char name[CELL_NAME_MAX];
+        struct cell c;
+        cell_def_name(d, name);
+        assert_true(strlen(name) < 24); /* stands in the first column of tables */
+        assert_ptr_equal(cell_def_find(name), d);
+        assert_true(d->suites & SUITE_MICRO);
+        assert_true(!d->worker_per_cpu || d->cpus == CPUS_ALL);
+        cell_from_def(d, &c);
+        assert_string_equal(c.name, name);
+        assert_string_equal(c.workload->name, d->workload);
+        assert_int_equal(c.params.n, c.workload->n_params);
+        assert_int_equal(c.workers, d->worker_per_cpu ? 0 : 1);
+    }
+    assert_null(cell_def_at(cell_def_count()));
+    assert_null(cell_def_find("cpu.prime@al"));
+}
+
+static void presets(void **state)
+{
+    struct cell c;
+    cell_from_def(cell_def_find("mem.triad@all-nt"), &c);
+    assert_string_equal(params_text(&c.params, "stores", ""), "nt");
+    assert_true(params_find(&c.params, "array_bytes")->is_auto);
+    assert_true(cell_def_presets(cell_def_find("mem.triad@nt"), "stores"));
+    assert_false(cell_def_presets(cell_def_find("mem.triad@nt"), "pages"));
+    assert_false(cell_def_presets(cell_def_find("mem.triad"), "stores"));
+}
+
+struct picked {
+    size_t n;
+    char first[CELL_NAME_MAX], last[CELL_NAME_MAX];
+};
+
+static void pick(void *user, const struct cell_def *d)
+{
+    struct picked *p = user;
+    if (p->n++ == 0)
+        cell_def_name(d, p->first);
+    cell_def_name(d, p->last);
+}
+
+static void assert_picks(const char *pattern, size_t n, const char *first, const char *last)
+{
+    struct picked p = {.n = 0};
+    assert_ok(cells_select(pattern, pick, &p, err));
+    assert_int_equal(p.n, n);
+    assert_string_equal(p.first, first);
+    assert_string_equal(p.last, last);
+}
+
+static void select_cells(void **state)
+{
+    struct picked p = {.n = 0};
+    assert_picks("cpu.prime", 1, "cpu.prime", "cpu.prime");
+    assert_picks("cpu.prime@all", 1, "cpu.prime@all", "cpu.prime@all");
+    assert_picks("cpu.prime*", 2, "cpu.prime", "cpu.prime@all");
+    assert_picks("sys.getpid@*", 2, "sys.getpid@wide", "sys.getpid@all");
+    assert_picks("fs.open", 3, "fs.open@rootfs", "fs.open@bind");
+    assert_picks("fs", 6, "fs.open@rootfs", "fs.create@bind");
+    assert_picks("fs.*", 6, "fs.open@rootfs", "fs.create@bind");
+    assert_picks("*@tmpfs", 2, "fs.open@tmpfs", "fs.create@tmpfs");
+    assert_picks("*", cell_def_count(), "cpu.prime", "call.timer");
+    assert_fails(cells_select("sys.getpit", pick, &p, err), ENOENT,
+                 "no workload \"sys.getpit\"; did you mean sys.getpid?");
+    assert_fails(cells_select("fs.open@tmps", pick, &p, err), ENOENT,
+                 "did you mean fs.open@tmpfs?");
+    assert_fails(cells_select("quite another thing", pick, &p, err), ENOENT, "cupel workloads");
+    assert_fails(cells_select("", pick, &p, err), ENOENT, "no workload");
+    assert_fails(cells_select("[", pick, &p, err), ENOENT, "no workload");
+    assert_int_equal(p.n, 0);
+}
+
+static void apply(void **state)
+{
+    struct cell c[3];
+    cell_from_def(cell_def_find("mem.triad"), &c[0]);
+    cell_from_def(cell_def_find("mem.triad@nt"), &c[1]);
+    cell_from_def(cell_def_find("fs.open@bind"), &c[2]);
+    assert_ok(cells_apply_param(c, 3, "array_bytes=8M", err));
+    assert_int_equal(params_num(&c[0].params, "array_bytes", 0), 8 << 20);
+    assert_int_equal(params_num(&c[1].params, "array_bytes", 0), 8 << 20);
+    assert_int_equal(c[2].params.n, c[2].workload->n_params);
+    assert_ok(cells_apply_param(c, 2, "stores=plain", err));
+    assert_string_equal(params_text(&c[1].params, "stores", ""), "nt");
+    assert_fails(cells_apply_param(&c[1], 1, "stores=plain", err), EINVAL, "fix parameter");
+    assert_fails(cells_apply_param(c, 3, "array_byte=8M", err), ENOENT,
+                 "did you mean array_bytes?");
+    assert_fails(cells_apply_param(c, 3, "limit=8", err), ENOENT, "no selected workload");
+    assert_fails(cells_apply_param(c, 3, "array_bytes", err), EINVAL, "expected name=value");
+    assert_fails(cells_apply_param(c, 3, "=8", err), EINVAL, "expected name=value");
+    assert_fails(cells_apply_param(c, 3, "array_bytes=8X", err), EINVAL,
+                 "mem.triad: array_bytes: '8X'");
+    assert_fails(cells_apply_param(c, 0, "array_bytes=8M", err), ENOENT, "no selected workload");
+    assert_int_equal(params_num(&c[0].params, "array_bytes", 0), 8 << 20);
+}
+
+static void suites(void **state)
+{
+    for (size_t i = 0; i < suite_count(); i++) {
+        size_t n = 0;
+        for (size_t k = 0; k < cell_def_count(); k++)
+            n += (cell_def_at(k)->suites & suite_at(i)->bit) != 0;
+        assert_true(n >= 10);
+        assert_true(good_text(suite_at(i)->title));
+        assert_ptr_equal(suite_find(suite_at(i)->name), suite_at(i));
+        if (str_eq(suite_at(i)->name, "quick"))
+            assert_true(n <= 16);
+    }
+    assert_null(suite_find("quik"));
+    assert_null(suite_at(suite_count()));
+}
+
+static void enumerations(void **state)
+{
+    enum place p = PLACE_NONE;
+    enum cpus_kind c = CPUS_ONE;
+    enum grain g = GRAIN_WHOLE;
+    assert_int_equal(place_parse("bind", &p), 0);
+    assert_int_equal(p, PLACE_BIND);
+    assert_int_equal(place_parse("bin", &p), -EINVAL);
+    assert_int_equal(cpus_kind_parse("all", &c), 0);
+    assert_int_equal(c, CPUS_ALL);
+    assert_int_equal(cpus_kind_parse("", &c), -EINVAL);
+    assert_int_equal(grain_parse("slice", &g), 0);
+    assert_int_equal(g, GRAIN_SLICE);
+    assert_int_equal(grain_parse("slices", &g), -EINVAL);
+    assert_string_equal(place_name(PLACE_TMPFS), "tmpfs");
+    assert_string_equal(cpus_kind_name(CPUS_TWO), "two");
+    assert_string_equal(grain_name(GRAIN_WHOLE), "whole");
+    assert_string_equal(better_name(BETTER_HIGHER), "higher");
+}
+
+/* Every workload of the catalogue is one of the probe's, and the other way round. */
+static void same_as_the_probe(void **state)
+{
+    struct loop *loop = NULL;
+    _cleanup_(str_release) struct str out = STR_INIT;
+    const char *const argv[] = {CUPEL_PROBE_PATH, "--list", NULL};
+    assert_ok(loop_new(&loop, err));
+    assert_ok(spawn_simple(loop, argv, time_deadline(10 * NS_PER_S), &out, err));
+    loop_free(loop);
+    size_t lines = 0;
+    for (char *line = out.buf, *end; (end = strchr(line, '\n')); line = end + 1, lines++) {
+        *end = '\0';
+        if (!workload_find(line))
+            fail_msg("the probe has %s, the catalogue has not", line);
+    }
+    if (lines != workload_count())
+        fail_msg("the probe has %zu workloads, the catalogue %zu", lines, workload_count());
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(workloads_are_sound),
+        cmocka_unit_test(cells_are_sound),
+        cmocka_unit_test(presets),
+        cmocka_unit_test(select_cells),
+        cmocka_unit_test(apply),
+        cmocka_unit_test(suites),
+        cmocka_unit_test(enumerations),
+        cmocka_unit_test(same_as_the_probe),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
