@@ -291,6 +291,8 @@ int parse_double(const char *s, double min, double max, const char *what, double
     if (!decimal_prefix(s, &v, &end) || *end)
         return bad_number(s, what, "is not a number", err);
     double d = strtod(s, NULL); /* rounded once, unlike (double)v */
+    if (!isfinite(d))
+        return bad_number(s, what, "is too large", err);
     if (!(d >= min && d <= max))
         return err_set(err, ERR_USAGE, ERANGE, "%s: %.60s is not within %g and %g", what, s, min,
                        max);
