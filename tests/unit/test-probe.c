@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -476,6 +477,49 @@ static int status_of(const char *const *argv)
 #define STATUS(...)                                                                                \
     status_of((const char *const[]){CUPEL_PROBE_PATH __VA_OPT__(, ) __VA_ARGS__, NULL})
 
+static void its_workers_die_with_it(void **state)
+{
+    struct talk t;
+    struct frame f, a;
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    talk_hello(&t, NULL, NULL);
+    prepare_init(&f, "sys.getpid", 3);
+    ask_prepare(&t, &f, &a);
+    assert_string_equal(facts_text(&a.ready, "workers_are", ""), "processes");
+    assert_int_equal(kill(t.pid, SIGKILL), 0);
+    unsigned reaped = 0;
+    alarm(30); /* ends the test should they live on */
+    for (int st; waitpid(-1, &st, 0) > 0; reaped++)
+        assert_true(WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL);
+    alarm(0);
+    assert_int_equal(reaped, 3);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+    close(t.to);
+    close(t.from);
+    line_reader_release(&t.reader);
+}
+
+static void the_list_names_each_workload_once(void **state)
+{
+    static const char *const argv[] = {CUPEL_PROBE_PATH, "--list", NULL};
+    struct talk t;
+    _cleanup_(str_release) struct str text = STR_INIT;
+    talk_begin(&t, argv);
+    assert_int_equal(fd_read_all(t.from, 65536, &text, NULL), 0);
+    expect_status(&t, 0);
+    char *names[256];
+    unsigned n = 0;
+    for (char *rest = text.buf, *name; (name = strsep(&rest, "\n")) && *name;) {
+        const char *dot = strchr(name, '.');
+        assert_true(dot && dot > name && dot[1] && strlen(name) < WIRE_NAME_MAX);
+        for (unsigned i = 0; i < n; i++)
+            assert_string_not_equal(names[i], name);
+        assert_true(n < ARRAY_SIZE(names));
+        names[n++] = name;
+    }
+    assert_true(n >= 6);
+}
+
 static void it_can_be_asked_to_stop(void **state)
 {
     struct talk t;
@@ -511,6 +555,8 @@ int main(void)
         cmocka_unit_test(injected_work_takes_time_and_is_not_counted),
         cmocka_unit_test(only_its_controller_is_served),
         cmocka_unit_test(it_leaves_when_nobody_speaks),
+        cmocka_unit_test(its_workers_die_with_it),
+        cmocka_unit_test(the_list_names_each_workload_once),
         cmocka_unit_test(it_can_be_asked_to_stop),
         cmocka_unit_test(wrong_arguments_are_refused),
     };
