@@ -100,11 +100,12 @@ static int verify_five(struct job *job, struct frame_finished *fin, struct err *
 static void run_mix(struct worker *w, uint64_t ops)
 {
     const struct sys *s = w->state;
+    const long own = s->pipe[0], pid = s->pid, uid = s->uid;
     uint64_t i = 0;
     for (; i < ops; i++) {
-        long fd = syscall(SYS_dup, s->pipe[0]);
-        if (fd < 0 || syscall(SYS_close, fd) != 0 || syscall(SYS_getpid) != s->pid ||
-            syscall(SYS_getuid) != s->uid || syscall(SYS_umask, SYS_UMASK) != SYS_UMASK) {
+        long fd = syscall(SYS_dup, own);
+        if (fd < 0 || syscall(SYS_close, fd) != 0 || syscall(SYS_getpid) != pid ||
+            syscall(SYS_getuid) != uid || syscall(SYS_umask, SYS_UMASK) != SYS_UMASK) {
             worker_fail(w, errno ? errno : EIO, "mix");
             break;
         }
@@ -129,9 +130,10 @@ static void run_close(struct worker *w, uint64_t ops)
 static void run_getpid(struct worker *w, uint64_t ops)
 {
     const struct sys *s = w->state;
+    const long pid = s->pid;
     uint64_t i = 0;
     for (; i < ops; i++) {
-        if (syscall(SYS_getpid) != s->pid) {
+        if (syscall(SYS_getpid) != pid) {
             worker_fail(w, EIO, "getpid");
             break;
         }
