@@ -185,7 +185,6 @@ static const struct workload workloads[] = {
      .family = "ipc",
      .title = "a token round a ring of processes over pipes, as lmbench's lat_ctx",
      .op = "hop",
-     .latency = true,
      .processes = true,
      PARAMS(params_switch)},
 
