@@ -1,22 +1,23 @@
 /* The ownership journal: what cupel made on this machine, written down before it is made.
  *
- * Layer: ledger. One file a run, <state>/ledger/<run>.jsonl, append-only, one JSON object a line. The
- * state directory is /var/lib/cupel for root, $XDG_STATE_HOME/cupel (or ~/.local/state/cupel) for
- * others, or $CUPEL_STATE. A live run holds an exclusive lock on its open ledger file (flock): liveness
- * is that lock, not a pid. Kernel-side things vanish at a reboot, files do not: the ledger stores the
- * boot id so that clean-up knows which to expect.
+ * Layer: ledger. One file a run, <state>/ledger/<run>.jsonl, append-only, one JSON object a line.
+ * The state directory is /var/lib/cupel for root, $XDG_STATE_HOME/cupel (or ~/.local/state/cupel)
+ * for others, or $CUPEL_STATE. A live run holds an exclusive lock on its open ledger file (flock):
+ * liveness is that lock, not a pid. Kernel-side things vanish at a reboot, files do not: the ledger
+ * stores the boot id so that clean-up knows which to expect.
  *
  *     struct ledger_item items[] = {
  *         {.kind = LEDGER_CGROUP, .path = "/cupel-3fa9c2d1"},
  *         {.kind = LEDGER_DIR, .path = "/run/cupel/3fa9c2d1"},
  *     };
- *     ledger_intend(l, items, 2, &err);   // one write(2), before anything is made, outside any clock
+ *     ledger_intend(l, items, 2, &err);   // one write(2), before anything is made, outside any
+ * clock
  *     ... make, use, remove ...
  *     ledger_done(l, &items[0], &err);    // gone again, verified
  *     ledger_close(l, &err);              // everything done: the file is removed
  *
- * No fsync inside a run: after a crash of the machine itself the kernel objects are gone anyway, and
- * directories are found by name under the state directory. */
+ * No fsync inside a run: after a crash of the machine itself the kernel objects are gone anyway,
+ * and directories are found by name under the state directory. */
 #ifndef CUPEL_LEDGER_LEDGER_H
 #define CUPEL_LEDGER_LEDGER_H
 
@@ -65,18 +66,20 @@ int ledger_live(const char *state_dir, char ret_run[16], pid_t *ret_pid, struct 
  * N-th ledger event (intent items and dones count one each) has been written. */
 
 /* Clean-up from every ledger that no live run holds:
- * for each run: kill all in its cgroup, `delete --force` each container still listed by its runtime,
- * remove the runtime's state entries, unmount, remove cgroups deepest first, remove directories; then
- * the ledger itself. A thing that bears our name but stands in no ledger is reported, not deleted.
- * report (may be NULL) gets one line per thing removed, left alone, or failed. */
+ * for each run: kill all in its cgroup, `delete --force` each container still listed by its
+ * runtime, remove the runtime's state entries, unmount, remove cgroups deepest first, remove
+ * directories; then the ledger itself. A thing that bears our name but stands in no ledger is
+ * reported, not deleted. report (may be NULL) gets one line per thing removed, left alone, or
+ * failed. */
 struct clean_result {
-    unsigned runs;     /* ledgers worked off */
-    unsigned removed;  /* things removed */
-    unsigned failed;   /* things that could not be removed */
-    unsigned unknown;  /* things with our name in no ledger */
-    unsigned live;     /* runs left alone because they live */
+    unsigned runs;    /* ledgers worked off */
+    unsigned removed; /* things removed */
+    unsigned failed;  /* things that could not be removed */
+    unsigned unknown; /* things with our name in no ledger */
+    unsigned live;    /* runs left alone because they live */
 };
-int ledger_clean(const char *state_dir, struct loop *l, void (*report)(void *user, const char *line),
-                 void *user, struct clean_result *ret, struct err *err);
+int ledger_clean(const char *state_dir, struct loop *l,
+                 void (*report)(void *user, const char *line), void *user, struct clean_result *ret,
+                 struct err *err);
 
 #endif
