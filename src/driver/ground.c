@@ -42,7 +42,7 @@ static struct ledger_item container_item(const struct engine *e, const struct gr
                                 .path = e->state_dir,
                                 .id = g->id,
                                 .runtime = e->info.path,
-                                .cover_unified = e->cover_fd >= 0};
+                                .cover_unified = e->cover};
 }
 
 static size_t ground_items(const struct ground *g, bool with_tmpfs,
@@ -221,7 +221,6 @@ int engine_new(struct site *s, const struct target_info *info, struct engine **r
                        info->target.label, info->reason);
     struct engine *e = xcalloc(1, sizeof(*e));
     e->info = *info;
-    e->cover_fd = -1;
     int r = copy_probe(s, e, err);
     if (r < 0) {
         engine_free(e);
@@ -233,9 +232,6 @@ int engine_new(struct site *s, const struct target_info *info, struct engine **r
 
 void engine_free(struct engine *e)
 {
-    if (!e)
-        return;
-    fd_close(&e->cover_fd);
     free(e);
 }
 
@@ -283,7 +279,7 @@ static void on_exit_of(void *user, pid_t pid, int wait_status, const struct rusa
 
 int live_watch(struct live *l, pid_t pid, struct err *err)
 {
-    l->pid = pid;
+    l->pid = l->session->caps.pid = pid;
     return loop_watch_child(l->site->loop, pid, on_exit_of, l, &l->watch, err);
 }
 
@@ -292,7 +288,6 @@ int live_describe(struct live *l, struct err *err)
     struct session *s = l->session;
     s->number = l->ground.number;
     s->priv = l;
-    s->caps.pid = l->pid;
     s->caps.eof_reaches_us = true;
     if (!l->ground.group[0])
         return 0;
@@ -317,10 +312,20 @@ bool live_farewell(struct live *l, uint64_t patience_ns)
     return l->exited;
 }
 
+struct live *live_new(struct site *s, struct engine *e)
+{
+    struct live *l = xcalloc(1, sizeof(*l));
+    l->site = s;
+    l->engine = e;
+    l->cover_fd = -1;
+    return l;
+}
+
 void live_free(struct live *l)
 {
     if (!l)
         return;
+    fd_close(&l->cover_fd);
     loop_remove(l->site->loop, l->watch);
     session_free(l->session);
     free(l);

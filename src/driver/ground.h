@@ -16,7 +16,7 @@ struct engine {
     char state_dir[160]; /* --root of the runtime; "" for host */
     char probe[160];     /* the run's own copy of the probe */
     char probe_sha256[65];
-    int cover_fd; /* mount namespace with the unified cgroup tree covered; -1: not needed */
+    bool cover; /* its command lines run where the unified cgroup tree is covered */
 };
 
 struct ground {
@@ -41,6 +41,8 @@ struct live {
     struct loop_source *watch;
     bool exited;
     int wait_status;
+    int cover_fd; /* the mount namespace of engine->cover; -1: none. One a session: crun leaves
+                     its files in the cover, which would fill up. */
     bool created; /* oci: `create` was called, so `delete` is owed */
 };
 
@@ -77,6 +79,7 @@ int live_watch(struct live *l, pid_t pid, struct err *err);
 int live_describe(struct live *l, struct err *err);
 /* Says bye and waits up to patience_ns for the end. True if it ended. */
 bool live_farewell(struct live *l, uint64_t patience_ns);
+struct live *live_new(struct site *s, struct engine *e);
 void live_free(struct live *l); /* the session too */
 /* The end of a start that failed with r and *err: takes everything down by `down` (which frees l);
  * keeps the first error, said as "timed out at start after 10 s (...)" if it is a deadline's, and

@@ -121,12 +121,10 @@ static int take_down(struct live *l, struct err *err)
 
 static int host_start(struct site *s, struct engine *e, struct session **ret, struct err *err)
 {
-    struct live *l = xcalloc(1, sizeof(*l));
-    l->site = s;
-    l->engine = e;
+    struct live *l = live_new(s, e);
     int r = ground_names(s, s->next_session++, &l->ground, err);
     if (r < 0) {
-        free(l);
+        live_free(l);
         return r;
     }
     r = ground_make(s, e, &l->ground, has_group(l), false, err);

@@ -1,11 +1,14 @@
 #include "driver/oci.h"
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/fs.h"
 #include "base/spawn.h"
 #include "base/time.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 
 #define ASK_NS (5 * NS_PER_S)
@@ -89,6 +92,29 @@ static int ask(struct site *s, const char *path, const char *a, const char *b, s
     return spawn_simple(s->loop, argv, time_deadline(ASK_NS), out, err);
 }
 
+/* Everything it prints, on either stream: runsc explains its flags on standard error. */
+static int ask_both(struct site *s, const char *path, const char *word, struct str *out,
+                    struct err *err)
+{
+    int fds[2];
+    int r = fd_pipe(fds, err);
+    if (r < 0)
+        return r;
+    (void)fcntl(fds[1], F_SETPIPE_SZ, 1 << 20); /* read when it has ended: all of it must fit */
+    const char *argv[] = {path, word, NULL};
+    struct spawn_spec spec = {.argv = argv, .fd_in = -1, .fd_out = fds[1], .fd_err = fds[1]};
+    struct spawn_result res;
+    r = spawn_run(s->loop, &spec, time_deadline(ASK_NS), 0, &res, err);
+    spawn_result_release(&res);
+    fd_close(&fds[1]);
+    if (r == 0)
+        r = fd_set_nonblock(fds[0], true, err);
+    if (r == 0)
+        r = fd_read_all(fds[0], 1 << 20, out, NULL); /* -EAGAIN: a grandchild holds it; enough */
+    fd_close(&fds[0]);
+    return r == -EAGAIN ? 0 : r;
+}
+
 static bool find_binary(const struct target *t, struct target_info *ret)
 {
     if (!t->runtime[0]) {
@@ -154,7 +180,7 @@ static bool check_platform(struct site *s, const struct target *t, struct target
     _cleanup_(str_release) struct str names = STR_INIT;
     _cleanup_(str_release) struct str flags = STR_INIT;
     char has[120] = "";
-    if (ask(s, ret->path, "flags", NULL, &flags, &err) == 0)
+    if (ask_both(s, ret->path, "flags", &flags, &err) == 0)
         oci_parse_default_platform(flags.buf, ret->default_platform, sizeof(ret->default_platform));
     if (ask(s, ret->path, "help", "platforms", &names, &err) == 0)
         oci_parse_platforms(names.buf, has, sizeof(has));

@@ -72,7 +72,6 @@ static void command_add(struct command *c, const char *arg)
 static int command_run(struct live *l, const struct command *c, const struct stdio *io,
                        uint64_t deadline_ns, struct spawn_result *ret, struct err *err)
 {
-    const struct engine *e = l->engine;
     struct spawn_spec spec = {.argv = c->argv,
                               .what = c->what,
                               .cwd = "/",
@@ -86,8 +85,8 @@ static int command_run(struct live *l, const struct command *c, const struct std
     if (n < 0)
         return n;
     spec.n_join = (size_t)n;
-    if (e->cover_fd >= 0)
-        spec.ns_fds[spec.n_ns++] = e->cover_fd;
+    if (l->cover_fd >= 0)
+        spec.ns_fds[spec.n_ns++] = l->cover_fd;
     int r = spawn_run(l->site->loop, &spec, deadline_ns, 65536, ret, err);
     for (size_t i = 0; i < spec.n_join; i++)
         fd_close(&spec.join_fds[i]);
@@ -167,8 +166,7 @@ static int oci_open(struct site *s, const struct target_info *info, struct engin
     if (r < 0)
         return r;
     r = make_state_dir(s, e, err);
-    if (r == 0 && info->work_around[0])
-        r = mountns_with_cover(s->loop, s->machine->cgroups.unified_mount, &e->cover_fd, err);
+    e->cover = info->work_around[0] != '\0';
     if (r < 0) {
         oci_close(s, e);
         return err_wrap(err, "open %s", info->target.label);
@@ -318,15 +316,15 @@ static int take_down(struct live *l, struct err *err)
 
 static int oci_start(struct site *s, struct engine *e, struct session **ret, struct err *err)
 {
-    struct live *l = xcalloc(1, sizeof(*l));
-    l->site = s;
-    l->engine = e;
+    struct live *l = live_new(s, e);
     int r = ground_names(s, s->next_session++, &l->ground, err);
     if (r < 0) {
-        free(l);
+        live_free(l);
         return r;
     }
     r = ground_make(s, e, &l->ground, false, true, err);
+    if (r == 0 && e->cover)
+        r = mountns_with_cover(s->loop, s->machine->cgroups.unified_mount, &l->cover_fd, err);
     if (r == 0)
         r = launch(l, err);
     if (r == 0)

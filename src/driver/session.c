@@ -5,14 +5,19 @@
 #include "base/time.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* More standard error than this between two posts is a flood. What a probe has to say there is one
  * line before it dies. */
 #define ERR_FLOOD_BYTES (1u << 20)
+
+/* How long an end of output may precede the end of its process: a failure's path only. */
+#define DEATH_MS 50
 
 /* Wakes whoever waits: there is an answer or a failure. */
 static void session_news(struct session *s)
@@ -181,11 +186,20 @@ static void take_lines(struct session *s, uint64_t now_ns)
     }
 }
 
+/* A process closes its files a moment before it can be reaped. If the one the driver watches is at
+ * its end, its exit status will say more than the end of its output does. */
+static bool is_dying(const struct session *s)
+{
+    _cleanup_fd_ int pidfd = s->caps.pid > 0 ? (int)syscall(SYS_pidfd_open, s->caps.pid, 0) : -1;
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    return pidfd >= 0 && poll(&p, 1, DEATH_MS) == 1;
+}
+
 static void on_end(struct session *s)
 {
     loop_remove(s->loop, s->src_out);
     s->src_out = NULL;
-    if (s->leaving && !s->waiting)
+    if ((s->leaving && !s->waiting) || is_dying(s))
         return;
     char line[200];
     session_err_line(s, line, sizeof(line));

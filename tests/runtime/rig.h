@@ -1,0 +1,45 @@
+/* What every runtime test stands on: a site of its own (state directory, run group, ledger), a
+ * target opened on it, and the search for what is left behind afterwards.
+ *
+ * Each site draws a run identifier of its own, so several test programs can run at once. */
+#ifndef CUPEL_TESTS_RIG_H
+#define CUPEL_TESTS_RIG_H
+
+#include "../unit/unit.h"
+
+#include "base/time.h"
+#include "driver/driver.h"
+
+struct rig {
+    struct loop *loop;
+    struct machine machine;
+    struct site site;
+    char state[96];
+    const struct driver *driver;
+    struct target_info info;
+    struct engine *engine;
+};
+
+/* The site alone. Limits and times may be changed before rig_open. */
+void rig_init(struct rig *r);
+/* Parses and inspects the target, opens it when usable. False: info.reason says why not. */
+bool rig_open(struct rig *r, const char *target);
+/* Closes what is open, then checks that nothing is left anywhere (fails the test if so). */
+void rig_release(struct rig *r);
+
+/* Everything on the machine that bears this run's name: one line each. Returns how many. */
+size_t rig_leftovers(const struct rig *r, struct str *ret);
+/* Open descriptors of this process. */
+size_t rig_fds(void);
+
+struct session *rig_start(struct rig *r);
+void rig_stop(struct rig *r, struct session *s);
+
+/* prepare with up to one parameter (name NULL: none); the caller's frame is filled and posted. */
+void rig_prepare(struct session *s, const char *workload, unsigned workers, const char *param,
+                 int64_t value);
+/* A slice that must be answered; returns the answer. */
+struct frame_sliced rig_slice(struct session *s, uint64_t ops);
+void rig_finish(struct session *s);
+
+#endif

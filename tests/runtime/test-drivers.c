@@ -1,0 +1,411 @@
+/* One real target, named as the argument, through everything a driver owes: a whole cycle with
+ * proof, confinement to CPUs, limits in force, many starts without a leak, failures that stay its
+ * own.
+ *
+ * A target that is not usable here is skipped with its reason; CUPEL_REQUIRE names those that must
+ * not be (comma separated, "all"). */
+#include "rig.h"
+
+#include "base/fd.h"
+#include "driver/attribution.h"
+#include "driver/confine.h"
+#include "host/cpus.h"
+#include "host/proc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+
+static const char *target = "host";
+
+static bool is_required(void)
+{
+    const char *list = getenv("CUPEL_REQUIRE");
+    return list && (strcmp(list, "all") == 0 || strstr(list, target));
+}
+
+/* Opens the target or skips. */
+static void open_or_skip(struct rig *r)
+{
+    if (rig_open(r, target))
+        return;
+    char reason[sizeof(r->info.reason)];
+    str_copy(reason, sizeof(reason), r->info.reason);
+    rig_release(r);
+    if (is_required())
+        fail_msg("%s is required and unusable: %s", target, reason);
+    print_message("# %s: %s\n", target, reason);
+    skip();
+}
+
+static bool is_kind(const struct rig *r, const char *kind)
+{
+    return strcmp(r->info.kind, kind) == 0;
+}
+
+/* ---- a whole cycle ---- */
+
+static void check_proof(const struct rig *r, const struct session *s)
+{
+    assert_non_null(s->proof);
+    json_t *p = json_loads(s->proof, 0, NULL);
+    assert_non_null(p);
+    assert_string_equal(json_string_value(json_object_get(p, "kind")), r->info.kind);
+    json_t *root = json_object_get(p, "root_process");
+    const char *is = json_string_value(json_object_get(root, "is"));
+    assert_string_equal(is, is_kind(r, "runsc") ? "runtime" : "probe");
+    assert_int_equal(strlen(json_string_value(json_object_get(root, "sha256"))), 64);
+    json_t *net = json_object_get(json_object_get(p, "namespaces_its_and_ours"), "net");
+    bool shared =
+        json_integer_value(json_array_get(net, 0)) == json_integer_value(json_array_get(net, 1));
+    assert_int_equal(shared, is_kind(r, "host"));
+    json_t *kernel = json_object_get(p, "kernel");
+    bool same = strcmp(json_string_value(json_object_get(kernel, "guest")),
+                       json_string_value(json_object_get(kernel, "host"))) == 0;
+    assert_int_equal(same, !is_kind(r, "runsc"));
+    if (!is_kind(r, "host"))
+        assert_string_equal(
+            json_string_value(json_object_get(json_object_get(p, "state"), "status")), "running");
+    json_decref(p);
+}
+
+static void test_cycle(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    open_or_skip(&r);
+    struct session *s = rig_start(&r);
+    assert_int_equal(s->hello.version, WIRE_VERSION);
+    assert_true(s->launch_ns > 0 && s->launch_ns < r.site.start_timeout_ns);
+    check_proof(&r, s);
+    rig_prepare(s, "cpu.prime", 1, "limit", 5000);
+    uint64_t cpu_before = 0, cpu_after = 0;
+    if (s->meter.fd >= 0)
+        assert_int_equal(cgroup_meter_read(&s->meter, &cpu_before), 0);
+    struct frame_sliced done = rig_slice(s, 200);
+    assert_int_equal(done.ops, 200);
+    assert_true(done.ns > 0 && done.ns <= session_control_ns(s));
+    if (s->meter.fd >= 0) {
+        assert_int_equal(cgroup_meter_read(&s->meter, &cpu_after), 0);
+        /* The host's account covers what the guest says it used. */
+        if (cpu_after - cpu_before < done.cpu_ns / 2)
+            fail_msg("%llu ns of work, %llu ns on the host's account",
+                     (unsigned long long)done.cpu_ns, (unsigned long long)(cpu_after - cpu_before));
+    }
+    rig_finish(s);
+    rig_stop(&r, s);
+    rig_release(&r);
+}
+
+/* The directories for file workloads are there and can be written. */
+static void test_directories(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    open_or_skip(&r);
+    struct session *s = rig_start(&r);
+    const char *dirs[] = {s->caps.dir_rootfs, s->caps.dir_tmpfs, s->caps.dir_bind};
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        if (!*dirs[i] && !r.machine.is_root)
+            continue; /* no tmpfs without root */
+        struct frame f;
+        frame_init(&f, FRAME_PREPARE, s->nonce, 0);
+        str_copy(f.prepare.workload, sizeof(f.prepare.workload), "call.stat");
+        f.prepare.workers = 1;
+        assert_true(facts_add_text(&f.prepare.params, "dir", dirs[i]));
+        assert_ok(session_call(s, &f, FRAME_READY, time_deadline(20 * NS_PER_S), NULL, err));
+        assert_int_equal(rig_slice(s, 10).ops, 10);
+        rig_finish(s);
+    }
+    rig_stop(&r, s);
+    rig_release(&r);
+}
+
+/* ---- CPUs ---- */
+
+/* Every thread of every process of the session may use exactly this set. */
+static void check_allowed(const struct rig *r, const struct session *s, const char *want)
+{
+    struct pid_list pids = {0};
+    unsigned threads = 0;
+    assert_ok(cgroup_pids(&r->machine.cgroups, s->caps.cgroup, &pids, err));
+    assert_true(pids.n > 0);
+    for (size_t i = 0; i < pids.n; i++) {
+        char dir[64];
+        str_format(dir, sizeof(dir), "/proc/%d/task", (int)pids.v[i]);
+        DIR *d = opendir(dir);
+        struct dirent *de;
+        while (d && (de = readdir(d))) {
+            char path[400];
+            _cleanup_(str_release) struct str status = STR_INIT;
+            str_format(path, sizeof(path), "%s/%s/status", dir, de->d_name);
+            if (de->d_name[0] == '.' || file_read(path, 16384, &status, NULL) < 0)
+                continue;
+            const char *line = strstr(status.buf, "Cpus_allowed_list:\t");
+            assert_non_null(line);
+            line += strlen("Cpus_allowed_list:\t");
+            size_t n = strcspn(line, "\n");
+            if (n != strlen(want) || strncmp(line, want, n) != 0)
+                fail_msg("a thread of %d may use %.*s, not %s", (int)pids.v[i], (int)n, line, want);
+            threads++;
+        }
+        if (d)
+            closedir(d);
+    }
+    assert_true(threads > 0);
+    pid_list_release(&pids);
+}
+
+static void test_confinement(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    open_or_skip(&r);
+    if (!r.machine.is_root || CPU_COUNT(&r.site.cpus) < 2) {
+        rig_release(&r);
+        skip();
+    }
+    struct session *s = rig_start(&r);
+    char all[64], one_text[64];
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpus_from_end(&r.site.cpus, 0), &one);
+    cpus_format(&r.site.cpus, all, sizeof(all));
+    cpus_format(&one, one_text, sizeof(one_text));
+    check_allowed(&r, s, all);
+    assert_ok(session_confine(&r.site, s, &one, err));
+    check_allowed(&r, s, one_text);
+    rig_prepare(s, "cpu.prime", 2, "limit", 5000);
+    uint64_t before, after;
+    assert_int_equal(cgroup_meter_read(&s->meter, &before), 0);
+    rig_slice(s, 1000);
+    assert_int_equal(cgroup_meter_read(&s->meter, &after), 0);
+    /* Two workers, and never more than one CPU's worth of time. */
+    assert_true((double)(after - before) < 1.1 * (double)session_control_ns(s));
+    check_allowed(&r, s, one_text);
+    assert_ok(session_confine(&r.site, s, &r.site.cpus, err));
+    check_allowed(&r, s, all);
+    rig_stop(&r, s);
+    rig_release(&r);
+}
+
+/* ---- limits ---- */
+
+static void limits_or_skip(struct rig *r)
+{
+    open_or_skip(r);
+    if (r->machine.is_root)
+        return;
+    rig_release(r);
+    skip();
+}
+
+static void test_limit_cpus(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    r.site.limits.cpus = 0.5;
+    limits_or_skip(&r);
+    struct session *s = rig_start(&r);
+    rig_prepare(s, "cpu.prime", 1, "limit", 5000);
+    uint64_t before, after, work = 500, wall;
+    do { /* several periods of the quota */
+        work *= 2;
+        assert_int_equal(cgroup_meter_read(&s->meter, &before), 0);
+        rig_slice(s, work);
+        wall = session_control_ns(s);
+        assert_int_equal(cgroup_meter_read(&s->meter, &after), 0);
+    } while (wall < NS_PER_S);
+    double share = (double)(after - before) / (double)wall;
+    if (share > 0.6)
+        fail_msg("half a CPU was allowed, %.2f used", share);
+    rig_stop(&r, s);
+    rig_release(&r);
+}
+
+static void test_limit_memory(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    r.site.limits.memory_bytes = UINT64_C(160) << 20;
+    limits_or_skip(&r);
+    struct session *s = rig_start(&r);
+    struct frame f;
+    frame_init(&f, FRAME_PREPARE, s->nonce, 0);
+    str_copy(f.prepare.workload, sizeof(f.prepare.workload), "mem.copy");
+    f.prepare.workers = 1;
+    facts_add_num(&f.prepare.params, "array_bytes", INT64_C(512) << 20);
+    struct err why = ERR_INIT;
+    int rc = session_call(s, &f, FRAME_READY, time_deadline(60 * NS_PER_S), NULL, &why);
+    assert_true(rc < 0);
+    assert_int_equal(why.kind, ERR_MEASUREMENT);
+    print_message("# %s\n", why.msg);
+    assert_true(s->broken);
+    /* It stays broken, with that reason, and can be stopped. */
+    frame_init(&f, FRAME_PING, s->nonce, 0);
+    assert_true(session_post(s, &f, &why) < 0);
+    rig_stop(&r, s);
+    rig_release(&r);
+}
+
+static void test_limit_pids(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    r.site.limits.pids = 90; /* runsc's own threads need about 40 */
+    limits_or_skip(&r);
+    struct session *s = rig_start(&r);
+    struct frame f;
+    frame_init(&f, FRAME_PREPARE, s->nonce, 0);
+    str_copy(f.prepare.workload, sizeof(f.prepare.workload), "cpu.prime");
+    f.prepare.workers = 400;
+    struct err why = ERR_INIT;
+    int rc = session_call(s, &f, FRAME_READY, time_deadline(30 * NS_PER_S), NULL, &why);
+    if (is_kind(&r, "runsc")) {
+        /* A guest thread of gVisor need not be one of the host's; what must hold is the host's
+         * count. */
+        struct pid_list pids = {0};
+        assert_ok(cgroup_pids(&r.machine.cgroups, s->caps.cgroup, &pids, err));
+        assert_true(pids.n <= 90);
+        pid_list_release(&pids);
+    } else {
+        assert_true(rc < 0);
+        assert_int_equal(why.kind, ERR_MEASUREMENT);
+        print_message("# %s\n", why.msg);
+    }
+    rig_stop(&r, s);
+    rig_release(&r);
+}
+
+/* ---- failures ---- */
+
+static void test_killed_payload(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    open_or_skip(&r);
+    struct session *s = rig_start(&r);
+    rig_prepare(s, "cpu.prime", 1, "limit", 20000);
+    struct frame f;
+    frame_init(&f, FRAME_SLICE, s->nonce, 0);
+    f.slice.ops = 1000000;
+    assert_ok(session_post(s, &f, err));
+    assert_true(s->caps.pid > 0);
+    kill(s->caps.pid, SIGKILL);
+    struct session *who;
+    struct session *const set[] = {NULL, s};
+    assert_ok(sessions_wait_any(r.loop, set, 2, time_deadline(10 * NS_PER_S), &who, err));
+    assert_ptr_equal(who, s);
+    assert_null(session_answer(s));
+    struct err why = ERR_INIT;
+    assert_true(session_failure(s, &why) < 0);
+    assert_int_equal(why.kind, ERR_MEASUREMENT);
+    rig_stop(&r, s);
+    rig_release(&r);
+}
+
+/* An interrupt while the target starts: nothing is left, and the interrupt is still there to see.
+ */
+static void test_interrupted_start(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    assert_ok(loop_catch_interrupts(r.loop, err));
+    open_or_skip(&r);
+    raise(SIGHUP);
+    struct session *s = NULL;
+    struct err why = ERR_INIT;
+    assert_int_equal(r.driver->start(&r.site, r.engine, &s, &why), -EINTR);
+    assert_null(s);
+    loop_run_ready(r.loop);
+    assert_int_equal(loop_interrupted(r.loop), SIGHUP);
+    loop_clear_interrupt(r.loop);
+    /* And one during a stop does not keep it from its end. */
+    s = rig_start(&r);
+    raise(SIGTERM);
+    rig_stop(&r, s);
+    loop_run_ready(r.loop);
+    assert_int_equal(loop_interrupted(r.loop), SIGTERM);
+    loop_clear_interrupt(r.loop);
+    rig_release(&r);
+}
+
+static void test_stalled_probe(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    open_or_skip(&r);
+    struct session *s = rig_start(&r);
+    rig_prepare(s, "cpu.prime", 1, "limit", 20000);
+    struct frame f;
+    frame_init(&f, FRAME_SLICE, s->nonce, 0);
+    f.slice.ops = 1000000;
+    struct err why = ERR_INIT;
+    assert_int_equal(session_call(s, &f, FRAME_SLICED, time_deadline(200 * NS_PER_MS), NULL, &why),
+                     -ETIMEDOUT);
+    assert_int_equal(why.kind, ERR_TIMEOUT);
+    uint64_t begin = time_mono_ns();
+    rig_stop(&r, s);
+    assert_true(time_mono_ns() - begin < 6 * NS_PER_S);
+    rig_release(&r);
+}
+
+/* ---- many ---- */
+
+static void test_two_at_once(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    open_or_skip(&r);
+    struct session *s[2] = {rig_start(&r), rig_start(&r)};
+    assert_true(s[0]->number != s[1]->number);
+    for (int i = 0; i < 2; i++)
+        rig_prepare(s[i], "cpu.prime", 1, "limit", 5000);
+    for (int i = 0; i < 2; i++) {
+        struct frame f;
+        frame_init(&f, FRAME_SLICE, s[i]->nonce, 0);
+        f.slice.ops = 50;
+        assert_ok(session_post(s[i], &f, err));
+    }
+    struct session *who, *first;
+    assert_ok(sessions_wait_any(r.loop, s, 2, time_deadline(20 * NS_PER_S), &first, err));
+    assert_ok(sessions_wait_any(r.loop, s, 2, time_deadline(20 * NS_PER_S), &who, err));
+    assert_ptr_not_equal(who, first);
+    assert_int_equal(session_answer(who)->sliced.ops, 50);
+    rig_stop(&r, s[0]);
+    assert_int_equal(rig_slice(s[1], 5).ops, 5);
+    rig_stop(&r, s[1]);
+    rig_release(&r);
+}
+
+static void test_many_starts(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    open_or_skip(&r);
+    unsigned times = is_kind(&r, "runsc") && !getenv("CUPEL_FULL") ? 12 : 50;
+    rig_stop(&r, rig_start(&r)); /* what is opened once is open now */
+    size_t before = rig_fds();
+    for (unsigned i = 0; i < times; i++)
+        rig_stop(&r, rig_start(&r));
+    assert_int_equal(rig_fds(), before);
+    rig_release(&r);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        target = argv[1];
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cycle),          cmocka_unit_test(test_directories),
+        cmocka_unit_test(test_confinement),    cmocka_unit_test(test_limit_cpus),
+        cmocka_unit_test(test_limit_memory),   cmocka_unit_test(test_limit_pids),
+        cmocka_unit_test(test_killed_payload), cmocka_unit_test(test_interrupted_start),
+        cmocka_unit_test(test_stalled_probe),  cmocka_unit_test(test_two_at_once),
+        cmocka_unit_test(test_many_starts),
+    };
+    if (argc > 2)
+        cmocka_set_test_filter(argv[2]);
+    return cmocka_run_group_tests_name(target, tests, NULL, NULL);
+}
