@@ -1,0 +1,231 @@
+/* cupel run: the plan checked as a whole, then measured, then shown. */
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "cli/run-plan.h"
+
+#include "base/log.h"
+#include "measure/measure.h"
+#include "report/report.h"
+#include "store/exchange.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+
+/* What a run stands on; released in the reverse order. */
+struct ground {
+    struct loop *loop;
+    struct store *store;
+    struct plan plan;
+    struct machine machine;
+    struct str state_dir;
+    char probe[PATH_MAX];
+    int64_t resume;
+};
+
+static void ground_release(struct ground *g)
+{
+    plan_release(&g->plan);
+    str_release(&g->state_dir);
+    store_close(g->store);
+    loop_free(g->loop);
+}
+
+static void infos_release(struct target_infos *t)
+{
+    VEC_RELEASE(t);
+}
+
+/* Only what can go with --resume, since the stored plan says the rest. */
+static int check_resume(const struct options *o, struct err *err)
+{
+    static const char *const fine[] = {"resume", "db", "json", "quiet", "share"};
+
+    if (!options_given(o, "resume"))
+        return 0;
+    VEC_FOREACH (&o->values, const struct option_value, v) {
+        bool ok = false;
+        for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
+            ok = ok || str_eq(v->def->name, fine[i]);
+        if (!ok)
+            return err_set(err, ERR_USAGE, EINVAL,
+                           "--%s cannot be given with --resume: the run goes on as it was planned",
+                           v->def->name);
+    }
+    return 0;
+}
+
+static int targets_inspect(struct ground *g, const struct target *targets, size_t n,
+                           struct target_infos *ret, struct err *err)
+{
+    return measure_doctor(g->loop, &g->machine, g->state_dir.buf, g->probe, targets, n, false, NULL,
+                          ret, err);
+}
+
+/* Every name is looked at before anything is started. */
+static int plan_targets(struct ground *g, const struct options *o, struct err *err)
+{
+    _cleanup_(infos_release) struct target_infos known = {0}, given = {0};
+    bool usable = false;
+    int r = targets_inspect(g, NULL, 0, &known, err);
+
+    if (r >= 0)
+        r = run_plan_targets(o, &known, &g->plan, err);
+    if (r >= 0)
+        r = targets_inspect(g, g->plan.targets.v, g->plan.targets.n, &given, err);
+    for (size_t i = 0; r >= 0 && i < given.n; i++) {
+        r = run_plan_refuse(&given.v[i], err);
+        usable = usable || given.v[i].usable;
+    }
+    if (r < 0)
+        return r;
+    if (!usable) {
+        const struct target_info *first = &given.v[0];
+        err_set(err, ERR_UNSUPPORTED, ENOENT, "nothing can be measured: %s: %s",
+                first->target.label, first->reason);
+        return -ENOENT;
+    }
+    return 0;
+}
+
+static int ground_prepare(struct ground *g, const struct options *o, struct err *err)
+{
+    const char *json = options_text(o, "json", NULL), *resume = options_text(o, "resume", NULL);
+    int r = check_resume(o, err);
+
+    if (r >= 0 && !resume)
+        r = run_plan_read(o, &g->plan, err);
+    if (r >= 0 && !resume)
+        r = run_plan_apply(o, &g->plan, err);
+    if (r >= 0)
+        r = cli_probe(g->probe, sizeof(g->probe), err);
+    if (r >= 0)
+        r = ledger_state_dir(&g->state_dir, err);
+    if (r >= 0)
+        r = loop_new(&g->loop, err);
+    if (r < 0)
+        return r;
+    machine_read(&g->machine);
+    if (!resume)
+        r = plan_targets(g, o, err);
+    if (r >= 0 && json)
+        r = cli_check_writable(json, err);
+    if (r >= 0)
+        r = cli_open_write(o, &g->store, err);
+    if (r >= 0 && resume)
+        r = store_run_find(g->store, resume, &g->resume, err);
+    return r;
+}
+
+static int show(struct cli *cli, struct ground *g, const struct options *o, int64_t run,
+                struct err *err)
+{
+    _cleanup_(analysis_release) struct analysis a = {0};
+    _cleanup_(str_release) struct str out = STR_INIT;
+    const struct report_options ro = {.style = cli->out, .db = cli_db_hint(o)};
+    const char *json = options_text(o, "json", NULL);
+    int r = analyse_run(g->store, run, &a, err);
+
+    if (r < 0)
+        return r;
+    if (json) {
+        json_t *document;
+        r = exchange_export(g->store, run, report_summary_json(&a), &document, err);
+        if (r < 0)
+            return r;
+        char *text = json_dumps(document, JSON_INDENT(1));
+        json_decref(document);
+        str_add(&out, text);
+        str_addc(&out, '\n');
+        free(text);
+        r = cli_output(json, &out, err);
+        if (r < 0 || str_eq(json, "-"))
+            return r;
+        str_clear(&out);
+    }
+    report_table(&a, &ro, &out);
+    return cli_print(&out, err);
+}
+
+static int run_status(const struct measure_result *res)
+{
+    if (res->cells_measured == 0)
+        return EXIT_NOTHING;
+    return res->cells_failed || res->interrupted ? EXIT_SOME_FAILED : EXIT_ALL_MEASURED;
+}
+
+static int run_run(struct cli *cli, const struct options *o, struct err *err)
+{
+    _cleanup_(ground_release) struct ground g = {.state_dir = STR_INIT};
+    struct measure_result res = {0};
+    struct progress progress = {0};
+    int r;
+
+    plan_init(&g.plan);
+    /* A container that dies while we write to it is that trial's failure, not our death. */
+    signal(SIGPIPE, SIG_IGN);
+    r = ground_prepare(&g, o, err);
+    if (r < 0) {
+        if (err->kind == ERR_UNSUPPORTED) {
+            log_notice("%s", err->msg);
+            return EXIT_NOTHING;
+        }
+        return r;
+    }
+    const struct measure_options mo = {
+        .plan = &g.plan,
+        .store = g.store,
+        .probe = g.probe,
+        .state_dir = g.state_dir.buf,
+        .command = cli->command_line,
+        .resume = g.resume,
+        .loop = g.loop,
+        .machine = &g.machine,
+    };
+    _cleanup_(progress_free) struct progress_view *view =
+        options_flag(o, "quiet") ? NULL : progress_new(cli);
+    if (view)
+        progress_bind(view, &progress);
+    r = measure_run(&mo, &progress, &res, err);
+    if (view)
+        progress_finish(view);
+    if (r < 0)
+        return r;
+    if (res.interrupted)
+        log_notice("interrupted; r%lld keeps what was measured (cupel run --resume r%lld goes on)",
+                   (long long)res.run, (long long)res.run);
+    r = show(cli, &g, o, res.run, err);
+    return r < 0 ? r : run_status(&res);
+}
+
+static const struct example run_examples[] = {
+    {"cupel run", "the quick suite on everything that works here, in at most four minutes"},
+    {"cupel run --target host --target runc --workload sys.getpid --workload 'fs.*'",
+     "some workloads on two targets"},
+    {"cupel run --target old=oci:/opt/a/runsc:systrap --target new=oci:/opt/b/runsc:systrap",
+     "two builds of one runtime, interleaved"},
+    {"cupel run --target a=runc --target b=runc --workload mem.triad --repeats 20",
+     "how much noise there is: the same target twice"},
+    {"cupel run --suite micro --precision 2% --budget 1h",
+     "everything, until each cell is precise"},
+    {"cupel run --limit cpus=1,memory=512M --workload cpu.prime",
+     "under the same limits everywhere"},
+    {"cupel run --plan nightly.yaml --json today.json --quiet",
+     "a run written down, from a script"},
+    {"cupel run --resume r7", "on with a run that was interrupted"},
+};
+
+const struct command cmd_run = {
+    .name = "run",
+    .summary = "measure, and show the table",
+    .description =
+        "Measures workloads on targets, all of them interleaved in random order, block by block, "
+        "until every cell is precise enough or the budget is spent. Every sample is stored; an "
+        "interrupt (^C) ends the run in order and keeps what was measured.",
+    .operands = "",
+    .options = run_options,
+    .n_options = N_RUN_OPTIONS,
+    .examples = run_examples,
+    .n_examples = ARRAY_SIZE(run_examples),
+    .run = run_run,
+};

@@ -1,0 +1,155 @@
+/* cupel show: a stored run as a table, or one of its cells in detail. */
+#include "cli/commands.h"
+
+#include "report/report.h"
+
+#include <errno.h>
+
+static int find_cell(const struct analysis *a, const char *name, uint32_t *ret, struct err *err)
+{
+    _cleanup_free_ const char **names = xcalloc(a->n_cells + 1, sizeof(*names));
+
+    for (uint32_t i = 0; i < a->n_cells; i++) {
+        names[i] = a->head.plan.cells.v[i].name;
+        if (str_eq(names[i], name)) {
+            *ret = i;
+            return 0;
+        }
+    }
+    const char *near = str_nearest(name, names, a->n_cells);
+    return err_set(err, ERR_USAGE, EINVAL, "r%lld has no cell \"%s\"%s%s%s", (long long)a->head.id,
+                   name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+static int find_target(const struct analysis *a, const char *name, uint32_t *ret, struct err *err)
+{
+    _cleanup_free_ const char **names = xcalloc(a->n_targets + 1, sizeof(*names));
+
+    for (uint32_t i = 0; i < a->n_targets; i++) {
+        names[i] = a->head.plan.targets.v[i].label;
+        if (str_eq(names[i], name)) {
+            *ret = i;
+            return 0;
+        }
+    }
+    const char *near = str_nearest(name, names, a->n_targets);
+    return err_set(err, ERR_USAGE, EINVAL, "r%lld has no target \"%s\"%s%s%s",
+                   (long long)a->head.id, name, near ? "; did you mean " : "", near ? near : "",
+                   near ? "?" : "");
+}
+
+static void json_text(json_t *o, struct str *out)
+{
+    char *text = json_dumps(o, JSON_INDENT(1));
+    str_add(out, text);
+    str_addc(out, '\n');
+    free(text);
+    json_decref(o);
+}
+
+static int show_cell(struct store *s, const struct analysis *a, const char *spec,
+                     const struct report_options *ro, bool json, struct str *out, struct err *err)
+{
+    const char *comma = strchr(spec, ',');
+    uint32_t cell = 0, target = a->head.base;
+    json_t *o;
+    int r;
+
+    if (!comma && a->n_targets > 2)
+        return err_set(err, ERR_USAGE, EINVAL, "--cell wants CELL,TARGET, e.g. --cell %s,%s",
+                       a->n_cells ? a->head.plan.cells.v[0].name : "sys.getpid",
+                       a->head.plan.targets.v[a->n_targets - 1].label);
+    _cleanup_free_ char *name = xstrndup(spec, comma ? (size_t)(comma - spec) : strlen(spec));
+    r = find_cell(a, name, &cell, err);
+    if (r >= 0 && comma)
+        r = find_target(a, comma + 1, &target, err);
+    else if (a->n_targets == 2)
+        target = 1 - a->head.base;
+    if (r < 0)
+        return r;
+    if (!json)
+        return report_cell(s, a, cell, target, ro, out, err);
+    r = report_cell_json(s, a, cell, target, &o, err);
+    if (r >= 0)
+        json_text(o, out);
+    return r;
+}
+
+static int show_run(struct cli *cli, const struct options *o, struct err *err)
+{
+    _cleanup_(store_closep) struct store *s = NULL;
+    _cleanup_(analysis_release) struct analysis a = {0};
+    _cleanup_(str_release) struct str out = STR_INIT;
+    const struct report_options ro = {
+        .style = cli->out,
+        .absolute = options_flag(o, "absolute"),
+        .db = cli_db_hint(o),
+    };
+    const char *format = options_text(o, "format", "term"), *cell = options_text(o, "cell", NULL);
+    bool json = options_flag(o, "json") || str_eq(format, "json");
+    int64_t run;
+    int r = cli_open_read(o, &s, err);
+
+    if (r >= 0)
+        r = store_run_find(s, o->operands.n ? o->operands.v[0] : NULL, &run, err);
+    if (r >= 0)
+        r = analyse_run(s, run, &a, err);
+    if (r < 0)
+        return r;
+    if (cell) {
+        r = show_cell(s, &a, cell, &ro, json, &out, err);
+        if (r < 0)
+            return r;
+    } else if (json) {
+        json_text(report_summary_json(&a), &out);
+    } else if (str_eq(format, "md")) {
+        report_markdown(&a, &ro, &out);
+    } else if (str_eq(format, "csv")) {
+        report_summary_csv(&a, &out);
+    } else {
+        report_table(&a, &ro, &out);
+    }
+    return cli_print(&out, err);
+}
+
+static const struct option_def show_options[] = {
+    {.name = "absolute",
+     .letter = 'a',
+     .kind = OPTION_FLAG,
+     .help = "values with units and intervals instead of ratios"},
+    {.name = "cell",
+     .letter = 'c',
+     .arg = "CELL,TARGET",
+     .kind = OPTION_TEXT,
+     .help = "one cell: its values, host CPU, the proof that it was this target, how to repeat it"},
+    {.name = "format",
+     .letter = 'f',
+     .arg = "FORMAT",
+     .kind = OPTION_CHOICE,
+     .choices = "term|md|csv|json",
+     .help = "term (default), md, csv or json"},
+    {.name = "json", .kind = OPTION_FLAG, .help = "the same as --format json"},
+    OPTION_DB,
+};
+
+static const struct example show_examples[] = {
+    {"cupel show", "the latest run"},
+    {"cupel show r7 --absolute", "in ns and bytes/s"},
+    {"cupel show r7 --cell sys.getpid,runsc:ptrace", "one cell, with its proof"},
+    {"cupel show r7 --format md > table.md", "for an issue or a README"},
+};
+
+const struct command cmd_show = {
+    .name = "show",
+    .summary = "a stored run as a table, or one of its cells in detail",
+    .description =
+        "Recomputes every estimate and verdict from the stored samples and shows them. RUN "
+        "is r7, 7 or the beginning of a run's uuid; the latest one if it is left out.",
+    .operands = "[RUN]",
+    .max_operands = 1,
+    .options = show_options,
+    .n_options = ARRAY_SIZE(show_options),
+    .examples = show_examples,
+    .n_examples = ARRAY_SIZE(show_examples),
+    .run = show_run,
+};

@@ -1,0 +1,35 @@
+/* All commands, in the order help shows them. Layer: cli. */
+#ifndef CUPEL_CLI_COMMANDS_H
+#define CUPEL_CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+/* Adding one: cmd-<name>.c with `const struct command cmd_<name>`, and its line here. */
+#define COMMANDS(X)                                                                                \
+    X(doctor)                                                                                      \
+    X(workloads)                                                                                   \
+    X(run)                                                                                         \
+    X(show)                                                                                        \
+    X(export)                                                                                      \
+    X(import)                                                                                      \
+    X(runs)                                                                                        \
+    X(clean)                                                                                       \
+    X(help)
+
+#define COMMAND_DECLARE(name) extern const struct command cmd_##name;
+COMMANDS(COMMAND_DECLARE)
+#undef COMMAND_DECLARE
+
+size_t command_count(void);
+const struct command *command_at(size_t i);
+/* ERR_USAGE with the nearest name. */
+int command_find(const char *name, const struct command **ret, struct err *err);
+
+/* The option that every command reading or writing results has. */
+#define OPTION_DB                                                                                  \
+    {                                                                                              \
+        .name = "db", .arg = "FILE", .kind = OPTION_TEXT,                                          \
+        .help = "the results file (default: results.db in the state directory)"                    \
+    }
+
+#endif

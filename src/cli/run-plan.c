@@ -1,0 +1,360 @@
+#include "cli/run-plan.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+
+#define PLAN_FILE_MAX (256 * 1024)
+
+const struct option_def run_options[N_RUN_OPTIONS] = {
+    {.name = "suite",
+     .letter = 's',
+     .arg = "NAME",
+     .kind = OPTION_TEXT,
+     .repeatable = true,
+     .help = "measure the workloads of this suite: quick (the default) or micro"},
+    {.name = "workload",
+     .letter = 'w',
+     .arg = "NAME",
+     .kind = OPTION_TEXT,
+     .repeatable = true,
+     .help =
+         "measure this workload, cell, family or glob, e.g. sys.getpid, fs.open@tmpfs, 'mem.*'"},
+    {.name = "target",
+     .letter = 't',
+     .arg = "TARGET",
+     .kind = OPTION_TEXT,
+     .repeatable = true,
+     .help =
+         "measure on this target, e.g. host, runc, runsc:ptrace, new=oci:/opt/runsc, 'runsc:*'; "
+         "default: all that work here"},
+    {.name = "param",
+     .letter = 'p',
+     .arg = "NAME=VALUE",
+     .kind = OPTION_TEXT,
+     .repeatable = true,
+     .help = "set a parameter of the workloads that have it"},
+    {.name = "base",
+     .arg = "TARGET",
+     .kind = OPTION_TEXT,
+     .help = "the target that ratios refer to, by its label; default: host, else the first"},
+    {.name = "budget",
+     .arg = "TIME",
+     .kind = OPTION_DURATION,
+     .help = "stop after this time, e.g. 4m; default: 4m, for the micro suite 30m; 0: none"},
+    {.name = "precision",
+     .arg = "PERCENT",
+     .kind = OPTION_FRACTION,
+     .help =
+         "the half-width of the interval at which a cell is precise enough, e.g. 2%; default: 1%"},
+    {.name = "blocks",
+     .arg = "N",
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .max = PLAN_BLOCKS_MAX,
+     .help = "measure at most N blocks"},
+    {.name = "repeats",
+     .arg = "N",
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .max = PLAN_BLOCKS_MAX,
+     .help = "measure exactly N blocks, whatever their spread"},
+    {.name = "interval", .arg = "TIME", .kind = OPTION_DURATION, .help = "pause between blocks"},
+    {.name = "settle",
+     .arg = "TIME",
+     .kind = OPTION_DURATION,
+     .help = "wait after the targets have started before recording"},
+    {.name = "limit",
+     .arg = "cpus=N,memory=SIZE,pids=N",
+     .kind = OPTION_TEXT,
+     .repeatable = true,
+     .help = "the same limits on every target, host included; default: none but a safety net"},
+    {.name = "slice",
+     .arg = "TIME",
+     .kind = OPTION_DURATION,
+     .help = "length of one slice, default 20ms"},
+    {.name = "rounds",
+     .arg = "N",
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .max = PLAN_ROUNDS_MAX,
+     .help = "slices of each target per block, default 10"},
+    {.name = "solo",
+     .kind = OPTION_FLAG,
+     .help = "run the targets one at a time within a block: for targets that are busy while idle"},
+    {.name = "seed",
+     .arg = "N",
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .max = INT64_MAX,
+     .help = "repeat the schedule of the run that had this seed"},
+    {.name = "plan",
+     .arg = "FILE",
+     .kind = OPTION_TEXT,
+     .help = "take everything from this plan (YAML); options replace what it says"},
+    {.name = "resume",
+     .arg = "RUN",
+     .kind = OPTION_TEXT,
+     .help = "go on with a run that was interrupted"},
+    {.name = "share",
+     .kind = OPTION_FLAG,
+     .help = "measure although another run is measuring on this machine"},
+    {.name = "db",
+     .arg = "FILE",
+     .kind = OPTION_TEXT,
+     .help = "the results file (default: results.db in the state directory)"},
+    {.name = "json",
+     .arg = "FILE",
+     .kind = OPTION_TEXT,
+     .help = "afterwards write the run as JSON, too; - is standard output, instead of the table"},
+    {.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, .help = "no progress, only the table"},
+};
+
+int run_plan_read(const struct options *o, struct plan *p, struct err *err)
+{
+    const char *file = options_text(o, "plan", NULL);
+    _cleanup_(str_release) struct str text = STR_INIT;
+    size_t n_drivers;
+    const char *const *drivers = driver_names(&n_drivers);
+    int r;
+
+    if (!file)
+        return 0;
+    r = file_read(file, PLAN_FILE_MAX, &text, err);
+    if (r < 0)
+        return r;
+    return plan_parse(text.buf, text.len, file, drivers, n_drivers, p, err);
+}
+
+static int limit_one(const char *item, struct limits *l, struct err *err)
+{
+    static const char *const names[] = {"cpus", "memory", "pids"};
+    const char *eq = strchr(item, '=');
+    _cleanup_free_ char *name = xstrndup(item, eq ? (size_t)(eq - item) : strlen(item));
+
+    if (!eq) {
+        const char *near = str_nearest(name, names, ARRAY_SIZE(names));
+        return err_set(err, ERR_USAGE, EINVAL, "--limit: \"%s\" has no value; write %s=...", item,
+                       near ? near : "cpus=..., memory=... or pids");
+    }
+    if (str_eq(name, "cpus")) {
+        int r = parse_double(eq + 1, 0, PLAN_LIMIT_CPUS_MAX, "--limit cpus", &l->cpus, err);
+        if (r >= 0 && l->cpus > 0 && l->cpus < .01)
+            return err_set(err, ERR_USAGE, EINVAL, "--limit cpus: at least 0.01");
+        return r;
+    }
+    if (str_eq(name, "memory"))
+        return parse_size_bytes(eq + 1, "--limit memory", &l->memory_bytes, err);
+    if (str_eq(name, "pids"))
+        return parse_u64(eq + 1, 1, UINT32_MAX, "--limit pids", &l->pids, err);
+    const char *near = str_nearest(name, names, ARRAY_SIZE(names));
+    return err_set(err, ERR_USAGE, EINVAL, "--limit: no limit \"%s\"; %s%s%s", name,
+                   near ? "did you mean " : "there are cpus, memory, pids", near ? near : "",
+                   near ? "?" : "");
+}
+
+static int limits_apply(const struct options *o, struct limits *l, struct err *err)
+{
+    const char *text;
+
+    for (size_t i = 0; (text = options_nth(o, "limit", i)); i++) {
+        _cleanup_free_ char *copy = xstrdup(text);
+        char *save = NULL;
+        for (char *item = strtok_r(copy, ",", &save); item; item = strtok_r(NULL, ",", &save)) {
+            int r = limit_one(item, l, err);
+            if (r < 0)
+                return r;
+        }
+    }
+    return 0;
+}
+
+static int cells_apply(const struct options *o, struct plan *p, struct err *err)
+{
+    const char *text;
+    int r = 0;
+
+    if (options_given(o, "suite") || options_given(o, "workload")) {
+        p->cells.n = 0;
+        p->suite[0] = '\0';
+    }
+    for (size_t i = 0; r >= 0 && (text = options_nth(o, "suite", i)); i++)
+        r = plan_add_suite(p, text, err);
+    for (size_t i = 0; r >= 0 && (text = options_nth(o, "workload", i)); i++)
+        r = plan_add_cells(p, text, err);
+    if (r < 0)
+        return r;
+    /* A suite with something added to it is not that suite any more. */
+    if (options_given(o, "workload") || options_nth(o, "suite", 1))
+        p->suite[0] = '\0';
+    if (p->cells.n == 0)
+        r = plan_add_suite(p, "quick", err);
+    for (size_t i = 0; r >= 0 && (text = options_nth(o, "param", i)); i++)
+        r = cells_apply_param(p->cells.v, p->cells.n, text, err);
+    return r < 0 ? r : 0;
+}
+
+static int check_times(const struct plan *p, struct err *err)
+{
+    const struct {
+        const char *name;
+        uint64_t value, min, max;
+    } times[] = {
+        {"--slice", p->slice_ns, PLAN_SLICE_MIN_NS, PLAN_SLICE_MAX_NS},
+        {"--budget", p->budget_ns, 0, PLAN_TIME_MAX_NS},
+        {"--interval", p->interval_ns, 0, PLAN_TIME_MAX_NS},
+        {"--settle", p->settle_ns, 0, PLAN_TIME_MAX_NS},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+        if (times[i].value < times[i].min)
+            return err_set(err, ERR_USAGE, EINVAL, "%s: at least %llu ms", times[i].name,
+                           (unsigned long long)(times[i].min / 1000000));
+        if (times[i].value > times[i].max)
+            return err_set(err, ERR_USAGE, EINVAL, "%s: at most %llu s", times[i].name,
+                           (unsigned long long)(times[i].max / 1000000000));
+    }
+    if (p->precision > PLAN_FRACTION_MAX)
+        return err_set(err, ERR_USAGE, EINVAL, "--precision: at most 50%%");
+    return 0;
+}
+
+int run_plan_apply(const struct options *o, struct plan *p, struct err *err)
+{
+    int r = cells_apply(o, p, err);
+
+    if (r >= 0)
+        r = limits_apply(o, &p->limits, err);
+    if (r < 0)
+        return r;
+    const char *base = options_text(o, "base", NULL);
+    if (base && !str_copy(p->base, sizeof(p->base), base))
+        return err_set(err, ERR_USAGE, EINVAL, "--base: \"%s\" is too long for a label", base);
+    p->seed = options_u64(o, "seed", p->seed);
+    p->precision = options_fraction(o, "precision", p->precision);
+    p->blocks = (unsigned)options_u64(o, "blocks", p->blocks);
+    p->repeats = (unsigned)options_u64(o, "repeats", p->repeats);
+    p->interval_ns = options_u64(o, "interval", p->interval_ns);
+    p->settle_ns = options_u64(o, "settle", p->settle_ns);
+    p->slice_ns = options_u64(o, "slice", p->slice_ns);
+    p->rounds = (unsigned)options_u64(o, "rounds", p->rounds);
+    p->solo = p->solo || options_flag(o, "solo");
+    p->share = p->share || options_flag(o, "share");
+    /* Without any word on when to end, it ends by the clock. */
+    bool open = !p->budget_ns && !p->blocks && !p->repeats;
+    if (options_given(o, "budget"))
+        p->budget_ns = options_u64(o, "budget", 0);
+    else if (open)
+        p->budget_ns = str_eq(p->suite, "micro") ? RUN_BUDGET_MICRO_NS : RUN_BUDGET_QUICK_NS;
+    return check_times(p, err);
+}
+
+static bool is_glob(const char *text)
+{
+    return strpbrk(text, "*?[") && !strchr(text, '=');
+}
+
+static int targets_glob(const char *pattern, const struct target_infos *known, struct plan *p,
+                        struct err *err)
+{
+    size_t usable = 0, matched = 0;
+    const char *reason = "";
+
+    for (size_t i = 0; i < known->n; i++) {
+        const struct target_info *info = &known->v[i];
+        if (!str_glob(pattern, info->target.text))
+            continue;
+        matched++;
+        if (!info->usable) {
+            reason = info->reason;
+            continue;
+        }
+        usable++;
+        VEC_PUSH(&p->targets, info->target);
+    }
+    if (usable)
+        return 0;
+    if (matched)
+        return err_set(err, ERR_ENVIRONMENT, ENOENT, "no target matching \"%s\" works here: %s",
+                       pattern, reason);
+    return err_set(err, ERR_USAGE, EINVAL, "no target matches \"%s\" (cupel doctor lists all)",
+                   pattern);
+}
+
+int run_plan_targets(const struct options *o, const struct target_infos *known, struct plan *p,
+                     struct err *err)
+{
+    size_t n_drivers, base;
+    const char *const *drivers = driver_names(&n_drivers);
+    const char *text;
+    int r = 0;
+
+    if (options_given(o, "target"))
+        p->targets.n = 0;
+    for (size_t i = 0; r >= 0 && (text = options_nth(o, "target", i)); i++)
+        r = is_glob(text) ? targets_glob(text, known, p, err)
+                          : plan_add_target(p, text, drivers, n_drivers, err);
+    if (r < 0)
+        return r;
+    if (p->targets.n == 0)
+        for (size_t i = 0; i < known->n; i++)
+            if (known->v[i].usable)
+                VEC_PUSH(&p->targets, known->v[i].target);
+    if (p->targets.n == 0)
+        return err_set(err, ERR_ENVIRONMENT, ENOENT,
+                       "no target works here (cupel doctor says why)");
+    if (p->targets.n > PLAN_TARGETS_MAX)
+        return err_set(err, ERR_USAGE, EINVAL, "%zu targets are too many: at most %d", p->targets.n,
+                       PLAN_TARGETS_MAX);
+    r = targets_make_unique(p->targets.v, p->targets.n, err);
+    return r < 0 ? r : plan_base_index(p, &base, err);
+}
+
+/* The proposals of all drivers, for suggestions. */
+static size_t proposals(const char **names, size_t max)
+{
+    size_t n = 0;
+    for (size_t d = 0; d < driver_count(); d++) {
+        const char *const *p = driver_at(d)->proposals;
+        for (; p && *p && n < max; p++)
+            names[n++] = *p;
+    }
+    return n;
+}
+
+static bool runtime_is_known(const char *runtime, const char *const *names, size_t n)
+{
+    size_t len = strlen(runtime);
+    for (size_t i = 0; i < n; i++)
+        if (str_starts(names[i], runtime) && (names[i][len] == '\0' || names[i][len] == ':'))
+            return true;
+    return false;
+}
+
+int run_plan_refuse(const struct target_info *info, struct err *err)
+{
+    const struct target *t = &info->target;
+    const char *names[64];
+    size_t n = proposals(names, ARRAY_SIZE(names));
+    bool absent = !info->path[0] && t->runtime[0];
+
+    if (info->usable)
+        return 0;
+    if (strchr(t->runtime, '/') && absent)
+        return err_set(err, ERR_USAGE, ENOENT, "target \"%s\": %s", t->label, info->reason);
+    bool known = !t->runtime[0] || runtime_is_known(t->runtime, names, n);
+    bool platform_known = !t->platform[0];
+    for (size_t i = 0; i < n && !platform_known; i++)
+        platform_known = str_ends(names[i], t->platform) &&
+                         names[i][strlen(names[i]) - strlen(t->platform) - 1] == ':';
+    if (known && platform_known && info->why != ERR_USAGE)
+        return 0;
+    const char *near = str_nearest(t->text, names, n);
+    if (near && str_eq(near, t->text))
+        near = NULL;
+    if (near)
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "no target \"%s\"; did you mean %s? (cupel doctor lists all)", t->text,
+                       near);
+    return err_set(err, ERR_USAGE, EINVAL, "no target \"%s\": %s (cupel doctor lists all)", t->text,
+                   info->reason);
+}
