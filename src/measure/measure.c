@@ -82,6 +82,26 @@ static void course_slots(struct course *c)
     }
 }
 
+static void say_removed(void *user, const char *line)
+{
+    log_debug("clean: %s", line);
+}
+
+/* What a killed run left is removed before the next begins: it would disturb what is measured, and
+ * nobody else will. Failing at it does not stop the run. */
+static void clean_earlier(struct course *c)
+{
+    struct clean_result done = {0};
+    struct err why = ERR_INIT;
+
+    if (ledger_clean(c->o->state_dir, c->o->loop, say_removed, NULL, &done, &why) < 0)
+        log_notice("cannot clean up after earlier runs: %s", why.msg);
+    else if (done.removed || done.failed)
+        log_notice("removed %u things that %u earlier run%s left%s", done.removed, done.runs,
+                   done.runs == 1 ? "" : "s",
+                   done.failed ? "; some could not be removed, see cupel clean" : "");
+}
+
 static int course_open(struct course *c, struct err *err)
 {
     int r = c->o->resume ? course_resume(c, err) : course_new_run(c, err);
@@ -94,7 +114,10 @@ static int course_open(struct course *c, struct err *err)
     course_rule(c);
     course_slots(c);
     r = loop_catch_interrupts(c->o->loop, err);
-    return r < 0 ? r : site_open(c, err);
+    if (r < 0)
+        return r;
+    clean_earlier(c);
+    return site_open(c, err);
 }
 
 static void course_release(struct course *c)

@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""Kills cupel with SIGKILL at chosen moments of real runs; nothing of it may stay behind.
+
+    faults.py CUPEL PROBE [--moments N] [--seed S] [--target T]...
+
+For every target: N runs over `host` and that target, each killed either right after its n-th ledger
+event (intent or done, so before or after a thing is made) or after a random time; then `cupel clean`,
+and a search for leftovers: processes, mounts, control groups, namespaces, directories. Every fourth
+time the next run has to clean up instead of `cupel clean`. All the while a container of another owner
+runs beside it; at the end it must still be the same process. Prints TAP. Needs root, runc for the
+bystander, and the targets' runtimes.
+"""
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+EVENTS = 60  # a run as below has some more events than that
+WORKLOADS = ["sys.getpid", "fs.open@tmpfs", "fs.create@rootfs"]
+
+
+def read(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+class Bystander:
+    """A container of somebody else: another root, another name, another group."""
+
+    def __init__(self, probe, where):
+        self.root = os.path.join(where, "root")
+        self.id = f"bystander-{os.getpid()}"
+        bundle = os.path.join(where, "bundle")
+        rootfs = os.path.join(bundle, "rootfs")
+        for name in ("proc", "dev", "sys", "tmp"):
+            os.makedirs(os.path.join(rootfs, name))
+        shutil.copy(probe, os.path.join(rootfs, "idle"))
+        subprocess.run(["runc", "spec"], cwd=bundle, check=True)
+        path = os.path.join(bundle, "config.json")
+        with open(path, encoding="utf-8") as f:
+            config = json.load(f)
+        config["process"]["terminal"] = False
+        config["process"]["args"] = ["/idle", "--nonce", "00000000000000ff", "--lease", "36000"]
+        config["linux"]["cgroupsPath"] = f"/{self.id}"
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(config, f)
+        self.keep_open, stdin = os.pipe()[::-1]
+        self.command = subprocess.Popen(
+            ["runc", "--root", self.root, "run", "--bundle", bundle, self.id], stdin=stdin,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(stdin)
+        deadline = time.time() + 10
+        while self.identity() is None and time.time() < deadline:
+            time.sleep(.05)
+        self.first = self.identity()
+
+    def identity(self):
+        """Pid and start time of its process 1, or None."""
+        out = subprocess.run(["runc", "--root", self.root, "state", self.id], capture_output=True,
+                             text=True, check=False)
+        if out.returncode:
+            return None
+        state = json.loads(out.stdout)
+        if state["status"] != "running":
+            return None
+        return state["pid"], read(f"/proc/{state['pid']}/stat").rpartition(")")[2].split()[19:20]
+
+    def unharmed(self):
+        return self.first is not None and self.identity() == self.first
+
+    def stop(self):
+        subprocess.run(["runc", "--root", self.root, "delete", "--force", self.id], check=False,
+                       capture_output=True)
+        os.close(self.keep_open)
+        self.command.wait()
+
+
+def our_processes(state):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        if int(pid) == os.getpid():
+            continue
+        command = read(f"/proc/{pid}/cmdline").replace("\0", " ")
+        groups = read(f"/proc/{pid}/cgroup")
+        if "/cupel-" in groups or state in command:
+            found.append(f"process {pid}: {command[:100]}")
+    return found
+
+
+def our_groups():
+    found = []
+    for folder, names, _ in os.walk("/sys/fs/cgroup"):
+        found += [f"control group {folder}/{n}" for n in names if n.startswith("cupel-")]
+        names[:] = [n for n in names if not n.startswith("cupel-")]
+    return found
+
+
+def leftovers(state):
+    found = our_processes(state) + our_groups()
+    found += [f"mount {line.split()[4]}" for line in read("/proc/self/mountinfo").splitlines()
+              if state in line or "cupel-" in line.split()[4]]
+    for sub in ("run", "ledger"):
+        folder = os.path.join(state, sub)
+        if os.path.isdir(folder):
+            found += [f"file {folder}/{n}" for n in os.listdir(folder)]
+    for folder in ("/run/netns", "/run/runc", "/run/crun", "/run/runsc", "/var/run/runsc"):
+        if os.path.isdir(folder):
+            found += [f"file {folder}/{n}" for n in os.listdir(folder) if "cupel" in n]
+    return found
+
+
+def settled_leftovers(state):
+    """Exiting processes need a moment to disappear; a leak does not."""
+    for _ in range(40):
+        found = leftovers(state)
+        if not found:
+            return []
+        time.sleep(.05)
+    return found
+
+
+class Bench:
+    def __init__(self, cupel, probe, where):
+        self.cupel = cupel
+        self.state = os.path.join(where, "state")
+        self.db = os.path.join(where, "results.db")
+        self.env = dict(os.environ, CUPEL_STATE=self.state, CUPEL_PROBE=probe)
+
+    def run_command(self, target):
+        command = [self.cupel, "run", "--quiet", "--db", self.db, "--blocks", "2", "--rounds", "2",
+                   "--seed", "7", "--target", "host", "--target", target]
+        for name in WORKLOADS:
+            command += ["--workload", name]
+        return command
+
+    def killed_at_event(self, target, event):
+        run = subprocess.run(self.run_command(target), check=False, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, env=dict(self.env, CUPEL_FAULT_KILL_AT=str(event)))
+        return run.returncode, run.stderr.decode(errors="replace")
+
+    def killed_after(self, target, seconds):
+        run = subprocess.Popen(self.run_command(target), stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, env=self.env)
+        try:
+            run.wait(seconds)
+        except subprocess.TimeoutExpired:
+            run.send_signal(signal.SIGKILL)
+        return run.wait(), run.stderr.read().decode(errors="replace")
+
+    def clean(self):
+        run = subprocess.run([self.cupel, "clean"], env=self.env, capture_output=True, text=True,
+                             check=False, timeout=120)
+        return run.returncode, (run.stdout + run.stderr).strip()
+
+    def next_run(self, target):
+        run = subprocess.run(self.run_command(target), env=self.env, capture_output=True, text=True,
+                             check=False, timeout=300)
+        return run.returncode, run.stderr.strip()
+
+
+def one_moment(bench, target, rng, index):
+    """Returns (what happened, problems)."""
+    if index % 2 == 0:
+        event = rng.randint(1, EVENTS)
+        status, said = bench.killed_at_event(target, event)
+        what = f"killed at ledger event {event}"
+    else:
+        seconds = rng.uniform(.05, 4)
+        status, said = bench.killed_after(target, seconds)
+        what = f"killed after {seconds:.2f} s"
+    if status not in (-signal.SIGKILL, 0):
+        return what, [f"exit status {status}: {said.strip()[-300:]}"]
+    what += "" if status else " (it had ended before)"
+    if index % 4 == 3:
+        status, said = bench.next_run(target)
+        what += ", cleaned by the next run"
+    else:
+        status, said = bench.clean()
+    problems = [] if status == 0 else [f"clean-up: exit status {status}: {said[-300:]}"]
+    return what, problems + settled_leftovers(bench.state)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("cupel")
+    parser.add_argument("probe")
+    parser.add_argument("--moments", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--target", action="append")
+    args = parser.parse_args()
+    targets = args.target or ["runc", "crun", "runsc:ptrace"]
+    if os.geteuid() != 0:
+        print("1..0 # SKIP needs root")
+        return 0
+    rng = random.Random(args.seed)
+    number = failed = killed = 0
+    print(f"# seed {args.seed}")
+    print(f"1..{len(targets) * args.moments + 2}")
+    with tempfile.TemporaryDirectory(prefix="faults-") as where:
+        bystander = Bystander(os.path.abspath(args.probe), where)
+        bench = Bench(os.path.abspath(args.cupel), os.path.abspath(args.probe), where)
+        try:
+            for target in targets:
+                for index in range(args.moments):
+                    what, problems = one_moment(bench, target, rng, index)
+                    number += 1
+                    killed += "it had ended" not in what
+                    failed += bool(problems)
+                    print(f"{'not ok' if problems else 'ok'} {number} - {target} {what}", flush=True)
+                    for line in problems:
+                        print(f"# {line}")
+            enough = killed >= .6 * number
+            print(f"{'ok' if enough else 'not ok'} {number + 1} - {killed} of {number} runs were killed")
+            unharmed = bystander.unharmed()
+            print(f"{'ok' if unharmed else 'not ok'} {number + 2} - the bystander is unharmed")
+            failed += (not enough) + (not unharmed)
+        finally:
+            bystander.stop()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
