@@ -213,15 +213,18 @@ const char *facts_text(const struct facts *f, const char *name, const char *fall
 
 /* ---- writing ---- */
 
-static void put_text(struct str *out, const char *s, size_t size)
+/* False if there is no end within size. */
+static bool put_text(struct str *out, const char *s, size_t size)
 {
+    size_t n = strnlen(s, size);
     str_addc(out, '"');
-    for (size_t i = 0; i < size && s[i]; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (s[i] == '"' || s[i] == '\\')
             str_addc(out, '\\');
         str_addc(out, s[i] < 0x20 || s[i] > 0x7e ? '?' : s[i]);
     }
     str_addc(out, '"');
+    return n < size;
 }
 
 static bool put_facts(struct str *out, const struct facts *f)
@@ -235,11 +238,11 @@ static bool put_facts(struct str *out, const struct facts *f)
             return false;
         if (i > 0)
             str_addc(out, ',');
-        put_text(out, v->name, sizeof(v->name));
+        bool ends = put_text(out, v->name, sizeof(v->name));
         str_addc(out, ':');
-        if (v->is_text)
-            put_text(out, v->text, sizeof(v->text));
-        else
+        if (!ends || (v->is_text && !put_text(out, v->text, sizeof(v->text))))
+            return false;
+        if (!v->is_text)
             str_addf(out, "%jd", (intmax_t)v->num);
     }
     str_addc(out, '}');
@@ -269,11 +272,9 @@ static bool put_value(struct str *out, const struct frame *f, const struct field
     const void *p = at(f, d);
     switch (d->kind) {
     case FIELD_TEXT:
-        put_text(out, p, d->size);
-        return true;
+        return put_text(out, p, d->size);
     case FIELD_NAME:
-        put_text(out, p, d->size);
-        return *(const char *)p != '\0';
+        return put_text(out, p, d->size) && *(const char *)p != '\0';
     case FIELD_I64:
         return put_number(out, d, *(const int64_t *)p);
     case FIELD_U64: {
@@ -290,8 +291,7 @@ static bool put_value(struct str *out, const struct frame *f, const struct field
     case FIELD_FACTS:
         return put_facts(out, p);
     case FIELD_HIST:
-        put_text(out, *(char *const *)p, HIST_TEXT_MAX + 1);
-        return strnlen(*(char *const *)p, HIST_TEXT_MAX + 1) <= HIST_TEXT_MAX;
+        return put_text(out, *(char *const *)p, HIST_TEXT_MAX + 1);
     }
     return false;
 }

@@ -195,6 +195,17 @@ static void writer_holds_to_the_bounds(void **state)
     f = a_prepare();
     f.prepare.params.v[0].name[0] = '\0';
     refuse_encode(f, "'params'");
+    memset(f.prepare.params.v[0].name, 'x', WIRE_NAME_MAX); /* without an end */
+    refuse_encode(f, "'params'");
+    f = a_prepare();
+    memset(f.prepare.params.v[1].text, 'x', WIRE_TEXT_MAX);
+    refuse_encode(f, "'params'");
+    f = a_prepare();
+    memset(f.prepare.workload, 'x', WIRE_NAME_MAX);
+    refuse_encode(f, "'workload'");
+    f = a_finished();
+    memset(f.finished.detail, 'x', WIRE_TEXT_MAX);
+    refuse_encode(f, "'detail'");
     f = a_frame(FRAME_SLICE);
     refuse_encode(f, "'ops'");
     f.slice.ops = WIRE_OPS_MAX + 1;
