@@ -529,6 +529,38 @@ static void lines_end_somewhere(void **state)
     close(fds[1]);
 }
 
+/* The conversation printed for people is one a machine understands. */
+static void documented_examples(void **state)
+{
+    const char *root = getenv("CUPEL_SOURCE_ROOT");
+    if (!root) {
+        print_message("skipped: CUPEL_SOURCE_ROOT is not set (meson test sets it)\n");
+        skip();
+    }
+    _cleanup_free_ char *path = xasprintf("%s/docs/protocol.md", root);
+    _cleanup_(str_release) struct str s = STR_INIT;
+    assert_ok(file_read(path, 1 << 20, &s, err));
+    unsigned seen[FRAME_TYPE_COUNT] = {0};
+    char *rest = s.buf;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        const char *json = strchr(line, '{');
+        if (!json || !(str_starts(line, "probe  ") || str_starts(line, "controller  ")))
+            continue;
+        struct frame f;
+        assert_ok(frame_parse(json, strlen(json), &f, err));
+        seen[f.type]++;
+        frame_release(&f);
+    }
+    for (unsigned t = FRAME_NONE + 1; t < FRAME_TYPE_COUNT; t++)
+        if (seen[t] == 0)
+            fail_msg("no example of %s", frame_type_name((enum frame_type)t));
+    /* And the example of a histogram. */
+    _cleanup_free_ struct hist *h = xmalloc(sizeof(*h));
+    assert_ok(hist_decode("3 0 1000 1002 1001:2 2", h, err));
+    assert_int_equal(h->counts[1000], 2);
+    assert_int_equal(h->counts[1002], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +574,7 @@ int main(void)
         cmocka_unit_test(long_lists),
         cmocka_unit_test(unknown_keys_and_odd_text),
         cmocka_unit_test(facts),
+        cmocka_unit_test(documented_examples),
         cmocka_unit_test(lines),
         cmocka_unit_test(lines_end_somewhere),
     };
