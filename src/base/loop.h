@@ -44,8 +44,8 @@ void loop_free(struct loop *l);
 int loop_add_fd(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *user,
                 struct loop_source **ret, struct err *err);
 int loop_mod_fd(struct loop *l, struct loop_source *s, uint32_t events, struct err *err);
-/* NULL is fine. Does not close the descriptor; remove the source before closing it, since the number
- * may be another's by then. */
+/* NULL is fine. Does not close the descriptor; remove the source before closing it, since the
+ * number may be another's by then. */
 void loop_remove(struct loop *l, struct loop_source *s);
 
 /* Calls cb once when pid (a child, or one adopted later) has been reaped. If it was reaped before
