@@ -3,19 +3,21 @@
 
 #include "model/workload.h"
 
-/* Text in roff: a backslash is written \e, a dash that stands for itself \-, and a control
+#define MAN_LINE 78
+
+/* A word in roff: a backslash is written \e, a dash that stands for itself \-, and a control
  * character at the start of a line is kept from being one. */
-static void roff(struct str *out, const char *text)
+static void roff_word(struct str *out, const char *word, size_t n)
 {
-    if (*text == '.' || *text == '\'')
+    if (*word == '.' || *word == '\'')
         str_add(out, "\\&");
-    for (; *text; text++) {
-        if (*text == '\\')
+    for (size_t i = 0; i < n; i++) {
+        if (word[i] == '\\')
             str_add(out, "\\e");
-        else if (*text == '-')
+        else if (word[i] == '-')
             str_add(out, "\\-");
         else
-            str_addc(out, *text);
+            str_addc(out, word[i]);
     }
 }
 
@@ -34,9 +36,31 @@ static void roff_arg(struct str *out, const char *text)
     str_addc(out, '"');
 }
 
+/* Running text: short lines, each sentence on a line of its own. */
 static void mdoc_text(struct str *out, const char *text)
 {
-    roff(out, text);
+    size_t column = 0;
+    bool ended = false;
+
+    while (*text) {
+        size_t n = strcspn(text, " ");
+        _cleanup_(str_release) struct str word = STR_INIT;
+        roff_word(&word, text, n);
+        if (column && (ended || column + 1 + word.len > MAN_LINE)) {
+            str_addc(out, '\n');
+            column = 0;
+        } else if (column) {
+            str_addc(out, ' ');
+            column++;
+        }
+        str_addn(out, word.buf, word.len);
+        column += word.len;
+        bool stop = n > 1 && text[n - 1] == '.';
+        text += n;
+        while (*text == ' ')
+            text++;
+        ended = stop && *text >= 'A' && *text <= 'Z'; /* "e.g. runc" ends nothing */
+    }
     str_addc(out, '\n');
 }
 
@@ -52,7 +76,7 @@ static void mdoc_option(struct str *out, const struct option_def *d)
     }
     str_addc(out, '\n');
     _cleanup_(str_release) struct str help = STR_INIT;
-    str_addf(&help, "%s%s.", d->help, d->repeatable ? "; may be given several times" : "");
+    str_addf(&help, "%s%s.", d->help, d->repeatable ? " (repeatable)" : "");
     if (help.buf[0] >= 'a' && help.buf[0] <= 'z')
         help.buf[0] = (char)(help.buf[0] - 'a' + 'A');
     mdoc_text(out, help.buf);
@@ -62,7 +86,7 @@ static void mdoc_command(struct str *out, const struct command *c)
 {
     str_addf(out, ".Ss cupel %s", c->name);
     if (c->operands[0])
-        str_addf(out, " %s", c->operands);
+        str_addf(out, " %s\\&", c->operands);
     str_addc(out, '\n');
     mdoc_text(out, c->description);
     if (c->n_options) {
@@ -112,20 +136,19 @@ static void mdoc_targets(struct str *out)
 
 static void mdoc_reading(struct str *out)
 {
-    str_add(out,
-            ".Sh READING THE TABLE\n"
-            "Every number is the time per operation on a target divided by that on the base, with\n"
-            "the half\\-width of its 95 % interval.\n"
-            "Blocks are the replicates: in each, every target is started afresh and all of them\n"
-            "take turns in short slices.\n"
-            ".Bl -tag -width Ds\n"
-            ".It alike\nThe whole interval lies within the threshold (2 %) and 1 is in it.\n"
-            ".It slight\nThere is a difference, and it is smaller than the threshold.\n"
-            ".It slower , faster\nThe whole interval lies beyond the threshold.\n"
-            ".It unsure\nThe interval is too wide to tell.\n"
-            ".El\n"
-            ".Pp\n"
-            "A failure stands in its cell as what it is, never as a number.\n");
+    str_add(out, ".Sh READING THE TABLE\n"
+                 "Every number is the time per operation on a target divided by that on the\n"
+                 "base, with the half\\-width of its 95 % interval.\n"
+                 "Blocks are the replicates: in each, every target is started afresh and all of\n"
+                 "them take turns in short slices.\n"
+                 ".Bl -tag -width Ds\n"
+                 ".It alike\nThe whole interval lies within the threshold (2 %) and 1 is in it.\n"
+                 ".It slight\nThere is a difference, and it is smaller than the threshold.\n"
+                 ".It slower , faster\nThe whole interval lies beyond the threshold.\n"
+                 ".It unsure\nThe interval is too wide to tell.\n"
+                 ".El\n"
+                 ".Pp\n"
+                 "A failure stands in its cell as what it is, never as a number.\n");
 }
 
 static void mdoc_rest(struct str *out)
@@ -157,7 +180,7 @@ static void mdoc_rest(struct str *out)
             str_addc(out, '\n');
             mdoc_text(out, e->what);
         }
-    str_add(out, ".El\n.Sh SEE ALSO\n.Xr crun 1 ,\n.Xr runc 8\n");
+    str_add(out, ".El\n");
 }
 
 void help_mdoc(struct str *out)
@@ -178,12 +201,11 @@ void help_mdoc(struct str *out)
             str_addf(out, "%s%s\n", optional ? ".Op Ar " : ".Ar ", word);
         }
     }
-    str_add(out,
-            ".Sh DESCRIPTION\n.Nm\nmeasures the same small workloads bare on the host and inside "
-            "container runtimes,\ninterleaved in random order, and says with intervals what each "
-            "costs.\n"
-            ".Pp\nEvery command knows\n.Fl \\-help .\n"
-            ".Sh COMMANDS\n");
+    str_add(out, ".Sh DESCRIPTION\n.Nm\nmeasures the same small workloads bare on the host and\n"
+                 "inside container runtimes, interleaved in random order, and says with\n"
+                 "intervals what each costs.\n"
+                 ".Pp\nEvery command knows\n.Fl \\-help .\n"
+                 ".Sh COMMANDS\n");
     for (size_t i = 0; i < command_count(); i++)
         mdoc_command(out, command_at(i));
     mdoc_targets(out);

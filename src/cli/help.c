@@ -35,6 +35,8 @@ static void option_usage(const struct option_def *d, struct str *out)
 {
     if (d->letter)
         str_addf(out, "-%c, ", d->letter);
+    else
+        str_add(out, "    ");
     str_addf(out, "--%s", d->name);
     if (d->kind != OPTION_FLAG)
         str_addf(out, " %s", d->arg);
@@ -67,7 +69,7 @@ void help_command(const struct command *c, const struct style *s, struct str *ou
         option_usage(d, &usage);
         str_add(&help, d->help);
         if (d->repeatable)
-            str_add(&help, "; may be given several times");
+            str_add(&help, " (repeatable)");
         option_line(usage.buf, help.buf, s, out);
     }
     option_line("-h, --help", "this text", s, out);

@@ -359,21 +359,27 @@ static void put_remarks(const struct view *v)
         line(v, "note", "steady");
 }
 
-static void again_params(const struct cell *cell, const struct cell_def *def, struct str *out)
+/* Parameters that differ from what the cell has by itself. */
+static void again_params(const struct cell *cell, struct str *out)
 {
+    const struct cell_def *def = cell_def_find(cell->name);
     struct cell plain;
 
+    if (!def)
+        return;
     cell_from_def(def, &plain);
     for (size_t i = 0; i < cell->params.n; i++) {
         const struct param *p = &cell->params.v[i], *q = params_find(&plain.params, p->name);
-        if (p->is_auto || (q && q->is_auto))
+        const struct param_def *d = workload_param(plain.workload, p->name);
+        if (!q || !d || p->is_auto || q->is_auto || cell_def_presets(def, p->name))
             continue;
-        if (q && q->is_text == p->is_text && q->num == p->num && str_eq(q->text, p->text))
+        if (q->is_text == p->is_text && q->num == p->num && str_eq(q->text, p->text))
             continue;
+        str_addf(out, " -p %s=", p->name);
         if (p->is_text)
-            str_addf(out, " -p %s=%s", p->name, p->text);
+            str_add(out, p->text);
         else
-            str_addf(out, " -p %s=%" PRId64, p->name, p->num);
+            str_addf(out, "%" PRId64 "%s", p->num, d->kind == PARAM_DURATION ? "ns" : "");
     }
 }
 
@@ -420,12 +426,7 @@ void report_again(const struct analysis *a, uint32_t cell, uint32_t target, stru
     if (target != a->head.base)
         again_target(a, a->head.base, out);
     again_target(a, target, out);
-    for (size_t i = 0; i < cell_def_count(); i++) {
-        char name[CELL_NAME_MAX];
-        cell_def_name(cell_def_at(i), name);
-        if (str_eq(name, c->name))
-            again_params(c, cell_def_at(i), out);
-    }
+    again_params(c, out);
     if (p->limits.cpus > 0)
         str_addf(out, " --limit cpus=%g", p->limits.cpus);
     if (p->limits.memory_bytes)

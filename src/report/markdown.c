@@ -80,7 +80,9 @@ void report_markdown(const struct analysis *a, const struct report_options *o, s
             struct cell_words w;
             if (!absolute && t == a->head.base)
                 continue;
-            if (absolute)
+            if (!a->targets[t].usable && analysis_at(a, c, t)->status == CELL_NOT_MEASURED)
+                cell_words_unusable(&style, target_why(&a->targets[t]), &w);
+            else if (absolute)
                 cell_words_absolute(
                     &style, analysis_at(a, c, t),
                     p->cells.v[c].workload ? p->cells.v[c].workload->bytes_per_op : 0, &w);
@@ -90,7 +92,7 @@ void report_markdown(const struct analysis *a, const struct report_options *o, s
         }
         str_addc(out, '\n');
     }
-    unit_percent(p->theta, theta);
+    str_format(theta, sizeof(theta), "%g %%", 100 * p->theta);
     if (!absolute)
         str_addf(out,
                  "\n= alike within %s, ≈ a difference under %s, ▲ slower, ▼ faster, ? unsure, "

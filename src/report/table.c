@@ -9,6 +9,7 @@
 
 struct column {
     uint32_t target;
+    bool unusable; /* never ran: its column says the same in every row */
     char head[TARGET_LABEL_MAX];
     struct cell_words *rows;                        /* one per row of the table */
     size_t sign, whole, fraction, unit, half, word; /* widths */
@@ -82,7 +83,7 @@ static void mean_words(const struct table *t, uint32_t target, struct cell_words
 static void column_add(struct table *t, uint32_t target)
 {
     const struct plan *p = &t->a->head.plan;
-    struct column c = {.target = target};
+    struct column c = {.target = target, .unusable = !t->a->targets[target].usable};
     struct str head = STR_INIT;
 
     text_inert(&head, p->targets.v[target].label);
@@ -92,7 +93,9 @@ static void column_add(struct table *t, uint32_t target)
     for (size_t i = 0; i < t->a->n_cells; i++) {
         const struct cell_result *r = analysis_at(t->a, i, target);
         const struct workload *w = p->cells.v[i].workload;
-        if (t->absolute)
+        if (c.unusable && r->status == CELL_NOT_MEASURED)
+            cell_words_unusable(&t->o->style, target_why(&t->a->targets[target]), &c.rows[i]);
+        else if (t->absolute)
             cell_words_absolute(&t->o->style, r, w ? w->bytes_per_op : 0, &c.rows[i]);
         else
             cell_words_ratio(&t->o->style, r, &c.rows[i]);
@@ -217,8 +220,24 @@ static bool all_fit(const struct table *t, bool words)
     return t->o->style.width == 0 || width <= t->o->style.width;
 }
 
-static void put_tables(const struct table *t, struct str *out)
+/* Columns of targets that never ran go first when there is no room: the notes say why anyway. */
+static void drop_unusable(struct table *t)
 {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < t->columns.n; i++) {
+        if (t->columns.v[i].unusable)
+            free(t->columns.v[i].rows);
+        else
+            t->columns.v[kept++] = t->columns.v[i];
+    }
+    t->columns.n = kept;
+}
+
+static void put_tables(struct table *t, struct str *out)
+{
+    if (!all_fit(t, false))
+        drop_unusable(t);
     bool words = all_fit(t, true);
 
     for (size_t from = 0, to; from < t->columns.n; from = to) {
@@ -295,7 +314,7 @@ static void put_legend(const struct table *t, struct str *out)
 
     if (t->absolute)
         return;
-    unit_percent(t->a->head.plan.theta, theta);
+    str_format(theta, sizeof(theta), "%g %%", 100 * t->a->head.plan.theta);
     flow_begin(&f, out, s, "", 2);
     if (sign_used(t, GLYPH_EQUAL))
         flow_add(&f, "%s alike within %s", style_glyph(s, GLYPH_EQUAL), theta);
@@ -383,7 +402,8 @@ static void put_failures(const struct table *t, struct str *out)
         }
         if (!any && t->a->target_reason && t->a->target_reason[target][0]) {
             _cleanup_(str_release) struct str text = STR_INIT;
-            str_addf(&text, "%s ", style_glyph(&t->o->style, GLYPH_NONE));
+            bool missing = target_why(&t->a->targets[target]) == ERR_UNSUPPORTED;
+            str_addf(&text, "%s ", style_glyph(&t->o->style, missing ? GLYPH_NONE : GLYPH_FAIL));
             text_inert(&text, t->a->head.plan.targets.v[target].label);
             str_add(&text, " was not measured: ");
             text_inert(&text, t->a->target_reason[target]);

@@ -1,5 +1,6 @@
 #include "report/words.h"
 
+#include <jansson.h>
 #include <math.h>
 
 /* From which ratio on a difference gets two signs, and three. */
@@ -68,6 +69,25 @@ static unsigned magnitude(double ratio)
     return r >= HUGE_ ? 3 : r >= LARGE ? 2 : 1;
 }
 
+void cell_words_unusable(const struct style *s, enum err_kind why, struct cell_words *ret)
+{
+    bool unsupported = why == ERR_UNSUPPORTED;
+
+    *ret = (struct cell_words){.tone = unsupported ? TONE_QUIET : TONE_FAIL};
+    sign_set(s, unsupported ? GLYPH_NONE : GLYPH_FAIL, 1, ret);
+    str_copy(ret->word, sizeof(ret->word), failure_word(why));
+}
+
+enum err_kind target_why(const struct target_row *row)
+{
+    json_t *o = row->info ? json_loads(row->info, 0, NULL) : NULL;
+    const char *name = json_string_value(json_object_get(o, "why"));
+    enum err_kind why = name ? err_kind_parse(name) : ERR_NONE;
+
+    json_decref(o);
+    return why == ERR_NONE ? ERR_UNSUPPORTED : why;
+}
+
 /* Failures and gaps: what happened stands where the number would. True if that is all there is. */
 static bool words_of_status(const struct style *s, const struct cell_result *r,
                             struct cell_words *w)
@@ -79,10 +99,7 @@ static bool words_of_status(const struct style *s, const struct cell_result *r,
         return true;
     }
     if (r->status == CELL_FAILED) {
-        bool unsupported = r->fail_kind == ERR_UNSUPPORTED;
-        w->tone = unsupported ? TONE_QUIET : TONE_FAIL;
-        sign_set(s, unsupported ? GLYPH_NONE : GLYPH_FAIL, 1, w);
-        str_copy(w->word, sizeof(w->word), failure_word(r->fail_kind));
+        cell_words_unusable(s, r->fail_kind, w);
         return true;
     }
     if (r->status == CELL_SOME_FAILED) {
