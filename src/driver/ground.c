@@ -336,9 +336,11 @@ int start_failed(struct live *l, int (*down)(struct live *, struct err *), int r
     struct err first = err ? *err : (struct err)ERR_INIT, left = ERR_INIT;
     double limit_s = (double)l->site->start_timeout_ns / NS_PER_S;
     int left_r = down(l, &left);
+    const char *waiting = strstr(first.msg, ": timed out");
+    int phase = waiting ? (int)(waiting - first.msg) : (int)strlen(first.msg);
     if (r == -ETIMEDOUT)
-        err_set(err, ERR_TIMEOUT, ETIMEDOUT, "timed out at start after %.3g s (%s)%s%s", limit_s,
-                first.msg, left_r < 0 ? "; " : "", left.msg);
+        err_set(err, ERR_TIMEOUT, ETIMEDOUT, "timed out at start after %.3g s (%.*s)%s%s", limit_s,
+                phase, first.msg, left_r < 0 ? "; " : "", left.msg);
     else if (left_r < 0)
         err_set(err, first.kind, first.code, "%s; %s", first.msg, left.msg);
     return r;

@@ -1,0 +1,275 @@
+/* Runtimes that are not what they are called, or that fail in the ways runtimes fail: made here as
+ * scripts around the real ones, so that the whole path from the target's text to the clean ground
+ * is the one a user gets. Needs root and runc. */
+#include "rig.h"
+
+#include "base/fd.h"
+#include "base/fs.h"
+#include "host/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+static char scripts[64] = "/tmp/cupel-scripts-XXXXXX";
+
+/* Writes an executable at <scripts>/<folder>/<name>; returns a target's text for it. */
+static const char *script(const char *folder, const char *name, const char *body, char *dst,
+                          size_t size)
+{
+    char path[256];
+    str_format(path, sizeof(path), "%s/%s", scripts, folder);
+    assert_ok(fs_mkdirs(path, 0700, err));
+    str_format(path, sizeof(path), "%s/%s/%s", scripts, folder, name);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    fprintf(f, "#!/bin/sh\n%s", body);
+    assert_int_equal(fchmod(fileno(f), 0755), 0);
+    fclose(f);
+    str_format(dst, size, "oci:%s", path);
+    return dst;
+}
+
+static void need_root(struct rig *r)
+{
+    char path[256];
+    if (r->machine.is_root && fs_which("runc", path, sizeof(path)) == 0)
+        return;
+    rig_release(r);
+    print_message("# needs root and runc\n");
+    skip();
+}
+
+/* Starting it fails so, in less than limit_ns, and nothing is left. */
+static void check_start_fails(const char *target, enum err_kind kind, const char *text,
+                              uint64_t limit_ns)
+{
+    struct rig r;
+    rig_init(&r);
+    r.site.start_timeout_ns = 3 * NS_PER_S;
+    r.site.stop_timeout_ns = 5 * NS_PER_S;
+    need_root(&r);
+    if (!rig_open(&r, target))
+        fail_msg("%s: %s", target, r.info.reason);
+    struct session *s = NULL;
+    struct err why = ERR_INIT;
+    uint64_t begin = time_mono_ns();
+    int rc = r.driver->start(&r.site, r.engine, &s, &why);
+    uint64_t took = time_mono_ns() - begin;
+    assert_null(s);
+    assert_true(rc < 0);
+    if (why.kind != kind || !strstr(why.msg, text))
+        fail_msg("%s: %s: '%s', not '%s'", target, err_kind_name(why.kind), why.msg, text);
+    if (took > limit_ns)
+        fail_msg("%s took %.1f s to fail", target, (double)took / NS_PER_S);
+    assert_int_equal(ledger_open_items(r.site.ledger), 4); /* the site's two, the state dir's two */
+    rig_release(&r);
+}
+
+static void check_unusable(const char *target, enum err_kind kind, const char *text)
+{
+    struct rig r;
+    rig_init(&r);
+    need_root(&r);
+    if (rig_open(&r, target))
+        fail_msg("%s is usable", target);
+    if (r.info.why != kind || !strstr(r.info.reason, text))
+        fail_msg("%s: %s: '%s', not '%s'", target, err_kind_name(r.info.why), r.info.reason, text);
+    rig_release(&r);
+}
+
+/* ---- names that lie ---- */
+
+/* The usual wrapper drops gVisor's flags and calls runc. */
+#define DROP_FLAGS                                                                                 \
+    "for a; do shift; case $a in --platform=*|--network=*) ;; *) set -- \"$@\" \"$a\";; esac; "    \
+    "done\n"
+
+static void test_false_runsc(void **state)
+{
+    char target[300];
+    script("lie", "runsc",
+           "case $1 in\n"
+           "--version) echo runsc version release-20260101.0; exit;;\n"
+           "flags) printf '  -platform string\\n\\tx (default \"systrap\")\\n'; exit;;\n"
+           "help) echo systrap; exit;;\n"
+           "esac\n" DROP_FLAGS "exec runc \"$@\"\n",
+           target, sizeof(target));
+    check_start_fails(target, ERR_MEASUREMENT,
+                      "this is not runsc: the guest's kernel is the host's", 5 * NS_PER_S);
+}
+
+static void test_false_crun(void **state)
+{
+    char target[300];
+    script("lie", "crun",
+           "[ \"$1\" = --version ] && echo crun version 1.14 && exit\nexec runc \"$@\"\n", target,
+           sizeof(target));
+    check_start_fails(target, ERR_MEASUREMENT, "this is not crun: ", 5 * NS_PER_S);
+}
+
+/* Not isolated at all: the probe straight on the host. */
+static void test_no_container(void **state)
+{
+    char target[300];
+    script("bare", "runc",
+           "[ \"$1\" = --version ] && echo runc version 1.1 && exit\n"
+           "root=$2; shift 2; verb=$1\n"
+           "for id; do :; done\n"
+           "case $verb in\n"
+           "create)\n"
+           "  mkdir -p $root/$id; echo $3 > $root/$id/state.json; mkfifo $root/$id/go\n"
+           "  nonce=$(grep -o '\"[0-9a-f]\\{16\\}\"' $3/config.json | tr -d '\"')\n"
+           "  exec 3<&0\n"
+           "  (read x < $root/$id/go; exec $3/rootfs/cupel-probe --nonce $nonce <&3) &\n"
+           "  echo $! > $5;;\n"
+           "start) echo > $root/$id/go;;\n"
+           "state) p=$(cat $(cat $root/$id/state.json)/pid)\n"
+           "  echo '{\"status\":\"running\",\"pid\":'$p'}';;\n"
+           "esac\n",
+           target, sizeof(target));
+    check_start_fails(target, ERR_MEASUREMENT, "this is not runc: its namespaces are the host's",
+                      5 * NS_PER_S);
+}
+
+static void test_name_and_version(void **state)
+{
+    char target[300];
+    script("other", "runsc", "exec runc \"$@\"\n", target, sizeof(target));
+    check_unusable(target, ERR_ENVIRONMENT, "calls itself \"runc version");
+}
+
+/* ---- what cannot be had ---- */
+
+static void test_unusable(void **state)
+{
+    char target[300];
+    check_unusable("oci:/nonexistent/runc", ERR_UNSUPPORTED, "no program at /nonexistent/runc");
+    check_unusable("nosuchruntime", ERR_UNSUPPORTED, "no nosuchruntime on the PATH");
+    check_unusable("runc:kvm", ERR_USAGE, "runc has no platforms");
+    script("mute", "runc", "exit 7\n", target, sizeof(target));
+    check_unusable(target, ERR_ENVIRONMENT, "exit 7");
+    script("hung", "runc", "exec sleep 100\n", target, sizeof(target));
+    check_unusable(target, ERR_TIMEOUT, "timed out");
+    char path[256];
+    if (fs_which("runsc", path, sizeof(path)) == 0)
+        check_unusable("runsc:warp", ERR_UNSUPPORTED, "this build has ");
+}
+
+/* ---- failures ---- */
+
+static void test_failing_create(void **state)
+{
+    char target[300];
+    script(
+        "fail", "runc",
+        "[ \"$1\" = --version ] && echo runc version 1.1 && exit\n"
+        "case \"$*\" in *create*)\n"
+        "  printf 'time=\"now\" level=error msg=\"no \\033[1mluck today\"\\n' >&2; exit 1;; esac\n"
+        "exec runc \"$@\"\n",
+        target, sizeof(target));
+    check_start_fails(target, ERR_ENVIRONMENT, "runc create: exit 1: no ?[1mluck today",
+                      3 * NS_PER_S);
+}
+
+/* It made everything, then failed: what it made must go all the same. */
+static void test_failing_start(void **state)
+{
+    char target[300];
+    script("fail2", "runc",
+           "[ \"$1\" = --version ] && echo runc version 1.1 && exit\n"
+           "case \"$*\" in *' start '*) echo bad luck >&2; exit 4;; esac\n"
+           "exec runc \"$@\"\n",
+           target, sizeof(target));
+    check_start_fails(target, ERR_ENVIRONMENT, "runc start: exit 4: bad luck", 5 * NS_PER_S);
+}
+
+static void test_hanging(void **state)
+{
+    static const char *const verbs[] = {"create", "start", "state"};
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+        char target[300], body[400];
+        str_format(body, sizeof(body),
+                   "[ \"$1\" = --version ] && echo runc version 1.1 && exit\n"
+                   "case \"$*\" in *' %s '*) sleep 1000;; esac\n"
+                   "exec runc \"$@\"\n",
+                   verbs[i]);
+        script(verbs[i], "runc", body, target, sizeof(target));
+        check_start_fails(target, ERR_TIMEOUT, "timed out at start after 3 s (runc ", 8 * NS_PER_S);
+    }
+}
+
+/* `delete` that hangs or refuses does not keep us from cleaning. */
+static void test_useless_delete(void **state)
+{
+    static const char *const bodies[] = {"exit 1", "sleep 1000", "exit 0"};
+    for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+        char target[300], body[400], folder[24];
+        struct rig r;
+        str_format(folder, sizeof(folder), "delete%zu", i);
+        str_format(body, sizeof(body),
+                   "[ \"$1\" = --version ] && echo runc version 1.1 && exit\n"
+                   "case \"$*\" in *' delete '*) %s; exit;; esac\n"
+                   "exec runc \"$@\"\n",
+                   bodies[i]);
+        script(folder, "runc", body, target, sizeof(target));
+        rig_init(&r);
+        r.site.stop_timeout_ns = 2 * NS_PER_S;
+        need_root(&r);
+        assert_true(rig_open(&r, target));
+        rig_stop(&r, rig_start(&r));
+        rig_release(&r);
+    }
+}
+
+/* kvm of gVisor hangs for ever on nested paravirtual machines; elsewhere it runs. Never a third
+ * thing. */
+static void test_kvm(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    r.site.start_timeout_ns = 3 * NS_PER_S;
+    if (!rig_open(&r, "runsc:kvm")) {
+        print_message("# runsc:kvm: %s\n", r.info.reason);
+        rig_release(&r);
+        skip();
+    }
+    struct session *s = NULL;
+    struct err why = ERR_INIT;
+    uint64_t begin = time_mono_ns();
+    int rc = r.driver->start(&r.site, r.engine, &s, &why);
+    assert_true(time_mono_ns() - begin < 10 * NS_PER_S);
+    if (rc == 0) {
+        rig_stop(&r, s);
+    } else {
+        print_message("# %s\n", why.msg);
+        assert_int_equal(why.kind, ERR_TIMEOUT);
+        assert_non_null(strstr(why.msg, "timed out at start after 3 s"));
+    }
+    rig_release(&r);
+}
+
+static int setup(void **state)
+{
+    return mkdtemp(scripts) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    return fs_remove_tree(scripts, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_false_runsc),    cmocka_unit_test(test_false_crun),
+        cmocka_unit_test(test_no_container),   cmocka_unit_test(test_name_and_version),
+        cmocka_unit_test(test_unusable),       cmocka_unit_test(test_failing_create),
+        cmocka_unit_test(test_failing_start),  cmocka_unit_test(test_hanging),
+        cmocka_unit_test(test_useless_delete), cmocka_unit_test(test_kvm),
+    };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests_name("driver-faults", tests, setup, teardown);
+}
