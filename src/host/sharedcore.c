@@ -36,21 +36,26 @@ static uint64_t thread_cpu_ns(void)
     return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-/* Several chains that do not wait for one another, so that one thread can fill a core's units and
- * two threads on one core get in each other's way. The time is the thread's CPU time: being
+/* Chains of multiplications that do not wait for one another: one thread keeps its core's
+ * multiplier busy all the time, so two threads on one core take twice as long (a mix of
+ * instructions that leaves units idle shows 1.2 there). The time is the thread's CPU time: being
  * preempted by another process of this machine does not count. */
 static uint64_t probe(uint64_t steps)
 {
-    uint64_t a = 1, b = 2, c = 3, d = 4, e = 5, f = 6;
+    uint64_t a = 1, b = 3, c = 5, d = 7, e = 9, f = 11, g = 13, h = 15;
+    const uint64_t by = 0x9E3779B97F4A7C15u;
     uint64_t start = thread_cpu_ns();
     for (uint64_t i = 0; i < steps; i++) {
-        a = a * 0x9E3779B97F4A7C15u + i;
-        b = b * 0xBF58476D1CE4E5B9u + i;
-        c ^= (c << 13) + a;
-        d ^= (d >> 7) + b;
-        e += c ^ i;
-        f += d ^ i;
-        __asm__ volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f));
+        a *= by;
+        b *= by;
+        c *= by;
+        d *= by;
+        e *= by;
+        f *= by;
+        g *= by;
+        h *= by;
+        __asm__ volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d));
+        __asm__ volatile("" : "+r"(e), "+r"(f), "+r"(g), "+r"(h));
     }
     return thread_cpu_ns() - start;
 }
