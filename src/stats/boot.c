@@ -137,6 +137,15 @@ static int check_matrix(const double *d, size_t blocks, size_t workloads, struct
     return 0;
 }
 
+/* Resamples vary too little by (n-1)/n, and a quantile of theirs is one of the normal where it
+ * ought to be Student's. Both are put right by going further into the tail. */
+static double expanded_tail(double alpha, size_t n)
+{
+    double dn = (double)n;
+
+    return dist_pnorm(sqrt(dn / (dn - 1)) * dist_qt(alpha / 2, dn - 1), true);
+}
+
 int boot_geomean(const double *d, size_t blocks, size_t workloads, size_t draws, double alpha,
                  uint64_t seed, struct boot_geomean *ret, struct err *err)
 {
@@ -166,8 +175,9 @@ int boot_geomean(const double *d, size_t blocks, size_t workloads, size_t draws,
                            "a workload has too few of the %zu blocks to resample", blocks);
     }
     gsl_sort(t, 1, draws);
-    out.lo = gsl_stats_quantile_from_sorted_data(t, 1, draws, alpha / 2);
-    out.hi = gsl_stats_quantile_from_sorted_data(t, 1, draws, 1 - alpha / 2);
+    double tail = expanded_tail(alpha, blocks);
+    out.lo = gsl_stats_quantile_from_sorted_data(t, 1, draws, tail);
+    out.hi = gsl_stats_quantile_from_sorted_data(t, 1, draws, 1 - tail);
     *ret = out;
     return 0;
 }

@@ -3,7 +3,8 @@
  *
  * Layer: stats. Seeded: the same seed gives the same interval.
  * Sources: Davison, Hinkley, Bootstrap Methods and their Application, 1997, ch. 5 (basic,
- * percentile, BCa with the acceleration from the jackknife).
+ * percentile, BCa with the acceleration from the jackknife); Hesterberg, "What Teachers Should Know
+ * about the Bootstrap", 2015 (expanded percentile, for few blocks).
  *
  *     struct boot ci;
  *     boot_interval(y, n, describe_mean, BOOT_DRAWS, .05, seed, &ci, err); */
@@ -34,7 +35,7 @@ int boot_interval(const double *y, size_t n, boot_statistic statistic, size_t dr
 
 struct boot_geomean {
     double estimate; /* log of the geometric mean over workloads of their ratios */
-    double lo, hi;   /* logs; percentile interval */
+    double lo, hi;   /* logs; expanded percentile interval */
     size_t blocks, workloads;
 };
 

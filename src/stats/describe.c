@@ -93,6 +93,18 @@ double describe_geomean(const double *y, size_t n)
     return n ? exp(sum / (double)n) : NAN;
 }
 
+double describe_harmonic(const double *y, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!(y[i] > 0))
+            return NAN;
+        sum += 1 / y[i];
+    }
+    return n ? (double)n / sum : NAN;
+}
+
 void describe_ranks(const double *y, size_t n, double *ret_ranks, double *ret_tie_sum)
 {
     _cleanup_free_ size_t *order = xmalloc((n + 1) * sizeof(*order));

@@ -29,6 +29,8 @@ double describe_max(const double *y, size_t n);
 double describe_lag1(const double *y, size_t n);
 /* exp of the mean log; NaN unless all y > 0. */
 double describe_geomean(const double *y, size_t n);
+/* n over the sum of 1/y, the mean of rates over equal amounts of work; NaN unless all y > 0. */
+double describe_harmonic(const double *y, size_t n);
 /* Ranks 1..n with ties sharing their mean rank (midranks). ret_tie_sum, if not NULL, receives the
  * sum of t^3 - t over groups of t equal values. */
 void describe_ranks(const double *y, size_t n, double *ret_ranks, double *ret_tie_sum);

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "stats/dist.h"
 
 #include <gsl/gsl_sort.h>
 #include <math.h>
@@ -50,4 +51,9 @@ void multi_bh(const double *p, size_t n, double *ret)
         running = fmin(running, (double)m / (double)(i + 1) * v[order[i]]);
         ret[from[order[i]]] = running;
     }
+}
+
+size_t multi_alarms_allowed(size_t n, double alpha)
+{
+    return n && alpha > 0 && alpha < 1 ? (size_t)dist_qbinom(0.99, n, alpha) : 0;
 }

@@ -15,4 +15,9 @@ void multi_holm(const double *p, size_t n, double *ret);
 /* Benjamini, Hochberg, "Controlling the false discovery rate", 1995. */
 void multi_bh(const double *p, size_t n, double *ret);
 
+/* The 99 % point of false alarms among n true null hypotheses tested at alpha each: an A/A series
+ * with more than these alarms is worse than alpha. A bar at the mean, n alpha, would be a coin
+ * toss. At .05: 6 of 40, 18 of 200, 31 of 400, 67 of 1000. */
+size_t multi_alarms_allowed(size_t n, double alpha);
+
 #endif

@@ -236,6 +236,36 @@ int sim_detection(enum sim_noise noise, size_t n, double effect, double alpha, s
     return 0;
 }
 
+int sim_recorded(const double *y, size_t slots, size_t n, bool shuffled, size_t replicates,
+                 uint64_t seed, struct sim_row *ret, struct err *err)
+{
+    struct sim_row row = {shuffled ? "false alarms" : "control: A always first", "recorded", n,
+                          .replicates = replicates, .mean_blocks = (double)n};
+    size_t hits = 0;
+
+    if (n == 0 || slots < 4 * n)
+        return err_set(err, ERR_USAGE, EINVAL, "%zu recorded values are too few for %zu blocks",
+                       slots, n);
+    _cleanup_free_ double *d = xmalloc(n * sizeof(*d));
+    for (size_t k = 0; k < replicates; k++) {
+        struct rng rng;
+        struct signflip flip;
+        rng_stream(&rng, seed, SIM_NOISE_COUNT, k);
+        size_t start = rng_below(&rng, slots - 2 * n + 1);
+        for (size_t i = 0; i < n; i++) {
+            double step = y[start + 2 * i + 1] - y[start + 2 * i];
+            d[i] = shuffled && rng_u64(&rng) >> 63 ? -step : step;
+        }
+        int r = signflip_test(d, n, SIGNFLIP_SIGNED_RANK, seed, &flip, err);
+        if (r < 0)
+            return r;
+        hits += flip.p <= 0.05;
+    }
+    row_finish(&row, hits, shuffled ? 0.05 : 0.15, !shuffled);
+    *ret = row;
+    return 0;
+}
+
 int sim_control_sequential(enum sim_noise noise, size_t n, size_t replicates, uint64_t seed,
                            struct sim_row *ret, struct err *err)
 {

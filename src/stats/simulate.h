@@ -51,7 +51,7 @@ double sim_pair(struct sim_source *s, double effect);
 /* One statement tested: value compared with bound. */
 struct sim_row {
     const char *what;  /* "coverage", "stopping", "false alarms", "power", "control: ..." */
-    const char *noise; /* sim_noise_name, or "phi .4" */
+    const char *noise; /* sim_noise_name, "phi .4" or "recorded" */
     size_t n;          /* blocks; for stopping the most blocks allowed */
     size_t replicates;
     double value; /* share of the replicates */
@@ -87,6 +87,14 @@ int sim_typical_half_width(enum sim_noise noise, size_t n, double alpha, uint64_
 int sim_detection(enum sim_noise noise, size_t n, double effect, double alpha, size_t replicates,
                   uint64_t seed, struct sim_row *ret, struct err *err);
 
+/* False alarms on recorded noise: blocks of `n` pairs of successive values, taken from a random
+ * place of y (log values of one subject in time order, `slots` of them, at least 4 n) with the
+ * names A and B drawn anew for each pair. With `shuffled` false the first of a pair is always A, a
+ * control for noise in which position matters. Errors: ERR_USAGE EINVAL for too short a record or
+ * values that are not finite. */
+int sim_recorded(const double *y, size_t slots, size_t n, bool shuffled, size_t replicates,
+                 uint64_t seed, struct sim_row *ret, struct err *err);
+
 /* Negative controls: what the procedure forbids, and which has to be caught failing.
  * Sequential: n times A, then n times B, rank-sum test: share of false alarms.
  * Correlated: coverage of rank_hl on differences that are AR(1) with phi = .4. */
@@ -98,7 +106,8 @@ int sim_control_correlated(size_t n, size_t replicates, uint64_t seed, struct si
 /* All of it: coverage for n = 8, 10, 15, 20, 30, 50 and every noise; the default stopping rule for
  * half-widths that stop it early, midway and late; false alarms, power and controls. Bounds allow
  * for what `replicates` draws can err at the 99 % point; for coverage and power they are bare from
- * 2000 on. About 1 s per 100 replicates. Errors: ERR_USAGE EINVAL for fewer than 100 replicates. */
+ * 2000 on. About 2 s per 1000 replicates. Errors: ERR_USAGE EINVAL for fewer than 100 replicates.
+ */
 int sim_table_run(size_t replicates, uint64_t seed, struct sim_table *ret, struct err *err);
 void sim_table_release(struct sim_table *t);
 

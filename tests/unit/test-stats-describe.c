@@ -79,6 +79,9 @@ static void test_geomean(void **state)
     static const double y[] = {1, 2, 4, 8}, zero[] = {1, 0};
 
     near(describe_geomean(y, 4), 2 * sqrt(2), 1e-12);
+    near(describe_harmonic(y, 4), 4 / 1.875, 1e-12);
+    assert_true(isnan(describe_harmonic(zero, 2)));
+    assert_true(isnan(describe_harmonic(y, 0)));
     assert_true(isnan(describe_geomean(zero, 2)));
     assert_true(isnan(describe_geomean(y, 0)));
 }

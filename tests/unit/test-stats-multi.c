@@ -77,6 +77,15 @@ static void test_absent(void **state)
     multi_bh(p, 0, bh);
 }
 
+static void test_alarms_allowed(void **state)
+{
+    assert_int_equal(multi_alarms_allowed(40, .05), 6);
+    assert_int_equal(multi_alarms_allowed(200, .05), 18);
+    assert_int_equal(multi_alarms_allowed(400, .05), 31);
+    assert_int_equal(multi_alarms_allowed(1000, .05), 67);
+    assert_int_equal(multi_alarms_allowed(0, .05), 0);
+}
+
 static void test_clopper_pearson(void **state)
 {
     struct binom_interval ci;
@@ -106,6 +115,7 @@ int main(void)
         cmocka_unit_test(test_bh),
         cmocka_unit_test(test_holm),
         cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_alarms_allowed),
         cmocka_unit_test(test_clopper_pearson),
     };
 
