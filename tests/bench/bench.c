@@ -150,7 +150,7 @@ struct subject bench_probe_subject(struct bench_probe *p)
 static int reference_open(void *user, struct err *err)
 {
     struct bench_reference *x = user;
-    const char *argv[] = {x->path, x->args[0], x->args[1], NULL};
+    const char *argv[ARRAY_SIZE(x->args) + 2] = {x->path};
     int in[2], out[2];
     cpu_set_t cpus;
     pid_t pid;
@@ -158,13 +158,16 @@ static int reference_open(void *user, struct err *err)
 
     if (fd_pipe(in, err) < 0 || fd_pipe(out, err) < 0)
         return -EMFILE;
+    for (size_t i = 0; i < ARRAY_SIZE(x->args); i++)
+        argv[i + 1] = x->args[i];
     CPU_ZERO(&cpus);
-    CPU_SET((size_t)x->cpu, &cpus);
+    if (x->cpu >= 0)
+        CPU_SET((size_t)x->cpu, &cpus);
     struct spawn_spec spec = {.argv = argv,
                               .fd_in = in[0],
                               .fd_out = out[1],
                               .fd_err = 2,
-                              .cpus = &cpus,
+                              .cpus = x->cpu >= 0 ? &cpus : NULL,
                               .die_with_parent = true};
     r = spawn(&spec, &pid, err);
     close(in[0]);
@@ -255,13 +258,13 @@ static int one_block(const struct bench_plan *p, struct subject *s[2], struct rn
     return r;
 }
 
+/* A one-sided bound is for the estimate, a band for the whole interval. */
 static bool within(const struct bench_plan *p, const struct paired *x)
 {
-    double lo = exp(x->lo), hi = exp(x->hi);
+    double lo = exp(p->interval_within ? x->lo : x->estimate);
+    double hi = exp(p->interval_within ? x->hi : x->estimate);
 
-    if (p->interval_within)
-        return (p->least <= 0 || lo >= p->least) && (p->most <= 0 || hi <= p->most);
-    return (p->least <= 0 || hi >= p->least) && (p->most <= 0 || lo <= p->most);
+    return (p->least <= 0 || lo >= p->least) && (p->most <= 0 || hi <= p->most);
 }
 
 int bench_compare(const struct bench_plan *p, struct subject *a, struct subject *b, bool cost,

@@ -47,12 +47,12 @@ struct bench_probe {
 };
 struct subject bench_probe_subject(struct bench_probe *p);
 
-/* The reference program: a number a line in, nanoseconds out. */
+/* A reference program: a number of operations a line in, their nanoseconds out. */
 struct bench_reference {
     struct loop *loop;
     const char *path;
-    const char *args[4];
-    int cpu;
+    const char *args[6];
+    int cpu; /* -1: not pinned */
     int in, out, pid;
     uint64_t ops;
 };
