@@ -49,11 +49,9 @@ bool byid_is_helper(const char *program, const char *runtime)
     static const char *const known[] = {
         "runc",        "crun",   "runsc", "youki",    "containerd-shim",
         "qemu-system", "conmon", "kata-", "virtiofsd"};
-    const char *slash = strrchr(program, '/');
-    const char *base = slash ? slash + 1 : program;
-    /* runc and crun run from a sealed copy of themselves. */
-    if (str_starts(base, "memfd:"))
-        base += strlen("memfd:");
+    /* runc and crun run from a sealed copy of themselves: "/memfd:runc_cloned:/proc/self/exe". */
+    const char *copy = strstr(program, "memfd:"), *slash = strrchr(program, '/');
+    const char *base = copy ? copy + strlen("memfd:") : slash ? slash + 1 : program;
     for (size_t i = 0; i < ARRAY_SIZE(known); i++)
         if (str_starts(base, known[i]))
             return true;

@@ -153,8 +153,9 @@ static void remove_container(struct job *job, const struct ledger_item *it)
     struct err err = ERR_INIT;
     int before = byid_count_state(it->path, it->id), killed = 0;
     if (job->kernel_side) {
-        /* Where there is no state directory, the runtime knows nothing of it (and would make one). An
-         * empty one says nothing: there are runtimes that keep their state elsewhere all the same. */
+        /* Where there is no state directory, the runtime knows nothing of it (and would make one).
+         * An empty one says nothing: there are runtimes that keep their state elsewhere all the
+         * same. */
         if (access(it->path, F_OK) == 0)
             ask_runtime(job, it);
         killed = byid_kill(it->id, it->runtime, time_deadline(STEP_NS), &err);
