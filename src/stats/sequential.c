@@ -78,3 +78,10 @@ int stop_rule_decide(const struct stop_rule *rule, const double *d, size_t n,
     *ret = s;
     return 0;
 }
+
+double stop_rule_adjust_p(const struct stop_rule *rule, double p)
+{
+    double adjusted = p * rule->alpha_reported / rule->alpha_prime;
+
+    return adjusted > 1 ? 1 : adjusted;
+}

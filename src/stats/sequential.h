@@ -64,4 +64,9 @@ struct stop_state {
 int stop_rule_decide(const struct stop_rule *rule, const double *d, size_t n,
                      struct stop_state *ret, struct err *err);
 
+/* The p value of a test made where this rule stopped, put on the scale of the reported alpha: times
+ * alpha_reported / alpha_prime, at most 1. Unadjusted, 5 % would be up to 7.5 % (a narrow interval
+ * is one that may sit beside the truth). NaN stays NaN. */
+double stop_rule_adjust_p(const struct stop_rule *rule, double p);
+
 #endif

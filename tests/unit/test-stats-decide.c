@@ -128,6 +128,16 @@ static void test_stop_rule(void **state)
     assert_int_equal(stop_rule_decide(&rule, d, 3, &s, &err), -EINVAL);
 }
 
+static void test_adjust_p(void **state)
+{
+    struct stop_rule rule = stop_rule_default(.02);
+
+    near(stop_rule_adjust_p(&rule, rule.alpha_prime), .05, 1e-12);
+    near(stop_rule_adjust_p(&rule, .9), 1, 0);
+    near(stop_rule_adjust_p(&rule, 0), 0, 0);
+    assert_true(isnan(stop_rule_adjust_p(&rule, NAN)));
+}
+
 static void test_stop_rule_check(void **state)
 {
     struct stop_rule rule = stop_rule_default(.02);
@@ -264,9 +274,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verdict),         cmocka_unit_test(test_verdict_names),
         cmocka_unit_test(test_power),           cmocka_unit_test(test_stop_rule),
-        cmocka_unit_test(test_stop_rule_check), cmocka_unit_test(test_paired),
-        cmocka_unit_test(test_paired_small),    cmocka_unit_test(test_paired_flags),
-        cmocka_unit_test(test_flag_names),      cmocka_unit_test(test_single),
+        cmocka_unit_test(test_stop_rule_check), cmocka_unit_test(test_adjust_p),
+        cmocka_unit_test(test_paired),          cmocka_unit_test(test_paired_small),
+        cmocka_unit_test(test_paired_flags),    cmocka_unit_test(test_flag_names),
+        cmocka_unit_test(test_single),
     };
 
     stats_init();
