@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#define EXCHANGE_KIND      "cupel run"
 #define EXCHANGE_FORMAT    1
 #define EXCHANGE_MAX_BYTES (512u * 1024 * 1024)
 

@@ -7,6 +7,7 @@
 
 #include "base/fs.h"
 #include "store/store.h"
+#include "wire/hist.h"
 
 #include <math.h>
 
@@ -84,6 +85,17 @@ static inline int64_t fixture_head(struct store *s)
     return id;
 }
 
+static inline char *fixture_hist(void)
+{
+    struct hist *h = xcalloc(1, sizeof(*h));
+    struct str text = STR_INIT;
+    for (uint64_t ns = 100; ns < 1000000; ns *= 2)
+        hist_record(h, ns);
+    assert_ok(hist_encode(h, &text, err));
+    free(h);
+    return str_take(&text);
+}
+
 static inline void fixture_trial(uint32_t block, uint32_t cell, struct trial *t)
 {
     trial_init(t);
@@ -114,7 +126,7 @@ static inline void fixture_trial(uint32_t block, uint32_t cell, struct trial *t)
             str_copy(p.fail_text, sizeof(p.fail_text), "timed out at start after 10 s, \"so\"");
         } else {
             p.facts = xstrdup("{\"huge\":1,\"dir\":\"/x\"}");
-            p.hist = cell == 2 ? xstrdup("3 0 100 300 100:1 200:1 300:1") : NULL;
+            p.hist = cell == 2 ? fixture_hist() : NULL;
         }
         for (uint32_t i = 0; k != 1 && i < 10; i++)
             VEC_PUSH(&p.samples, (struct sample){.round = i,
