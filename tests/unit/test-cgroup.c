@@ -265,12 +265,12 @@ static char top[64], leaf[96], second[96];
 static bool real_groups(void)
 {
     if (geteuid() != 0) {
-        print_message("skipped: control groups need root\n");
+        print_message("# skipped: control groups need root\n");
         return false;
     }
     assert_int_equal(cgroups_detect(&here, NULL), 0);
     if (here.n_trees == 0) {
-        print_message("skipped: no control groups are mounted here\n");
+        print_message("# skipped: no control groups are mounted here\n");
         return false;
     }
     str_format(top, sizeof(top), "/cupel-test-%d", (int)getpid());
@@ -279,7 +279,7 @@ static bool real_groups(void)
     struct err err = ERR_INIT;
     if (cgroup_make(&here, top, &err) < 0) {
         if (err.code == EROFS || err.code == EPERM || err.code == EACCES) {
-            print_message("skipped: %s\n", err.msg);
+            print_message("# skipped: %s\n", err.msg);
             return false;
         }
         fail_msg("%s", err.msg);
@@ -496,7 +496,7 @@ static void test_real_fork_bomb(void **state)
     struct err err = ERR_INIT;
     if (cgroup_kill(&here, leaf, time_deadline(20 * NS_PER_S), reap, &reaped, &err) < 0)
         fail_msg("%s", err.msg);
-    print_message("fork bomb gone after %d ms\n", (int)((time_mono_ns() - start) / NS_PER_MS));
+    print_message("# fork bomb gone after %d ms\n", (int)((time_mono_ns() - start) / NS_PER_MS));
     assert_true(reaped >= 1);
     struct pid_list pids = {NULL, 0, 0};
     assert_int_equal(cgroup_pids(&here, leaf, &pids, NULL), 0);

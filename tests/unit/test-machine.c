@@ -58,7 +58,6 @@ static void test_json(void **state)
     assert_int_equal(json_integer_value(json_object_get(o, "memory_bytes")), m.memory_bytes);
     assert_string_equal(json_string_value(json_object_get(o, "cgroup_mode")),
                         cgroup_mode_name(m.cgroups.mode));
-    print_message("%s\n", text);
     json_decref(o);
 }
 
@@ -132,7 +131,7 @@ static void test_shared_core(void **state)
     if (cpus_count(&before) >= 2) {
         uint64_t start = time_mono_ns();
         double f = machine_shared_core(&before, 300 * NS_PER_MS);
-        print_message("shared core in %.3f of the probes, %d ms\n", f,
+        print_message("# shared core in %.3f of the probes, %d ms\n", f,
                       (int)((time_mono_ns() - start) / NS_PER_MS));
         assert_true(f >= 0 && f <= 1);
     }
@@ -165,7 +164,7 @@ static void test_monitor(void **state)
     assert_true(b.own_cpu_ns == UINT64_MAX); /* no such group */
     assert_true(b.psi_cpu_us == UINT64_MAX || b.psi_cpu_us >= a.psi_cpu_us);
     if (b.kernel_log_lines == UINT64_MAX) {
-        print_message("no kernel log here\n");
+        print_message("# no kernel log here\n");
     } else {
         int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
         uint64_t start = b.kernel_log_lines;
@@ -188,7 +187,7 @@ static void test_monitor_own_time(void **state)
     str_format(path, sizeof(path), "/cupel-test-machine-%d", (int)getpid());
     struct err err = ERR_INIT;
     if (geteuid() != 0 || cgroup_make(&c, path, &err) < 0) {
-        print_message("skipped: no control group of our own (%s)\n", err.msg);
+        print_message("# skipped: no control group of our own (%s)\n", err.msg);
         skip();
     }
     struct monitor *m = NULL;
