@@ -131,7 +131,7 @@ struct steadiness describe_steadiness(const double *y, size_t n, double threshol
     struct steadiness s = {NAN, NAN, NAN, NAN, true};
     struct rank_test test;
 
-    if (n < 9) /* with 2 against 6 no rank sum reaches .05 */
+    if (n < 10) /* with 3 against 6 no rank sum reaches .02 */
         return s;
     s.first = describe_median(y, third);
     s.rest = describe_median(y + third, n - third);
@@ -139,7 +139,7 @@ struct steadiness describe_steadiness(const double *y, size_t n, double threshol
     if (rank_sum_test(y, third, y + third, n - third, RANK_AUTO, &test, NULL) < 0)
         return s;
     s.p = test.p_two;
-    s.steady = !(test.p_two < 0.05 && fabs(s.shift) > threshold);
+    s.steady = !(test.p_two < 0.02 && fabs(s.shift) > threshold);
     return s;
 }
 

@@ -36,9 +36,9 @@ double describe_harmonic(const double *y, size_t n);
 void describe_ranks(const double *y, size_t n, double *ret_ranks, double *ret_tie_sum);
 
 /* Is the first third of a series, in time order, like the rest? Two conditions make it unsteady:
- * the rank-sum test between the two (two-sided, .05) and a shift of the medians beyond `threshold`
+ * the rank-sum test between the two (two-sided, .02) and a shift of the medians beyond `threshold`
  * (unit of y). The second keeps a cell that is precise to a hair from being called unsteady over
- * nothing. Needs n >= 9, below which it says steady with p = NaN. */
+ * nothing. Needs n >= 10, below which it says steady with p = NaN. */
 struct steadiness {
     double first; /* median of the first third, floor(n/3) values */
     double rest;  /* median of the rest */

@@ -33,7 +33,7 @@ struct paired {
     double median_lo, median_hi;  /* order-statistic interval of the median; infinite if none */
     double r1;                    /* lag-1 autocorrelation; NaN for n < 3 */
     double p;                     /* within-block sign flip on the signed rank, two-sided */
-    double first_third, the_rest; /* medians, log; NaN for n < 9 */
+    double first_third, the_rest; /* medians, log; NaN for n < 10 */
     unsigned flags;               /* enum paired_flag */
 };
 

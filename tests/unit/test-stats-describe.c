@@ -116,7 +116,11 @@ static void test_steadiness(void **state)
     /* Sure, but too small to matter. */
     s = describe_steadiness(y, 24, 2);
     assert_true(s.steady);
-    assert_true(describe_steadiness(y, 8, 0).steady);
+    /* The least that can be told at all: all of three beyond all of seven. */
+    static const double ten[] = {20, 21, 22, 1, 2, 3, 4, 5, 6, 7};
+    assert_false(describe_steadiness(ten, 10, 0).steady);
+    assert_true(describe_steadiness(ten, 9, 0).steady);
+    assert_true(isnan(describe_steadiness(ten, 9, 0).p));
 }
 
 static void test_overhead(void **state)
