@@ -297,16 +297,14 @@ int live_describe(struct live *l, struct err *err)
 
 bool live_farewell(struct live *l, uint64_t patience_ns)
 {
+    struct session *s = l->session;
+    /* One that is broken or busy does not hear: no use in waiting. */
+    if (l->exited || s->broken || s->waiting)
+        return l->exited;
     struct calm c = calm_begin(l->site->loop);
-    if (l->session && !l->session->broken && !l->session->waiting && !l->exited) {
-        struct frame f;
-        frame_init(&f, FRAME_BYE, l->session->nonce, 0);
-        session_post(l->session, &f, NULL);
-    }
-    /* End of file does the same where bye does not get through, and hurries a stalled one up. */
-    if (l->session && !l->exited && l->session->broken)
-        fd_close(&l->session->fd_in);
-    if (l->watch && !l->exited)
+    struct frame f;
+    frame_init(&f, FRAME_BYE, s->nonce, 0);
+    if (session_post(s, &f, NULL) == 0)
         calm_wait(&c, &l->exited, time_deadline(patience_ns));
     calm_end(&c);
     return l->exited;

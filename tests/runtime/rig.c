@@ -18,7 +18,8 @@ void rig_init(struct rig *r)
     str_format(s->run_id, sizeof(s->run_id), "%08x", (unsigned)rng_entropy());
     str_format(r->state, sizeof(r->state), "/tmp/cupel-test-%s", s->run_id);
     str_format(s->dir, sizeof(s->dir), "%s/run/%s", r->state, s->run_id);
-    str_copy(s->probe, sizeof(s->probe), CUPEL_PROBE_PATH);
+    const char *probe = getenv("CUPEL_PROBE");
+    str_copy(s->probe, sizeof(s->probe), probe ? probe : CUPEL_PROBE_PATH);
     s->loop = r->loop;
     s->machine = &r->machine;
     s->start_timeout_ns = 20 * NS_PER_S;
@@ -71,6 +72,11 @@ void rig_release(struct rig *r)
     if (rig_leftovers(r, &left) > 0)
         fail_msg("left behind:\n%s", left.buf);
     loop_free(r->loop);
+}
+
+bool rig_has_static_probe(void)
+{
+    return CUPEL_PROBE_STATIC || getenv("CUPEL_PROBE");
 }
 
 /* ---- leftovers ---- */

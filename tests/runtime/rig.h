@@ -27,6 +27,10 @@ bool rig_open(struct rig *r, const char *target);
 /* Closes what is open, then checks that nothing is left anywhere (fails the test if so). */
 void rig_release(struct rig *r);
 
+/* A container holds nothing but the probe, so it must be static; a sanitised build's is not. The
+ * variable CUPEL_PROBE names another build's. */
+bool rig_has_static_probe(void);
+
 /* Everything on the machine that bears this run's name: one line each. Returns how many. */
 size_t rig_leftovers(const struct rig *r, struct str *ret);
 /* Open descriptors of this process. */

@@ -35,6 +35,10 @@ static void open_target(struct rig *r)
 static bool is_unusable(void)
 {
     struct rig r;
+    if (!rig_has_static_probe() && strcmp(target, "host") != 0) {
+        printf("1..0 # SKIP the probe of this build is not static: set CUPEL_PROBE\n");
+        return true;
+    }
     rig_init(&r);
     bool usable = rig_open(&r, target);
     if (!usable && is_required())
@@ -52,6 +56,28 @@ static bool is_kind(const struct rig *r, const char *kind)
 }
 
 /* ---- a whole cycle ---- */
+
+/* How many of the session's processes the proof calls so. */
+static size_t proof_parts(json_t *proof, const char *what)
+{
+    size_t n = 0, i;
+    json_t *p;
+    json_array_foreach(json_object_get(proof, "processes"), i, p) n +=
+        strcmp(json_string_value(json_object_get(p, "is")), what) == 0;
+    return n;
+}
+
+static void check_parts(const struct rig *r, json_t *proof)
+{
+    if (!r->machine.is_root)
+        return;
+    bool sandboxed = is_kind(r, "runsc");
+    assert_int_equal(proof_parts(proof, "payload"), sandboxed ? 0 : 1);
+    assert_int_equal(proof_parts(proof, "sandbox"), sandboxed ? 1 : 0);
+    assert_int_equal(proof_parts(proof, "gofer"), sandboxed ? 1 : 0);
+    assert_int_equal(proof_parts(proof, "stub") > 0, sandboxed);
+    assert_int_equal(proof_parts(proof, "tool"), 0);
+}
 
 static void check_proof(const struct rig *r, const struct session *s)
 {
@@ -74,6 +100,7 @@ static void check_proof(const struct rig *r, const struct session *s)
     if (!is_kind(r, "host"))
         assert_string_equal(
             json_string_value(json_object_get(json_object_get(p, "state"), "status")), "running");
+    check_parts(r, p);
     json_decref(p);
 }
 
@@ -323,8 +350,13 @@ static void test_interrupted_start(void **state)
     raise(SIGHUP);
     struct session *s = NULL;
     struct err why = ERR_INIT;
-    assert_int_equal(r.driver->start(&r.site, r.engine, &s, &why), -EINTR);
-    assert_null(s);
+    int rc = r.driver->start(&r.site, r.engine, &s, &why);
+    if (rc == 0 && is_kind(&r, "host")) { /* so quick that the hello came with the signal */
+        rig_stop(&r, s);
+    } else {
+        assert_int_equal(rc, -EINTR);
+        assert_null(s);
+    }
     loop_run_ready(r.loop);
     assert_int_equal(loop_interrupted(r.loop), SIGHUP);
     loop_clear_interrupt(r.loop);
