@@ -66,5 +66,8 @@ size_t verdict_power_blocks(double sd, double theta, double power)
     double z = dist_qnorm(0.975);
     double n = ceil(verdict_power_formula(sd, theta, power) + z * z / 2);
 
-    return n > 6 ? (n < 1e9 ? (size_t)n : 1000000000) : 6;
+    if (n > 6)
+        return n < 1e9 ? (size_t)n : 1000000000;
+    /* Six blocks reject only with all differences on one side; from seven on one may stray. */
+    return pow(dist_pnorm(log1p(theta) / sd, true), 6) >= power ? 6 : 7;
 }

@@ -38,7 +38,7 @@ double verdict_mde(double sd, size_t n);
  * N = (pi/3)((z.975 + z_power) sd / ln(1 + theta))^2, a large-sample formula, unrounded ... */
 double verdict_power_formula(double sd, double theta, double power);
 /* ... and the same for planning: plus z.975^2 / 2 for the estimated spread (Guenther 1981), rounded
- * up, at least the 6 blocks without which no 95 % interval exists. */
+ * up, at least the 6 blocks without which no 95 % interval exists, or 7 where 6 fall short. */
 size_t verdict_power_blocks(double sd, double theta, double power);
 
 #endif
