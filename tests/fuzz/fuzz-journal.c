@@ -1,0 +1,31 @@
+/* A ledger somebody damaged or wrote: whatever comes out of the parser follows our naming. */
+#include "ledger/journal.h"
+
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct journal j;
+    journal_parse((const char *)data, size, "/var/lib/cupel", &j);
+    for (size_t i = 0; i < j.items.n; i++) {
+        const struct ledger_item *it = &j.items.v[i].item;
+        require(journal_check(it, "/var/lib/cupel", NULL) == 0);
+        require(!strstr(it->path, "/../") && !str_ends(it->path, "/.."));
+        if (it->kind == LEDGER_CGROUP)
+            require(str_starts(it->path, "/cupel-"));
+        else
+            require(str_starts(it->path, "/var/lib/cupel/") ||
+                    str_starts(it->path, "/run/cupel/") || str_starts(it->path, "/run/cupel-"));
+    }
+    require(!j.has_header || journal_is_run_id(j.run));
+    journal_release(&j);
+    return 0;
+}
