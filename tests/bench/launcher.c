@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,18 +32,20 @@ static uint64_t now_ns(void)
 
 static int run(const char *const *argv, int in, int out)
 {
-    const int from[2] = {in, out};
-    int status, quiet = open("/dev/null", O_RDWR | O_CLOEXEC);
-    pid_t pid = vfork();
+    posix_spawn_file_actions_t actions;
+    int status, failed;
+    pid_t pid;
 
-    if (pid == 0) {
-        dup2(from[0] >= 0 ? from[0] : quiet, 0);
-        dup2(from[1] >= 0 ? from[1] : quiet, 1);
-        execv(argv[0], (char *const *)argv);
-        _exit(127);
-    }
-    close(quiet);
-    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+    posix_spawn_file_actions_init(&actions);
+    if (in >= 0)
+        posix_spawn_file_actions_adddup2(&actions, in, 0);
+    if (out >= 0)
+        posix_spawn_file_actions_adddup2(&actions, out, 1);
+    else
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    failed = posix_spawn(&pid, argv[0], &actions, NULL, (char *const *)argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (failed || waitpid(pid, &status, 0) != pid)
         return -1;
     return status;
 }
