@@ -47,7 +47,8 @@ char *machine_json(const struct machine *m);
 int machine_foreign_containers(struct str *names);
 
 /* Fraction of short probes in which two CPUs ran as if on one physical core (both slowed by more
- * than 1.4 against alone); NAN with one CPU. Takes about `budget_ns`. Used by doctor and before a
+ * than 1.4 against alone); NAN with one CPU. The two last CPUs of the set are tried, where measured
+ * work is put; SMT siblings among them give 1. Takes about `budget_ns`. Used by doctor and before a
  * run. */
 double machine_shared_core(const cpu_set_t *cpus, uint64_t budget_ns);
 

@@ -47,11 +47,17 @@ struct ledger_item {
 
 struct ledger;
 
-/* The state directory, made if missing (0700). */
+/* The state directory, made if missing (0700), symbolic links resolved (appended). One that is not
+ * ours or that others can write is refused: clean-up acts on what stands in it. */
 int ledger_state_dir(struct str *ret, struct err *err);
 
 /* run_id: 8 hexadecimal digits. */
 int ledger_open(const char *state_dir, const char *run_id, struct ledger **ret, struct err *err);
+/* All items or none. What clean-up would not touch is refused here already (ERR_BUG): directories
+ * and mounts lie below the state directory (not in <state>/ledger, not results.db) or below
+ * /run/cupel or /run/cupel-…, control groups begin with "/cupel-", containers are cupel-<8 hex
+ * digits>-<4 or more digits>, with an absolute runtime path and a --root that is such a directory.
+ * The strings are copied. */
 int ledger_intend(struct ledger *l, const struct ledger_item *items, size_t n, struct err *err);
 int ledger_done(struct ledger *l, const struct ledger_item *item, struct err *err);
 /* Removes the file if every intent is done; keeps it (unlocked) otherwise. Frees l. */
@@ -59,7 +65,9 @@ int ledger_close(struct ledger *l, struct err *err);
 void ledger_free(struct ledger *l); /* for error paths: keeps the file, drops the lock */
 size_t ledger_open_items(const struct ledger *l);
 
-/* Is another run live on this machine? Returns 1 and its id and pid (as written), 0, or -errno. */
+/* Is another run live on this machine? Returns 1 and its id and pid (as written), 0, or -errno. The
+ * calling process's own ledger does not count, so it can be asked after ledger_open: two runs that
+ * begin at once then see each other. A clean-up at work counts as live. */
 int ledger_live(const char *state_dir, char ret_run[16], pid_t *ret_pid, struct err *err);
 
 /* For fault tests: CUPEL_FAULT_KILL_AT=N makes the process kill itself with SIGKILL right after its
@@ -74,7 +82,7 @@ int ledger_live(const char *state_dir, char ret_run[16], pid_t *ret_pid, struct 
 struct clean_result {
     unsigned runs;    /* ledgers worked off */
     unsigned removed; /* things removed */
-    unsigned failed;  /* things that could not be removed */
+    unsigned failed;  /* things that could not be removed, and lines refused */
     unsigned unknown; /* things with our name in no ledger */
     unsigned live;    /* runs left alone because they live */
 };

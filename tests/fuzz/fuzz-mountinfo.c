@@ -20,6 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         char back[8192];
         cpus_format(&set, back, sizeof(back));
         require(cpus_parse(back, &again, NULL) == 0 && CPU_EQUAL(&set, &again));
+        require((cpus_from_end(&set, 0) < 0) == (cpus_count(&set) == 0));
+        require(cpus_from_end(&set, cpus_count(&set)) < 0);
     }
     char *cursor = text;
     size_t room = strlen(text);

@@ -260,6 +260,7 @@ static void test_bad_paths(void **state)
 /* --- this machine's own, as root --- */
 
 static struct cgroups here;
+static bool unified_only; /* on hybrid: the unified tree alone, which is a real version 2 */
 static char top[64], leaf[96], second[96];
 
 static bool real_groups(void)
@@ -269,6 +270,11 @@ static bool real_groups(void)
         return false;
     }
     assert_int_equal(cgroups_detect(&here, NULL), 0);
+    if (unified_only) {
+        _cleanup_free_ char *line =
+            xasprintf("1 1 0:1 / %s rw - cgroup2 cgroup2 rw\n", here.unified_mount);
+        detect(here.unified_mount[0] ? line : "", &here);
+    }
     if (here.n_trees == 0) {
         print_message("# skipped: no control groups are mounted here\n");
         return false;
@@ -506,6 +512,71 @@ static void test_real_fork_bomb(void **state)
     finish_real();
 }
 
+/* Never the same process for long: each forks the next and ends. */
+static void run_away(void)
+{
+    for (;;)
+        if (fork() > 0)
+            _exit(0);
+}
+
+static void chase(void)
+{
+    start_in(leaf, run_away);
+    poll(NULL, 0, 20);
+    unsigned reaped = 0;
+    struct err err = ERR_INIT;
+    if (cgroup_kill(&here, leaf, time_deadline(20 * NS_PER_S), reap, &reaped, &err) < 0)
+        fail_msg("%s", err.msg);
+    for (int i = 0; i < 5; i++) {
+        struct pid_list pids = {NULL, 0, 0};
+        assert_int_equal(cgroup_pids(&here, leaf, &pids, NULL), 0);
+        for (size_t k = 0; k < pids.n; k++)
+            assert_false(proc_alive(pids.v[k]));
+        pid_list_release(&pids);
+        poll(NULL, 0, 2);
+    }
+}
+
+static void test_real_run_away(void **state)
+{
+    if (!real_groups())
+        skip();
+    chase();
+    finish_real();
+}
+
+static void unified(void)
+{
+    if (!real_groups())
+        skip();
+    assert_int_equal(here.mode, CGROUP_V2);
+    struct cgroup_meter m;
+    uint64_t before, after;
+    assert_int_equal(cgroup_meter_open(&here, top, &m, NULL), 0);
+    assert_true(m.v2);
+    assert_int_equal(cgroup_meter_read(&m, &before), 0);
+    pid_t pid = start_in(leaf, spin);
+    assert_true(proc_in_cgroup(pid, leaf));
+    uint64_t start = time_mono_ns();
+    do {
+        poll(NULL, 0, 20);
+        assert_int_equal(cgroup_meter_read(&m, &after), 0);
+    } while (after < before + 10 * NS_PER_MS && time_mono_ns() < start + 20 * NS_PER_S);
+    assert_true(after >= before + 10 * NS_PER_MS);
+    cgroup_meter_close(&m);
+    chase();
+    assert_false(proc_alive(pid)); /* it was in that group too */
+    finish_real();
+}
+
+static void test_real_unified(void **state)
+{
+    unified_only = true;
+    unified();
+    unified_only = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,6 +593,8 @@ int main(void)
         cmocka_unit_test(test_real_meter_and_limits),
         cmocka_unit_test(test_real_oom),
         cmocka_unit_test(test_real_fork_bomb),
+        cmocka_unit_test(test_real_run_away),
+        cmocka_unit_test(test_real_unified),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
