@@ -111,8 +111,8 @@ static int judge_all(struct gather *g, double *sds, struct err *err)
     return 0;
 }
 
-/* Family-wise error over all comparisons of the run. A cell that may have stopped early pays for that
- * here as its interval does, which is computed at alpha' and reported as 95 %. */
+/* Family-wise error over all comparisons of the run. A cell that may have stopped early pays for
+ * that here as its interval does, which is computed at alpha' and reported as 95 %. */
 static void adjust(struct analysis *a)
 {
     size_t n = a->n_cells * a->n_targets;
@@ -121,11 +121,10 @@ static void adjust(struct analysis *a)
     double alpha;
 
     rule_of(&a->head.plan, &rule, &alpha);
-    for (size_t i = 0; i < n; i++)
-        p[i] = fmin(1, a->results[i].sign_flip_p * rule.alpha_reported / alpha);
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(a->results[i].sign_flip_p))
-            p[i] = NAN; /* fmin prefers a number */
+    for (size_t i = 0; i < n; i++) {
+        double raw = a->results[i].sign_flip_p;
+        p[i] = a->head.plan.repeats ? raw : stop_rule_adjust_p(&rule, raw);
+    }
     multi_holm(p, n, p);
     for (size_t i = 0; i < n; i++)
         a->results[i].adjusted_p = p[i];

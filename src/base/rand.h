@@ -1,6 +1,6 @@
 /* A small seeded generator (SplitMix64) for schedules and identifiers: the same seed gives the same
  * schedule on every machine and in every version, which a library's generator does not promise.
- * Statistics use GSL's and R's generators instead.
+ * The simulations and bootstraps of stats use it for the same reason.
  *
  * Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
  * Layer: base. */
