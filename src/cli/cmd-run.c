@@ -112,8 +112,10 @@ static int ground_prepare(struct ground *g, const struct options *o, struct err 
         r = cli_check_writable(json, err);
     if (r >= 0)
         r = cli_open_write(o, &g->store, err);
-    if (r >= 0 && resume)
+    if (r >= 0 && resume) {
+        g->plan.share = options_flag(o, "share");
         r = store_run_find(g->store, resume, &g->resume, err);
+    }
     return r;
 }
 
@@ -189,8 +191,13 @@ static int run_run(struct cli *cli, const struct options *o, struct err *err)
     r = measure_run(&mo, &progress, &res, err);
     if (view)
         progress_finish(view);
-    if (r < 0)
-        return r;
+    if (r < 0) {
+        /* Nothing was begun: no target works, or ^C came while they were looked at. */
+        if (res.run || !(res.interrupted || err->code == ENODEV))
+            return r;
+        log_notice("%s", err->msg);
+        return EXIT_NOTHING;
+    }
     if (res.interrupted)
         log_notice("interrupted; r%lld keeps what was measured (cupel run --resume r%lld goes on)",
                    (long long)res.run, (long long)res.run);

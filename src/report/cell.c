@@ -92,6 +92,8 @@ static void put_ratio(const struct view *v)
     char value[UNIT_TEXT], lo[UNIT_TEXT], hi[UNIT_TEXT];
     double half = interval_half(e->lo, e->hi);
 
+    if (v->r->absolute.n == 0)
+        return;
     if (!v->r->is_base && e->n) {
         unit_ratio(e->value, half, value);
         str_addf(&t, "%s%s", style_glyph(&v->o->style, GLYPH_TIMES), value);
@@ -105,7 +107,7 @@ static void put_ratio(const struct view *v)
     str_addf(&t, "%zu blocks %s %u rounds %s %.0f ms", v->r->absolute.n,
              style_glyph(&v->o->style, GLYPH_TIMES), p->rounds,
              style_glyph(&v->o->style, GLYPH_TIMES), (double)p->slice_ns / NS_PER_MS);
-    line(v, "ratio", t.buf);
+    line(v, v->r->is_base ? "measured" : "ratio", t.buf);
 }
 
 static void put_costs(const struct view *v)
@@ -231,7 +233,14 @@ static int evidence_read(struct store *s, int64_t run, uint32_t cell, uint32_t t
     return r;
 }
 
-/* A JSON object as "key value, key value", nested ones dotted; hashes cut to eight digits. */
+static void comma(struct str *out)
+{
+    if (out->len)
+        str_add(out, ", ");
+}
+
+/* A JSON object as "key value, key value", nested ones dotted; hashes cut to eight digits, what is
+ * empty left out. */
 static void flatten(const char *prefix, json_t *v, struct str *out)
 {
     const char *key;
@@ -245,10 +254,9 @@ static void flatten(const char *prefix, json_t *v, struct str *out)
         }
         return;
     }
-    if (json_is_null(v))
+    if (json_is_null(v) || (json_is_string(v) && !json_string_value(v)[0]))
         return;
-    if (out->len)
-        str_add(out, ", ");
+    comma(out);
     text_inert(out, prefix);
     str_addc(out, ' ');
     if (json_is_string(v)) {
@@ -260,6 +268,65 @@ static void flatten(const char *prefix, json_t *v, struct str *out)
         _cleanup_free_ char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
         text_inert(out, text);
     }
+}
+
+/* "its own mnt, net, ipc; the host's pid": pairs of inodes, its and ours. */
+static void namespaces_text(json_t *o, struct str *out)
+{
+    _cleanup_(str_release) struct str own = STR_INIT, shared = STR_INIT;
+    const char *name;
+    json_t *pair;
+
+    json_object_foreach(o, name, pair)
+    {
+        struct str *to =
+            json_equal(json_array_get(pair, 0), json_array_get(pair, 1)) ? &shared : &own;
+        str_addc(to, ' ');
+        text_inert(to, name);
+    }
+    comma(out);
+    str_addf(out, "namespaces of its own:%s, the host's:%s", own.len ? own.buf : " none",
+             shared.len ? shared.buf : " none");
+}
+
+/* "processes sandbox 4280, gofer 4279, stub 4302": what they are and their pids on the host. */
+static void processes_text(json_t *a, struct str *out)
+{
+    json_t *p;
+    size_t i;
+
+    comma(out);
+    str_add(out, "on the host:");
+    json_array_foreach(a, i, p)
+    {
+        const char *is = json_string_value(json_object_get(p, "is"));
+        str_addc(out, i ? ',' : ' ');
+        if (i)
+            str_addc(out, ' ');
+        text_inert(out, is ? is : "process");
+        str_addf(out, " pid %lld", (long long)json_integer_value(json_object_get(p, "pid")));
+    }
+}
+
+/* The evidence in short; --json has all of it. */
+static void put_proof(const struct view *v, const char *json)
+{
+    json_t *o = json ? json_loads(json, 0, NULL) : NULL, *item;
+    _cleanup_(str_release) struct str t = STR_INIT;
+    const char *key;
+
+    json_object_foreach(o, key, item)
+    {
+        if (str_eq(key, "namespaces_its_and_ours") && json_is_object(item))
+            namespaces_text(item, &t);
+        else if (str_eq(key, "processes") && json_is_array(item))
+            processes_text(item, &t);
+        else if (!str_eq(key, "state") && !str_eq(key, "state_form"))
+            flatten(key, item, &t);
+    }
+    if (t.len)
+        line(v, "proof", t.buf);
+    json_decref(o);
 }
 
 static void put_object(const struct view *v, const char *key, const char *json)
@@ -279,13 +346,15 @@ static void put_evidence(const struct view *v, const struct evidence *e)
     _cleanup_(str_release) struct str t = STR_INIT;
     char launch[UNIT_TEXT];
 
+    if (e->starts == 0)
+        return;
     unit_ns(&v->o->style, (double)e->launch_ns, launch);
     str_addf(&t, "%zu of %zu starts left proof that it really was this target", e->proofs,
              e->starts);
     if (e->proofs)
         str_addf(&t, "; the first took %s to its first word", launch);
     line(v, "starts", t.buf);
-    put_object(v, "proof", e->proof);
+    put_proof(v, e->proof);
     put_object(v, "guest says", e->hello);
     if (e->detail && e->detail[0]) {
         str_clear(&t);

@@ -111,11 +111,19 @@ static const char *row_name(const struct table *t, size_t row)
     return row < t->a->n_cells ? t->a->head.plan.cells.v[row].name : "geometric mean";
 }
 
+static bool any_mean(const struct analysis *a)
+{
+    for (size_t i = 0; a->geomean && i < a->n_targets; i++)
+        if (a->geomean[i].n && isfinite(a->geomean[i].value))
+            return true;
+    return false;
+}
+
 static void table_init(struct table *t, const struct analysis *a, const struct report_options *o)
 {
     *t = (struct table){.a = a, .o = o};
     t->absolute = o->absolute || a->n_targets < 2;
-    t->has_mean = !t->absolute && a->n_cells > 1 && a->geomean;
+    t->has_mean = !t->absolute && a->n_cells > 1 && any_mean(a);
     t->n_rows = a->n_cells + (t->has_mean ? 1 : 0);
     for (uint32_t i = 0; i < a->n_targets; i++)
         if (t->absolute || i != a->head.base)

@@ -119,6 +119,10 @@ static void half_set(const struct style *s, const struct estimate *e, double hal
 
     if (e->n == 0)
         return;
+    if (!isfinite(half)) {
+        str_format(w->half, sizeof(w->half), "n=%zu", e->n);
+        return;
+    }
     unit_percent(half, percent);
     str_format(w->half, sizeof(w->half), "%s%.20s", style_glyph(s, GLYPH_PLUS_MINUS), percent);
 }

@@ -15,7 +15,7 @@ struct cell_words {
     char sign[16];          /* the glyph, repeated for large differences: "▲▲▲" */
     char number[UNIT_TEXT]; /* "1.08", "121"; "" where there is none */
     char unit[UNIT_TEXT];   /* absolute values: "µs" */
-    char half[UNIT_TEXT];   /* "±0.9 %" */
+    char half[UNIT_TEXT];   /* "±0.9 %"; "n=3" where 3 blocks give none */
     char word[40];          /* "slower", "alike"; where there is no number: what happened */
 };
 
