@@ -332,10 +332,10 @@ static void unknown_workload(void **state)
 static void not_a_database(void **state)
 {
     const struct fixture *f = *state;
-    static const char *const contents[] = {
-        "x", "SQLite format 3", "{\"format\":1}",
-        "SQLite format 3 and then something else that is longer "
-        "than the header of a file, which has one hundred bytes"};
+    static const char longer[] = "SQLite format 3 and then something else that is longer than the "
+                                 "header of a file, which has "
+                                 "one hundred bytes";
+    static const char *const contents[] = {"x", "SQLite format 3", "{\"format\":1}", longer};
     for (size_t i = 0; i < ARRAY_SIZE(contents); i++) {
         int fd = open(f->db, O_CREAT | O_TRUNC | O_WRONLY, 0600);
         assert_int_equal(write(fd, contents[i], strlen(contents[i])), strlen(contents[i]));
@@ -614,6 +614,56 @@ static void read_only(void **state)
     with_small_disk(use_readonly);
 }
 
+/* docs/results.md names every table and column, and its example works. */
+static void documented(void **state)
+{
+    const struct fixture *f = *state;
+    const char *root = getenv("CUPEL_SOURCE_ROOT");
+    if (!root) {
+        print_message("CUPEL_SOURCE_ROOT is not set\n");
+        skip();
+    }
+    struct store *s = open_new(f);
+    fixture_run(s, 1);
+    store_close(s);
+    char path[512];
+    _cleanup_(str_release) struct str doc = STR_INIT;
+    str_format(path, sizeof(path), "%s/docs/results.md", root);
+    assert_ok(file_read(path, 1 << 20, &doc, err));
+    sqlite3 *db;
+    sqlite3_stmt *st;
+    assert_int_equal(sqlite3_open(f->db, &db), SQLITE_OK);
+    static const char columns[] =
+        "SELECT m.name, i.name FROM sqlite_schema m, pragma_table_info(m.name) i"
+        " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'";
+    assert_int_equal(sqlite3_prepare_v2(db, columns, -1, &st, NULL), SQLITE_OK);
+    int n = 0;
+    for (; sqlite3_step(st) == SQLITE_ROW; n++) {
+        const char *table = (const char *)sqlite3_column_text(st, 0);
+        const char *column = (const char *)sqlite3_column_text(st, 1);
+        char word[64];
+        str_format(word, sizeof(word), "\n| `%s` |", table);
+        const char *row = strstr(doc.buf, word);
+        if (!row)
+            fail_msg("docs/results.md has no row of table %s", table);
+        str_format(word, sizeof(word), "`%s`", column);
+        _cleanup_free_ char *line = xstrndup(row + 1, strcspn(row + 1, "\n"));
+        /* The plain row number of a table without a use of its own needs no mention. */
+        if (!strstr(line, word) && !str_eq(column, "id"))
+            fail_msg("docs/results.md does not name column %s of table %s", column, table);
+    }
+    sqlite3_finalize(st);
+    assert_true(n > 80);
+    char *query = strstr(doc.buf, "    SELECT cell.name, target.label");
+    assert_non_null(query);
+    assert_int_equal(sqlite3_prepare_v2(db, query, -1, &st, NULL), SQLITE_OK);
+    for (n = 0; sqlite3_step(st) == SQLITE_ROW; n++)
+        assert_true(sqlite3_column_double(st, 4) > 0);
+    assert_int_equal(n, FIXTURE_CELLS * 2 * 10);
+    sqlite3_finalize(st);
+    sqlite3_close(db);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -633,6 +683,7 @@ int main(void)
         test(two_at_once),
         test(full_disk),
         test(read_only),
+        test(documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
