@@ -129,20 +129,35 @@ static const char *asked_name(const struct session *s)
     return s->asked == FRAME_NONE ? "its start" : frame_type_name(s->asked);
 }
 
+/* What a probe says before it goes, not asked or not as an answer: the end, in its own words. */
+static bool is_last_word(struct session *s, const struct frame *f)
+{
+    if (s->waiting && (f->seq == s->seq || s->asked == FRAME_NONE))
+        return false;
+    if (f->type == FRAME_ERROR)
+        session_break(s, ERR_MEASUREMENT, f->error.code ? f->error.code : EIO, "it gave up: %s%s%s",
+                      f->error.where, *f->error.where ? ": " : "", f->error.text);
+    else if (f->type == FRAME_BYE)
+        session_break(s, ERR_MEASUREMENT, EPIPE, "it left without being asked");
+    return s->broken;
+}
+
 /* Is this the answer we wait for? Breaks the session if not. */
 static bool frame_fits(struct session *s, const struct frame *f)
 {
-    if (memcmp(f->nonce, s->nonce, sizeof(s->nonce)) != 0) {
+    if (memcmp(f->nonce, s->nonce, sizeof(s->nonce)) != 0)
         session_break(s, ERR_MEASUREMENT, EPROTO, "a frame with a nonce that is not its own");
-    } else if (f->seq != s->seq) {
+    else if (is_last_word(s, f))
+        return false;
+    else if (!s->waiting)
+        session_break(s, ERR_MEASUREMENT, EPROTO, "it spoke without being asked");
+    else if (f->seq != s->seq)
         session_break(s, ERR_MEASUREMENT, EPROTO,
                       "it answered %s with sequence number %llu instead of %llu", asked_name(s),
                       (unsigned long long)f->seq, (unsigned long long)s->seq);
-    } else if (f->type != answer_to[s->asked] &&
-               (f->type != FRAME_ERROR || s->asked == FRAME_NONE)) {
+    else if (f->type != answer_to[s->asked] && (f->type != FRAME_ERROR || s->asked == FRAME_NONE))
         session_break(s, ERR_MEASUREMENT, EPROTO, "it answered %s with %s", asked_name(s),
                       frame_type_name(f->type));
-    }
     return !s->broken;
 }
 
@@ -150,12 +165,8 @@ static void on_line(struct session *s, const char *line, size_t n)
 {
     struct err err = ERR_INIT;
     struct frame f;
-    if (!s->waiting) {
-        session_break(s, ERR_MEASUREMENT, EPROTO, "it spoke without being asked");
-        return;
-    }
     if (frame_parse(line, n, &f, &err) < 0) {
-        session_break(s, ERR_MEASUREMENT, EPROTO, "its answer to %s: %s", asked_name(s), err.msg);
+        session_break(s, err.kind, EPROTO, "its answer to %s: %s", asked_name(s), err.msg);
         return;
     }
     if (!frame_fits(s, &f)) {
@@ -327,7 +338,7 @@ int session_hello(struct session *s, uint64_t deadline_ns, struct err *err)
     s->hello = s->answer.hello;
     if (s->hello.version == WIRE_VERSION)
         return 0;
-    session_break(s, ERR_MEASUREMENT, EPROTO, "it speaks version %u of the protocol, not %d",
+    session_break(s, ERR_UNSUPPORTED, EPROTO, "it speaks version %u of the protocol, not %d",
                   s->hello.version, WIRE_VERSION);
     return session_failure(s, err);
 }

@@ -79,6 +79,10 @@ static bool misbehave(const char *mode, const char *nonce, uint64_t seq)
         fd_write_full(1, "{\"type\":", 8, NULL), _exit(0);
     else if (strcmp(mode, "mute") == 0)
         close(1), sleep_ms(60000);
+    else if (strcmp(mode, "gives-up") == 0)
+        say(FRAME_ERROR, nonce, 0), _exit(1);
+    else if (strcmp(mode, "leaves") == 0)
+        say(FRAME_BYE, nonce, 0), _exit(2);
     else if (strcmp(mode, "error") == 0)
         say(FRAME_ERROR, nonce, seq);
     else
@@ -257,6 +261,8 @@ static void test_deaths(void **state)
     check_breaks("die", ERR_MEASUREMENT, "exit status 3: the ?[31mlast words");
     check_breaks("signal", ERR_MEASUREMENT, "killed by signal 10");
     check_breaks("half", ERR_MEASUREMENT, "exit status 0");
+    check_breaks("gives-up", ERR_MEASUREMENT, "it gave up: prepare: no such thing");
+    check_breaks("leaves", ERR_MEASUREMENT, "it left without being asked");
     check_breaks("mute", ERR_MEASUREMENT, "its output ended");
 }
 
