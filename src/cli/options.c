@@ -69,6 +69,38 @@ static int choice_value(const struct option_def *d, const char *text, struct err
     return err_set(err, ERR_USAGE, EINVAL, "--%s: \"%s\" is none of %s", d->name, text, d->choices);
 }
 
+/* Length of the UTF-8 sequence at s, its code point in *ret; 0 if it is none. */
+static size_t utf8_decode(const unsigned char *s, uint32_t *ret)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    uint32_t c = n == 1 ? s[0] : s[0] & (0xffu >> (n + 1));
+
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (s[i] & 0x3f);
+    }
+    *ret = c;
+    return n && c >= least[n] && c <= 0x10ffff ? n : 0;
+}
+
+/* Text that a plan file can hold: UTF-8 without control characters and what is no character. Names
+ * of files are the file system's business. */
+static bool is_text(const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    uint32_t c;
+
+    for (size_t n; *s; s += n) {
+        n = utf8_decode(s, &c);
+        if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0xd800 && c < 0xe000) ||
+            c == 0xfeff || c == 0xfffe || c == 0xffff)
+            return false;
+    }
+    return true;
+}
+
 static int value_parse(const struct option_def *d, const char *text, struct option_value *v,
                        struct err *err)
 {
@@ -101,6 +133,9 @@ static int value_parse(const struct option_def *d, const char *text, struct opti
         return r;
     if (d->kind == OPTION_TEXT && text[0] == '\0')
         return err_set(err, ERR_USAGE, EINVAL, "%s wants %s, not an empty text", what, d->arg);
+    if (d->kind == OPTION_TEXT && !str_eq(d->arg, "FILE") && !is_text(text))
+        return err_set(err, ERR_USAGE, EINVAL, "%s: \"%s\" has control characters or is not UTF-8",
+                       what, text);
     return 0;
 }
 
@@ -131,7 +166,7 @@ static int unknown_option(const struct command *c, const char *word, struct err 
  * of a short option, else the word is a long one. */
 static int refuse(const struct command *c, const char *word, struct err *err)
 {
-    if (optopt > 0 && optopt < LONG_HELP) {
+    if (optopt != 0 && optopt < LONG_HELP) { /* a byte above 127 is a negative one */
         char text[8];
         str_format(text, sizeof(text), "-%c", optopt);
         return unknown_option(c, text, err);

@@ -71,7 +71,7 @@ refused("show before anything was measured", ["show"], "nothing was measured yet
 refused("runs before anything was measured", ["runs"], "nothing was measured yet", status=2)
 refused("json in a place that is not there",
         ["run", "--target", "host", "--json", WORK + "/no/x.json"], "/no", status=2)
-refused("control characters come out inert", ["run", "--workload", "a\033[2Jb\nc"], "no workload")
+refused("control characters are refused", ["run", "--workload", "a\033[2Jb\nc"], "control")
 
 
 @case

@@ -24,7 +24,7 @@ PARSERS = {
     "fuzz-exchange": ["store/exchange-import.c", "store/exchange-read.c"],
     "fuzz-plan": ["model/plan-parse.c"],
     "fuzz-target": ["model/target.c"],
-    "fuzz-cli": ["cli/options.c"],
+    "fuzz-cli": ["cli/options.c", "cli/run-plan.c"],
     "fuzz-journal": ["ledger/journal.c"],
     "fuzz-mountinfo": ["host/mountinfo.c"],
 }
