@@ -15,7 +15,6 @@ struct gather {
     struct analysis *a;
     struct pair_data *pairs; /* n_cells * n_targets, cell-major */
     struct scratch scratch;
-    struct err err;
 };
 
 static struct pair_data *gather_pair(struct gather *g, size_t cell, size_t target)
@@ -29,12 +28,8 @@ static int gather_trial(void *user, const struct trial *t)
 
     if (t->cell >= g->a->n_cells)
         return 0;
-    for (size_t k = 0; k < g->a->n_targets; k++) {
-        int r = pair_data_add(gather_pair(g, t->cell, k), t, (uint32_t)k, g->a->head.base,
-                              &g->scratch, &g->err);
-        if (r < 0)
-            return r;
-    }
+    for (size_t k = 0; k < g->a->n_targets; k++)
+        pair_data_add(gather_pair(g, t->cell, k), t, (uint32_t)k, g->a->head.base, &g->scratch);
     return 0;
 }
 
@@ -242,8 +237,6 @@ static int analyse(struct store *s, int64_t run, bool composites, struct analysi
         g.pairs = xcalloc(n + 1, sizeof(*g.pairs));
         sds = xcalloc(n + 1, sizeof(*sds));
         r = store_trials(s, run, -1, gather_trial, &g, err);
-        if (r < 0 && g.err.kind && err)
-            *err = g.err;
     }
     if (r == 0)
         r = judge_all(&g, sds, err);
@@ -296,14 +289,14 @@ struct one_pair {
     struct pair_data data;
     struct scratch scratch;
     uint32_t target, base;
-    struct err err;
 };
 
 static int one_trial(void *user, const struct trial *t)
 {
     struct one_pair *o = user;
 
-    return pair_data_add(&o->data, t, o->target, o->base, &o->scratch, &o->err);
+    pair_data_add(&o->data, t, o->target, o->base, &o->scratch);
+    return 0;
 }
 
 int analyse_series(struct store *s, int64_t run, uint32_t cell, uint32_t target,
@@ -320,8 +313,6 @@ int analyse_series(struct store *s, int64_t run, uint32_t cell, uint32_t target,
     run_head_release(&head);
     if (r == 0)
         r = store_trials(s, run, (int32_t)cell, one_trial, &o, err);
-    if (r < 0 && o.err.kind && err)
-        *err = o.err;
     if (r == 0) {
         c.n = o.data.values.n;
         c.block = xcalloc(c.n + 1, sizeof(*c.block));

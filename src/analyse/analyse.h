@@ -34,7 +34,7 @@ enum cell_status {
 /* Data-quality remarks about one cell. */
 #define CELL_FLAG_ASYMMETRIC                                                                       \
     1u /* HL, median and mean of the log ratios differ by more than the half-width */
-#define CELL_FLAG_AUTOCORRELATED 2u  /* |lag-1 r| above 1.645/sqrt(n) */
+#define CELL_FLAG_AUTOCORRELATED 2u  /* lag-1 r above 1.645/sqrt(n) */
 #define CELL_FLAG_NOT_STEADY     4u  /* first third of the blocks differs from the rest */
 #define CELL_FLAG_DRIFT          8u  /* guest clock off by more than 1 % */
 #define CELL_FLAG_TOO_FEW        16u /* fewer blocks than an interval needs */
@@ -54,7 +54,7 @@ struct cell_result {
     struct estimate cpu;         /* host CPU ns per operation of the whole sandbox */
     double cpus_busy;            /* host CPU time / wall time while its slices ran; NAN unknown */
     double mean_ns, variance_ns; /* of the per-block values, sample variance (n-1) */
-    double base_mean_ns;
+    double base_mean_ns;         /* over the blocks in which this target was measured too */
     double overhead;    /* the paper's formula (1) on mean performance (1/time): |v - n| / n */
     double degradation; /* signed: positive is worse */
     double r1;          /* lag-1 autocorrelation of the log ratios */

@@ -110,6 +110,24 @@ static void latencies(struct cell_result *r, const struct pair_data *d, double *
     }
 }
 
+/* Mean of the base over the blocks that d has too: the base goes on after a precise target has
+ * dropped out, and the machine may be another by then. NAN without a common block. */
+static double base_mean(const struct pair_data *d, const struct pair_data *base)
+{
+    double sum = 0;
+    size_t n = 0, k = 0;
+
+    VEC_FOREACH (&base->values, struct block_value, v) {
+        while (k < d->values.n && d->values.v[k].block < v->block)
+            k++;
+        if (k == d->values.n || d->values.v[k].block != v->block)
+            continue;
+        sum += v->ns_per_op;
+        n++;
+    }
+    return n ? sum / (double)n : NAN;
+}
+
 /* Against the base: ratio, interval, verdict. */
 static int against_base(struct cell_result *r, const struct pair_data *d,
                         const struct stop_rule *rule, double alpha, double *column, double *ret_sd,
@@ -163,8 +181,7 @@ int cell_judge(const struct pair_data *d, const struct pair_data *base, bool is_
                const struct stop_rule *rule, double alpha, struct cell_result *r, double *ret_sd,
                struct err *err)
 {
-    _cleanup_free_ double *column = xcalloc(d->values.n + base->values.n + 1, sizeof(*column));
-    size_t n;
+    _cleanup_free_ double *column = xcalloc(d->values.n + 1, sizeof(*column));
     int rc;
 
     r->is_base = is_base;
@@ -184,8 +201,7 @@ int cell_judge(const struct pair_data *d, const struct pair_data *base, bool is_
         rc = against_base(r, d, rule, alpha, column, ret_sd, err);
         if (rc < 0)
             return rc;
-        n = pair_data_column(base, value_ns, column);
-        r->base_mean_ns = describe_mean(column, n);
+        r->base_mean_ns = base_mean(d, base);
         /* The paper's performance is a rate: its formula (1) takes the means of the rates' inverse,
          * the time per operation, so that a mean over blocks weighs equal work equally. */
         r->overhead = overhead(1 / r->mean_ns, 1 / r->base_mean_ns);

@@ -47,9 +47,10 @@ static const struct sample *find_round(const struct part *p, uint32_t round)
     return NULL;
 }
 
+/* NAN for a slice that did nothing or took no time: that is no measurement. */
 static double per_op(const struct sample *s)
 {
-    return s->ops ? (double)s->ns / (double)s->ops : NAN;
+    return s->ops && s->ns ? (double)s->ns / (double)s->ops : NAN;
 }
 
 /* Within a round target and base ran close together: what slows the machine for longer than a round
@@ -76,9 +77,11 @@ static void fill_costs(const struct part *p, struct scratch *s, struct block_val
     size_t n = 0, n_cpu = 0;
 
     VEC_FOREACH (&p->samples, struct sample, x) {
-        if (x->ops == 0)
+        double y = per_op(x);
+
+        if (!isfinite(y))
             continue;
-        s->a[n++] = per_op(x);
+        s->a[n++] = y;
         if (x->cpu_ns == UINT64_MAX)
             continue;
         s->b[n_cpu++] = (double)x->cpu_ns / (double)x->ops;
@@ -116,31 +119,33 @@ static bool trial_noisy(const struct trial *t)
            (c->swap_pages != UINT64_MAX && c->swap_pages > 0);
 }
 
-static void note_failure(struct pair_data *d, const struct part *p)
+static void note_failure(struct pair_data *d, enum err_kind kind, const char *text)
 {
     if (d->failed++ > 0)
         return;
-    d->fail_kind = p->fail_kind;
-    str_copy(d->fail_text, sizeof(d->fail_text), p->fail_text);
+    d->fail_kind = kind;
+    str_copy(d->fail_text, sizeof(d->fail_text), text);
 }
 
-int pair_data_add(struct pair_data *d, const struct trial *t, uint32_t target, uint32_t base,
-                  struct scratch *s, struct err *err)
+void pair_data_add(struct pair_data *d, const struct trial *t, uint32_t target, uint32_t base,
+                   struct scratch *s)
 {
     const struct part *p = find_part(t, target);
     struct block_value v = {.block = t->block};
 
     if (!p)
-        return 0;
+        return;
     d->tried++;
     if (p->outcome != OUTCOME_OK) {
-        note_failure(d, p);
-        return 0;
+        note_failure(d, p->fail_kind, p->fail_text);
+        return;
     }
     scratch_reserve(s, p->samples.n + 1);
     fill_costs(p, s, &v);
-    if (!isfinite(v.ns_per_op))
-        return err_set(err, ERR_MEASUREMENT, 22, "block %u has a part without samples", t->block);
+    if (!isfinite(v.ns_per_op)) {
+        note_failure(d, ERR_MEASUREMENT, "no operation was done");
+        return;
+    }
     v.log_ratio = target == base ? NAN : median_log_ratio(p, find_part(t, base), s);
     v.drift = p->clock_drift;
     v.noisy = trial_noisy(t);
@@ -148,7 +153,6 @@ int pair_data_add(struct pair_data *d, const struct trial *t, uint32_t target, u
     if (p->peak_memory_bytes > d->peak_memory_bytes)
         d->peak_memory_bytes = p->peak_memory_bytes;
     VEC_PUSH(&d->values, v);
-    return 0;
 }
 
 size_t pair_data_column(const struct pair_data *d, double (*get)(const struct block_value *v),

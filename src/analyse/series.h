@@ -34,8 +34,8 @@ struct scratch {
     size_t cap;
     struct hist *hist;
 };
-int pair_data_add(struct pair_data *d, const struct trial *t, uint32_t target, uint32_t base,
-                  struct scratch *s, struct err *err);
+void pair_data_add(struct pair_data *d, const struct trial *t, uint32_t target, uint32_t base,
+                   struct scratch *s);
 void pair_data_release(struct pair_data *d);
 void scratch_release(struct scratch *s);
 

@@ -36,19 +36,30 @@ static int see_block(void *user, const struct block_record *b)
     return 0;
 }
 
+static int check_resumable(const struct course *c, struct err *err)
+{
+    const struct run_head *h = &c->head;
+
+    if (str_eq(h->status, "complete") || str_eq(h->status, "imported"))
+        return err_set(err, ERR_USAGE, EALREADY, "run r%lld is %s: there is nothing to go on with",
+                       (long long)h->id, h->status);
+    if (!str_eq(h->machine_id, c->o->machine->id))
+        return err_set(err, ERR_USAGE, EXDEV, "run r%lld was made on another machine",
+                       (long long)h->id);
+    return 0;
+}
+
 static int course_resume(struct course *c, struct err *err)
 {
     struct last_block last = {0};
     int r = store_run_head(c->o->store, c->o->resume, &c->head, err);
 
-    if (r < 0)
+    if (r == 0)
+        r = check_resumable(c, err);
+    if (r < 0) {
+        c->head.id = 0; /* not ours to write to */
         return r;
-    if (!str_eq(c->head.machine_id, c->o->machine->id))
-        return err_set(err, ERR_USAGE, EXDEV, "run r%lld was made on another machine",
-                       (long long)c->o->resume);
-    if (str_eq(c->head.status, "complete") || str_eq(c->head.status, "imported"))
-        return err_set(err, ERR_USAGE, EALREADY, "run r%lld is %s: there is nothing to go on with",
-                       (long long)c->o->resume, c->head.status);
+    }
     r = store_blocks(c->o->store, c->head.id, see_block, &last, err);
     if (r < 0)
         return r;

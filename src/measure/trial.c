@@ -136,6 +136,17 @@ static uint64_t lanes_throttled(const struct course *c, const struct lane *lanes
     return sum;
 }
 
+/* A session that died meanwhile took its count with it. */
+static uint64_t throttled_since(const struct course *c, const struct lane *lanes, size_t n,
+                                uint64_t before)
+{
+    uint64_t after = lanes_throttled(c, lanes, n);
+
+    if (before == UINT64_MAX || after == UINT64_MAX)
+        return UINT64_MAX;
+    return after > before ? after - before : 0;
+}
+
 static int lanes_run(struct course *c, unsigned block, struct lane *lanes, size_t n,
                      struct err *err)
 {
@@ -171,7 +182,6 @@ int trial_run(struct course *c, unsigned block, size_t cell, const size_t *targe
     monitor_read(c->monitor, &after);
     t->end_ns = course_now(c);
     covariates_between(c, &before, &after, &t->covariates);
-    t->covariates.throttled =
-        throttled == UINT64_MAX ? UINT64_MAX : lanes_throttled(c, lanes, n) - throttled;
+    t->covariates.throttled = throttled_since(c, lanes, n, throttled);
     return r;
 }
