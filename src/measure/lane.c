@@ -1,5 +1,6 @@
 #include "driver/confine.h"
 #include "measure/lane.h"
+#include "stats/describe.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -277,9 +278,6 @@ int lane_slice(struct course *c, struct lane *l, uint32_t round, uint32_t positi
     s.ops = d->ops;
     s.ns = d->ns;
     s.control_ns = session_control_ns(l->slot->session);
-    l->sum_control_ns += s.control_ns;
-    l->sum_ns += s.ns;
-    l->n_slices++;
     VEC_PUSH(&l->part->samples, s);
     return 0;
 }
@@ -309,13 +307,27 @@ void lane_post_finish(struct course *c, struct lane *l)
         lane_fail(c, l, &why);
 }
 
+/* What is missing between the guest's time and ours beyond an empty frame, as a fraction. The
+ * median over the slices: a clock that runs wrong is wrong in every slice, a controller that was
+ * kept waiting is late in a few. */
+static double lane_drift(const struct lane *l)
+{
+    size_t n = l->part->samples.n;
+    _cleanup_free_ double *gap = xcalloc(n + 1, sizeof(*gap));
+
+    for (size_t i = 0; i < n; i++) {
+        const struct sample *s = &l->part->samples.v[i];
+        gap[i] =
+            ((double)s->control_ns - (double)s->ns - (double)l->ping_ns) / (double)s->control_ns;
+    }
+    return n ? describe_median(gap, n) : NAN;
+}
+
 static void lane_sum_up(struct course *c, struct lane *l)
 {
     struct part *p = l->part;
-    double control = (double)l->sum_control_ns;
-    double gap = control - (double)l->sum_ns - (double)l->n_slices * (double)l->ping_ns;
 
-    p->clock_drift = control > 0 ? gap / control : NAN;
+    p->clock_drift = lane_drift(l);
     if (cgroup_peak_memory(&c->site.machine->cgroups, l->slot->session->caps.cgroup,
                            &p->peak_memory_bytes) < 0)
         p->peak_memory_bytes = 0;

@@ -16,7 +16,6 @@ struct lane {
     bool alive;
     uint64_t ops;     /* per worker and slice */
     uint64_t ping_ns; /* empty frame, confined as the slices are */
-    uint64_t sum_control_ns, sum_ns, n_slices;
 };
 
 void lane_fail(struct course *c, struct lane *l, const struct err *why);

@@ -223,12 +223,27 @@ static int nobody_takes(const struct cell *cells, size_t n, const char *name, st
     return err_set(err, ERR_USAGE, ENOENT, "no selected workload has a parameter \"%s\"", name);
 }
 
+/* `grain=whole` fits every workload: one long piece, alone on the machine, in a fresh session. */
+static int apply_grain(struct cell *cells, size_t n, const char *value, struct err *err)
+{
+    enum grain g;
+
+    if (grain_parse(value, &g) < 0)
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "parameter \"grain\": %.40s is neither slice nor whole", value);
+    for (size_t i = 0; i < n; i++)
+        cells[i].grain = g;
+    return 0;
+}
+
 int cells_apply_param(struct cell *cells, size_t n, const char *assignment, struct err *err)
 {
     char name[PARAM_NAME_MAX], value[PARAM_TEXT_MAX];
     if (!split_assignment(assignment, strlen(assignment), name, value))
         return err_set(err, ERR_USAGE, EINVAL, "parameter \"%.60s\": expected name=value",
                        assignment);
+    if (str_eq(name, "grain"))
+        return apply_grain(cells, n, value, err);
     bool any = false;
     for (size_t i = 0; i < n; i++) {
         struct params scratch = {.n = 0};

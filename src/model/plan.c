@@ -206,7 +206,10 @@ static void add_cell_text(struct str *out, const struct cell *c)
         str_addf(out, "%s%s: ", i ? ", " : ": {", v->name);
         add_quoted(out, text);
     }
-    str_add(out, c->params.n ? "}\n" : "\n");
+    bool grain = c->grain != c->workload->grain;
+    if (grain)
+        str_addf(out, "%sgrain: %s", c->params.n ? ", " : ": {", grain_name(c->grain));
+    str_add(out, c->params.n || grain ? "}\n" : "\n");
 }
 
 int plan_format(const struct plan *p, struct str *out, struct err *err)

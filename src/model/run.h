@@ -42,7 +42,7 @@ struct part {
     char *facts;                /* JSON object text of the probe's facts, or NULL */
     char *hist;                 /* hist_encode text, or NULL */
     uint64_t peak_memory_bytes; /* of the session's cgroup; 0 unknown */
-    double clock_drift;         /* guest clock against host over the trial, fraction; NAN unknown */
+    double clock_drift;         /* guest clock against host, median over the slices; NAN unknown */
     VEC(struct sample) samples;
 };
 

@@ -107,7 +107,8 @@ bool cell_def_presets(const struct cell_def *d, const char *param);
 int cells_select(const char *pattern, void (*cb)(void *user, const struct cell_def *d), void *user,
                  struct err *err);
 /* Applies "name=value" to every cell of the array that has that parameter and whose definition does
- * not fix it; ERR_USAGE if there is none. All cells are set or none. */
+ * not fix it; ERR_USAGE if there is none. All cells are set or none. `grain=slice|whole` fits every
+ * cell. */
 int cells_apply_param(struct cell *cells, size_t n, const char *assignment, struct err *err);
 
 const struct param_def *workload_param(const struct workload *w, const char *name); /* or NULL */

@@ -142,6 +142,10 @@ static void apply(void **state)
     assert_fails(cells_apply_param(c, 3, "array_bytes=8X", err), EINVAL,
                  "mem.triad: array_bytes: '8X'");
     assert_fails(cells_apply_param(c, 0, "array_bytes=8M", err), ENOENT, "no selected workload");
+    assert_ok(cells_apply_param(c, 3, "grain=whole", err));
+    assert_int_equal(c[2].grain, GRAIN_WHOLE);
+    assert_fails(cells_apply_param(c, 3, "grain=half", err), EINVAL, "neither slice nor whole");
+    assert_int_equal(c[0].grain, GRAIN_WHOLE);
     assert_int_equal(params_num(&c[0].params, "array_bytes", 0), 8 << 20);
 }
 

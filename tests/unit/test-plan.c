@@ -52,7 +52,7 @@ static void all_keys(void **state)
                     "workloads:\n"
                     "  - fs.open\n"
                     "  - mem.triad: {array_bytes: 64M, stores: nt}\n"
-                    "  - mem.triad@nt: {stores: nt}\n"
+                    "  - mem.triad@nt: {stores: nt, grain: whole}\n"
                     "  - cpu.*\n"
                     "parameters: {limit: 10000, files: 8}\n"
                     "limits: {cpus: 1.5, memory: 512M, pids: 100}\n"
