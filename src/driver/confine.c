@@ -1,7 +1,6 @@
 #include "driver/confine.h"
 
 #include "base/cleanup.h"
-#include "host/cgroup.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -26,11 +25,35 @@ static int confine_threads(pid_t pid, const cpu_set_t *cpus, struct err *err)
     return r;
 }
 
+/* Where no cpuset controller can be had: every thread there is. What they start inherits it. */
+static int confine_processes(const struct cgroups *c, const char *group, const cpu_set_t *cpus,
+                             struct err *err)
+{
+    _cleanup_(pid_list_release) struct pid_list pids = {0};
+    int r = cgroup_pids(c, group, &pids, err);
+    for (size_t i = 0; r == 0 && i < pids.n; i++)
+        if ((r = confine_threads(pids.v[i], cpus, err)) == -ENOENT)
+            r = 0; /* it ended meanwhile */
+    return r;
+}
+
+int group_confine(const struct cgroups *c, const char *group, const cpu_set_t *cpus,
+                  struct err *err)
+{
+    struct err why = ERR_INIT;
+    int r = cgroup_set_cpus(c, group, cpus, &why);
+    if (r < 0 && why.kind == ERR_UNSUPPORTED)
+        return confine_processes(c, group, cpus, err);
+    if (r < 0 && err)
+        *err = why;
+    return r;
+}
+
 int session_confine(const struct site *s, struct session *sess, const cpu_set_t *cpus,
                     struct err *err)
 {
     if (sess->caps.cgroup[0])
-        return cgroup_set_cpus(&s->machine->cgroups, sess->caps.cgroup, cpus, err);
+        return group_confine(&s->machine->cgroups, sess->caps.cgroup, cpus, err);
     if (sess->caps.pid > 0)
         return confine_threads(sess->caps.pid, cpus, err);
     return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "this target cannot be confined to CPUs");

@@ -8,8 +8,12 @@
 
 /* Confines the session's control group to the set; processes that run already move. Without groups
  * (not root) the process at the session's root and its threads get the set as their affinity, which
- * what they start inherits. */
+ * what they start inherits; without a cpuset controller every thread of the group does. */
 int session_confine(const struct site *s, struct session *sess, const cpu_set_t *cpus,
                     struct err *err);
+
+/* The same for a group; for the drivers. */
+int group_confine(const struct cgroups *c, const char *group, const cpu_set_t *cpus,
+                  struct err *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/time.h"
+#include "driver/confine.h"
 #include "host/mounts.h"
 
 #include <errno.h>
@@ -105,7 +106,7 @@ static int make_group(const struct site *s, const struct ground *g, struct err *
     if (r == 0)
         r = cgroup_set_limits(c, g->group, &limits, err);
     if (r == 0)
-        r = cgroup_set_cpus(c, g->group, &s->cpus, err);
+        r = group_confine(c, g->group, &s->cpus, err);
     return r;
 }
 
