@@ -176,6 +176,12 @@ static int keep_trial(struct course *c, struct trial *t, struct err *err)
     return r;
 }
 
+/* Between cells, so that a budget below the length of a block is kept too. */
+static bool budget_over(const struct course *c)
+{
+    return c->head.plan.budget_ns && course_now(c) > c->head.plan.budget_ns;
+}
+
 /* Targets side by side: the form of nearly every run. */
 static int block_interleaved(struct course *c, unsigned block, const size_t *cells, size_t n_cells,
                              struct err *err)
@@ -195,6 +201,10 @@ static int block_interleaved(struct course *c, unsigned block, const size_t *cel
 
         if (n == 0 || store_has_trial(c->o->store, c->head.id, block, (uint32_t)cells[i]))
             continue;
+        if (i > 0 && budget_over(c)) {
+            c->cut = true;
+            break;
+        }
         trial_init(&t);
         t.block = block;
         t.cell = (uint32_t)cells[i];
@@ -285,7 +295,7 @@ int block_run(struct course *c, unsigned block, struct err *err)
         r = block_alone(c, block, sliced, n_sliced, false, err);
     else
         r = block_interleaved(c, block, sliced, n_sliced, err);
-    if (r == 0 && n_whole)
+    if (r == 0 && n_whole && !c->cut)
         r = block_alone(c, block, whole, n_whole, true, err);
     return r;
 }

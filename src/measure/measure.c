@@ -269,7 +269,7 @@ static int one_block(struct course *c, unsigned block, struct err *err)
     if (r == 0)
         r = block_run(c, block, err);
     rec.end_ns = course_now(c);
-    rec.complete = r == 0;
+    rec.complete = r == 0 && !c->cut;
     c->block_ns = rec.end_ns - rec.start_ns;
     if (r == 0)
         r = store_block(c->o->store, c->head.id, &rec, err);
@@ -287,28 +287,49 @@ static int pause_between(struct course *c, struct err *err)
     return 0;
 }
 
+/* done: complete blocks. */
+static void warn_budget(struct course *c, unsigned done)
+{
+    const struct progress_state *s = &c->state;
+
+    if (done >= c->max_blocks || s->cells_open == 0)
+        return;
+    if (done == c->first_block && c->cut)
+        warn_add(c, WARN_BUDGET, -1, -1, -1, (double)done,
+                 "the budget ended before every cell had been measured once");
+    else if (c->head.plan.repeats)
+        warn_add(c, WARN_BUDGET, -1, -1, -1, (double)done, "the budget ended after %u of %u blocks",
+                 done, c->max_blocks);
+    else
+        warn_add(c, WARN_BUDGET, -1, -1, -1, (double)s->cells_open,
+                 "the budget ended before %zu of %zu cells were as precise as wanted",
+                 s->cells_open, s->cells_total);
+}
+
 static int blocks_run(struct course *c, struct err *err)
 {
     unsigned block = c->first_block;
-    int r = c->first_block ? look(c, block, err) : 0;
+    int r;
+
+    c->state.block = block;
+    r = block ? look(c, block, err) : 0;
 
     for (; r == 0 && block < c->max_blocks; block++) {
         if (block > 0 && c->state.cells_open == 0)
             break;
-        if (budget_spent(c, block)) {
-            if (c->state.cells_open && !c->head.plan.repeats)
-                warn_add(c, WARN_BUDGET, -1, -1, -1, (double)c->state.cells_open,
-                         "the budget ended before %zu of %zu cells were as precise as wanted",
-                         c->state.cells_open, c->state.cells_total);
+        if (budget_spent(c, block))
             break;
-        }
         if (block > c->first_block)
             r = pause_between(c, err);
         if (r == 0)
             r = one_block(c, block, err);
         if (r == 0)
             r = look(c, block + 1, err);
+        if (c->cut)
+            break;
     }
+    if (r == 0)
+        warn_budget(c, block);
     return r;
 }
 
