@@ -74,12 +74,12 @@ static const struct param_def params_clock[] = {
     X("mprotect", NONE, true, "one page read-only and writable in turns")                          \
     X("fault", NONE, true, "give a page back and fault it in again")                               \
     X("brk", NONE, true, "move the program break a page up and down")                              \
-    X("stat", ROOTFS, true, "stat of a file by its path")                                          \
+    X("stat", ROOTFS, true, "stat of a file by a path of one component")                           \
     X("fstat", ROOTFS, false, "fstat of an open file")                                             \
-    X("statfs", ROOTFS, true, "statfs of a path")                                                  \
-    X("access", ROOTFS, true, "access of a path")                                                  \
-    X("getcwd", NONE, false, "getcwd")                                                             \
-    X("open", ROOTFS, true, "open and close of a file")                                            \
+    X("statfs", ROOTFS, true, "statfs of a path of one component")                                 \
+    X("access", ROOTFS, true, "access of a path of one component")                                 \
+    X("getcwd", NONE, false, "getcwd at the root")                                                 \
+    X("open", ROOTFS, true, "open and close of a file by a path of one component")                 \
     X("open_missing", ROOTFS, true, "open of a name that is not there")                            \
     X("lseek", ROOTFS, false, "lseek")                                                             \
     X("read", ROOTFS, false, "read 4 KiB that are in the page cache")                              \

@@ -33,9 +33,9 @@ static int start_open_file(struct worker *w, struct err *err)
     int r = call_scratch_file(w, err);
     if (r < 0)
         return r;
-    c->fd[0] = open(c->path[0], O_RDWR | O_CLOEXEC);
+    c->fd[0] = openat(c->dir.fd, CALL_FILE, O_RDWR | O_CLOEXEC);
     if (c->fd[0] < 0)
-        return err_errno(err, errno, "open %s", c->path[0]);
+        return err_errno(err, errno, "open %s/" CALL_FILE, c->dir.path);
     return call_try(w, err);
 }
 
@@ -43,7 +43,8 @@ static void run_stat(struct worker *w, uint64_t ops)
 {
     const struct call *c = w->state;
     struct stat st;
-    CALL_LOOP(w, ops, "stat", stat(c->path[0], &st) == 0 && st.st_size == CALL_PAGE);
+    CALL_LOOP(w, ops, "stat",
+              fstatat(c->dir.fd, CALL_FILE, &st, 0) == 0 && st.st_size == CALL_PAGE);
 }
 
 /* libc's own fstat looks up an empty path instead. */
@@ -54,17 +55,45 @@ static void run_fstat(struct worker *w, uint64_t ops)
     CALL_LOOP(w, ops, "fstat", syscall(SYS_fstat, c->fd[0], &st) == 0 && st.st_size == CALL_PAGE);
 }
 
-static void run_statfs(struct worker *w, uint64_t ops)
+/* statfs has no form that takes a directory's descriptor: the directory becomes the current one. */
+static int start_statfs(struct worker *w, struct err *err)
 {
     const struct call *c = w->state;
+    int r = call_scratch_file(w, err);
+    if (r < 0)
+        return r;
+    if (fchdir(c->dir.fd) < 0)
+        return err_errno(err, errno, "enter %s", c->dir.path);
+    return call_try(w, err);
+}
+
+static void run_statfs(struct worker *w, uint64_t ops)
+{
     struct statfs fs;
-    CALL_LOOP(w, ops, "statfs", statfs(c->path[0], &fs) == 0);
+    CALL_LOOP(w, ops, "statfs", statfs(CALL_FILE, &fs) == 0);
+}
+
+/* The root, so that the directory can be removed. Nothing in the probe goes by the current one. */
+static void stop_statfs(struct worker *w)
+{
+    if (chdir("/") < 0)
+        perror("cupel-probe: chdir to /");
+    call_stop(w);
 }
 
 static void run_access(struct worker *w, uint64_t ops)
 {
     const struct call *c = w->state;
-    CALL_LOOP(w, ops, "access", access(c->path[0], R_OK) == 0);
+    CALL_LOOP(w, ops, "access", faccessat(c->dir.fd, CALL_FILE, R_OK, 0) == 0);
+}
+
+/* getcwd puts the path together from its components, and only the root has the same number of them
+ * everywhere. Nothing in the probe goes by the current directory, so it stays there. */
+static int start_getcwd(struct worker *w, struct err *err)
+{
+    if (chdir("/") < 0)
+        return err_errno(err, errno, "chdir to /");
+    return call_try(w, err);
 }
 
 static void run_getcwd(struct worker *w, uint64_t ops)
@@ -73,9 +102,9 @@ static void run_getcwd(struct worker *w, uint64_t ops)
     CALL_LOOP(w, ops, "getcwd", syscall(SYS_getcwd, c->buf, sizeof(c->buf)) > 0);
 }
 
-static bool open_once(const char *path)
+static bool open_once(int dir_fd)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = openat(dir_fd, CALL_FILE, O_RDONLY | O_CLOEXEC);
     return fd >= 0 && close(fd) == 0;
 }
 
@@ -83,13 +112,14 @@ static bool open_once(const char *path)
 static void run_open(struct worker *w, uint64_t ops)
 {
     const struct call *c = w->state;
-    CALL_LOOP(w, ops, "open", open_once(c->path[0]));
+    CALL_LOOP(w, ops, "open", open_once(c->dir.fd));
 }
 
 static void run_open_missing(struct worker *w, uint64_t ops)
 {
     const struct call *c = w->state;
-    CALL_LOOP(w, ops, "open", open(c->path[1], O_RDONLY | O_CLOEXEC) == -1 && errno == ENOENT);
+    CALL_LOOP(w, ops, "open",
+              openat(c->dir.fd, CALL_OTHER, O_RDONLY | O_CLOEXEC) == -1 && errno == ENOENT);
 }
 
 static void run_lseek(struct worker *w, uint64_t ops)
@@ -148,15 +178,15 @@ static int start_getdents(struct worker *w, struct err *err)
     struct call *c = w->state;
     int r = call_scratch(w, err);
     for (unsigned i = 0; r == 0 && i < DIR_ENTRIES; i++) {
-        char path[SCRATCH_PATH + 8];
-        str_format(path, sizeof(path), "%s/f%02u", c->dir, i);
-        r = scratch_fill(path, i, 0, err);
+        char name[8];
+        str_format(name, sizeof(name), "f%02u", i);
+        r = scratch_fill(&c->dir, name, i, 0, err);
     }
     if (r < 0)
         return r;
-    c->fd[0] = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    c->fd[0] = openat(c->dir.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (c->fd[0] < 0)
-        return err_errno(err, errno, "open %s", c->dir);
+        return err_errno(err, errno, "open %s", c->dir.path);
 
     /* Bytes of a whole listing: the same every time, and at least a record for each entry. */
     long got;
@@ -180,18 +210,26 @@ static void run_getdents(struct worker *w, uint64_t ops)
                   syscall(SYS_getdents64, c->fd[0], c->buf, sizeof(c->buf)) == 0);
 }
 
+static const char *const names[2] = {CALL_FILE, CALL_OTHER};
+
 /* There and back in turns: one call an operation. */
 static void run_rename(struct worker *w, uint64_t ops)
 {
     struct call *c = w->state;
-    CALL_LOOP(w, ops, "rename",
-              (c->flip ^= 1, rename(c->path[c->flip ^ 1], c->path[c->flip]) == 0));
+    CALL_LOOP(
+        w, ops, "rename",
+        (c->flip ^= 1, renameat(c->dir.fd, names[c->flip ^ 1], c->dir.fd, names[c->flip]) == 0));
+}
+
+static bool exists(const struct call *c, const char *name)
+{
+    return faccessat(c->dir.fd, name, F_OK, 0) == 0;
 }
 
 static int check_rename(struct worker *w, struct err *err)
 {
     const struct call *c = w->state;
-    if (access(c->path[c->flip], F_OK) != 0 || access(c->path[c->flip ^ 1], F_OK) == 0)
+    if (!exists(c, names[c->flip]) || exists(c, names[c->flip ^ 1]))
         return err_set(err, ERR_MEASUREMENT, EIO, "the file is not where it was moved last");
     return call_check(w, err);
 }
@@ -200,7 +238,9 @@ static int check_rename(struct worker *w, struct err *err)
 static void run_link(struct worker *w, uint64_t ops)
 {
     const struct call *c = w->state;
-    CALL_LOOP(w, ops, "link", link(c->path[0], c->path[1]) == 0 && unlink(c->path[1]) == 0);
+    CALL_LOOP(w, ops, "link",
+              linkat(c->dir.fd, CALL_FILE, c->dir.fd, CALL_OTHER, 0) == 0 &&
+                  unlinkat(c->dir.fd, CALL_OTHER, 0) == 0);
 }
 
 /* The second name is gone; and one made now leads to the same bytes. st_nlink is no evidence: some
@@ -208,17 +248,17 @@ static void run_link(struct worker *w, uint64_t ops)
 static int check_link(struct worker *w, struct err *err)
 {
     const struct call *c = w->state;
-    if (access(c->path[1], F_OK) == 0)
+    if (exists(c, CALL_OTHER))
         return err_set(err, ERR_MEASUREMENT, EIO, "a link was left behind");
-    if (link(c->path[0], c->path[1]) < 0)
+    if (linkat(c->dir.fd, CALL_FILE, c->dir.fd, CALL_OTHER, 0) < 0)
         return err_errno(err, errno, "link");
     unsigned char last = 0;
-    int fd = open(c->path[1], O_RDONLY | O_CLOEXEC);
+    int fd = openat(c->dir.fd, CALL_OTHER, O_RDONLY | O_CLOEXEC);
     bool same = fd >= 0 && pread(fd, &last, 1, CALL_PAGE - 1) == 1 &&
                 last == scratch_byte(1, CALL_PAGE - 1);
     if (fd >= 0)
         close(fd);
-    if (unlink(c->path[1]) < 0 || !same)
+    if (unlinkat(c->dir.fd, CALL_OTHER, 0) < 0 || !same)
         return err_set(err, ERR_MEASUREMENT, EIO, "a link does not lead to its file");
     return call_check(w, err);
 }
@@ -227,7 +267,9 @@ static int check_link(struct worker *w, struct err *err)
 static void run_mkdir(struct worker *w, uint64_t ops)
 {
     const struct call *c = w->state;
-    CALL_LOOP(w, ops, "mkdir", mkdir(c->path[1], 0700) == 0 && rmdir(c->path[1]) == 0);
+    CALL_LOOP(w, ops, "mkdir",
+              mkdirat(c->dir.fd, CALL_OTHER, 0700) == 0 &&
+                  unlinkat(c->dir.fd, CALL_OTHER, AT_REMOVEDIR) == 0);
 }
 
 static int start_readlink(struct worker *w, struct err *err)
@@ -236,7 +278,7 @@ static int start_readlink(struct worker *w, struct err *err)
     int r = call_scratch(w, err);
     if (r < 0)
         return r;
-    if (symlink("file", c->path[1]) < 0)
+    if (symlinkat(CALL_FILE, c->dir.fd, CALL_OTHER) < 0)
         return err_errno(err, errno, "symlink");
     return call_try(w, err);
 }
@@ -244,7 +286,9 @@ static int start_readlink(struct worker *w, struct err *err)
 static void run_readlink(struct worker *w, uint64_t ops)
 {
     struct call *c = w->state;
-    CALL_LOOP(w, ops, "readlink", readlink(c->path[1], (char *)c->buf, sizeof(c->buf)) == 4);
+    CALL_LOOP(w, ops, "readlink",
+              readlinkat(c->dir.fd, CALL_OTHER, (char *)c->buf, sizeof(c->buf)) ==
+                  sizeof(CALL_FILE) - 1);
 }
 
 /* To nothing and back to 4 KiB in turns: one call an operation. */
@@ -266,9 +310,14 @@ static int check_truncate(struct worker *w, struct err *err)
 static const struct workload list[] = {
     CALL_ROW("stat", start_file, run_stat),
     CALL_ROW("fstat", start_open_file, run_fstat),
-    CALL_ROW("statfs", start_file, run_statfs),
+    {.name = "call.statfs",
+     .processes = true,
+     .start = start_statfs,
+     .run = run_statfs,
+     .check = call_check,
+     .stop = stop_statfs},
     CALL_ROW("access", start_file, run_access),
-    CALL_ROW("getcwd", call_try, run_getcwd),
+    CALL_ROW("getcwd", start_getcwd, run_getcwd),
     CALL_ROW("open", start_file, run_open),
     CALL_ROW("open_missing", start_dir, run_open_missing),
     CALL_ROW("lseek", start_open_file, run_lseek),

@@ -210,18 +210,18 @@ static void run_fork(struct worker *w, uint64_t ops)
 static int start_exec(struct worker *w, struct err *err)
 {
     struct call *c = w->state;
-    int r = self_path(c->path[0], err);
+    int r = self_open(&c->self, err);
     if (r < 0)
         return r;
     return call_try(w, err);
 }
 
-/* As sys.exec: fork, execve of the probe's `--true`, wait4. The difference to call.fork is execve.
- */
+/* As sys.exec: fork, execveat of the probe's `--true`, wait4. The difference to call.fork is the
+ * execve. */
 static void run_exec(struct worker *w, uint64_t ops)
 {
     const struct call *c = w->state;
-    CALL_LOOP(w, ops, "exec", self_run_true(c->path[0]));
+    CALL_LOOP(w, ops, "exec", self_run_true(&c->self));
 }
 
 /* Nobody is one's own child: ECHILD at once, and no real child of the probe can be reaped by it. */

@@ -36,10 +36,10 @@ void call_stop(struct worker *w)
     }
     if (c->map)
         munmap(c->map, c->map_bytes);
-    scratch_remove(c->dir);
+    scratch_remove(&c->dir);
+    self_close(&c->self);
     c->map = NULL;
     c->map_bytes = 0;
-    c->dir[0] = c->path[0][0] = c->path[1][0] = '\0';
     c->word = 0;
     c->expect = 0;
     c->flip = 0;
@@ -79,13 +79,7 @@ int call_check(struct worker *w, struct err *err)
 int call_scratch(struct worker *w, struct err *err)
 {
     struct call *c = w->state;
-    int r = scratch_make(w->job, c->dir, err);
-    if (r < 0)
-        return r;
-    if (!str_format(c->path[0], SCRATCH_PATH, "%s/file", c->dir) ||
-        !str_format(c->path[1], SCRATCH_PATH, "%s/other", c->dir))
-        return err_set(err, ERR_USAGE, ENAMETOOLONG, "dir: too long");
-    return 0;
+    return scratch_make(w->job, &c->dir, err);
 }
 
 int call_scratch_file(struct worker *w, struct err *err)
@@ -94,7 +88,7 @@ int call_scratch_file(struct worker *w, struct err *err)
     int r = call_scratch(w, err);
     if (r < 0)
         return r;
-    return scratch_fill(c->path[0], 1, CALL_PAGE, err);
+    return scratch_fill(&c->dir, CALL_FILE, 1, CALL_PAGE, err);
 }
 
 int call_pipe(struct worker *w, struct err *err)

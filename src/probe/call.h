@@ -15,7 +15,9 @@
  *         CALL_LOOP(w, ops, "lseek", lseek(c->fd[0], 0, SEEK_SET) == 0);
  *     }
  *
- * Calls go through syscall(2) where libc would answer by itself (vDSO, caches, other calls). */
+ * Calls that take a path get one of one component, below a descriptor of the directory: fstatat for
+ * stat, openat for open, renameat for rename (scratch.h says why). Calls go through syscall(2)
+ * where libc would answer by itself (vDSO, caches, other calls). */
 #ifndef CUPEL_PROBE_CALL_H
 #define CUPEL_PROBE_CALL_H
 
@@ -24,14 +26,17 @@
 
 #include <errno.h>
 
-#define CALL_PAGE  4096
-#define CALL_FDS   4
-#define CALL_PATHS 2
+#define CALL_PAGE 4096
+#define CALL_FDS  4
+
+/* Names in the worker's directory. */
+#define CALL_FILE  "file"
+#define CALL_OTHER "other"
 
 struct call {
     int fd[CALL_FDS];       /* -1: none */
-    char dir[SCRATCH_PATH]; /* of its own, "" none */
-    char path[CALL_PATHS][SCRATCH_PATH];
+    struct scratch_dir dir; /* of its own */
+    struct self self;       /* call.exec */
     void *map;
     size_t map_bytes;
     uint64_t word; /* a value the call must carry through, or a count of what it did */
@@ -80,8 +85,8 @@ void call_stop(struct worker *w);
 int call_try(struct worker *w, struct err *err);
 
 /* Steps of starts. */
-int call_scratch(struct worker *w, struct err *err); /* dir, and path[0] "file", path[1] "other" */
-int call_scratch_file(struct worker *w, struct err *err); /* ... with 4 KiB in path[0] */
+int call_scratch(struct worker *w, struct err *err);      /* dir */
+int call_scratch_file(struct worker *w, struct err *err); /* ... with 4 KiB in CALL_FILE */
 int call_pipe(struct worker *w, struct err *err);         /* fd[0] read end, fd[1] write end */
 int call_event(struct worker *w, struct err *err);        /* fd[0]: eventfd, readable */
 int call_map(struct worker *w, size_t bytes, struct err *err);

@@ -1,7 +1,8 @@
 /* fs.*: small files, in a directory of the worker's own inside the parameter `dir`, which the
  * controller sets to a place on the root file system, a tmpfs or a bound directory; the fact
  * `fs_magic` says what it really was. Nothing is synced: these cells measure the file system's code
- * and the sandbox's way to it, not the disk. */
+ * and the sandbox's way to it, not the disk. Files are named by one component, below a descriptor
+ * of their directory, which may lie deep on one target and at the root on another. */
 #include "probe/family.h"
 
 #include "base/cleanup.h"
@@ -16,15 +17,18 @@
 #define FILES         64
 #define FILE_BYTES    4096
 #define BYTES_MAX     (1 << 20)
-#define FILE_NAME_MAX (SCRATCH_PATH + 16)
+#define FILE_NAME_MAX 8
+
+/* fs.create: the name under which a file is made, and the one it gets. */
+#define NAME_NEW   "new"
+#define NAME_FINAL "named"
 
 struct fs {
-    char dir[SCRATCH_PATH];
-    char (*paths)[FILE_NAME_MAX]; /* fs.open: [files] */
+    struct scratch_dir dir;
+    char (*names)[FILE_NAME_MAX]; /* fs.open: [files] */
     unsigned files, next;
     size_t bytes;
-    unsigned char *buf;                            /* [bytes] */
-    char tmp[FILE_NAME_MAX], final[FILE_NAME_MAX]; /* fs.create */
+    unsigned char *buf; /* [bytes] */
 };
 
 static void fs_stop(struct worker *w)
@@ -32,8 +36,8 @@ static void fs_stop(struct worker *w)
     struct fs *s = w->state;
     if (!s)
         return;
-    scratch_remove(s->dir);
-    free(s->paths);
+    scratch_remove(&s->dir);
+    free(s->names);
     free(s->buf);
     free(s);
     w->state = NULL;
@@ -71,12 +75,7 @@ static int fs_start(struct worker *w, struct err *err)
     s->buf = xmalloc(s->bytes + 1);
     for (size_t i = 0; i < s->bytes; i++)
         s->buf[i] = scratch_byte(0, i);
-    r = scratch_make(w->job, s->dir, err);
-    if (r < 0)
-        return r;
-    str_format(s->tmp, sizeof(s->tmp), "%s/new", s->dir);
-    str_format(s->final, sizeof(s->final), "%s/named", s->dir);
-    return 0;
+    return scratch_make(w->job, &s->dir, err);
 }
 
 /* ---- fs.open ---- */
@@ -87,17 +86,17 @@ static int open_start(struct worker *w, struct err *err)
     if (r < 0)
         return r;
     struct fs *s = w->state;
-    s->paths = xcalloc(s->files, sizeof(*s->paths));
+    s->names = xcalloc(s->files, sizeof(*s->names));
     for (unsigned i = 0; r == 0 && i < s->files; i++) {
-        str_format(s->paths[i], FILE_NAME_MAX, "%s/f%04u", s->dir, i);
-        r = scratch_fill(s->paths[i], i, s->bytes, err);
+        str_format(s->names[i], FILE_NAME_MAX, "f%04u", i);
+        r = scratch_fill(&s->dir, s->names[i], i, s->bytes, err);
     }
     return r;
 }
 
 static bool open_read_close(struct fs *s, unsigned i)
 {
-    int fd = open(s->paths[i], O_RDONLY | O_CLOEXEC);
+    int fd = openat(s->dir.fd, s->names[i], O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
     ssize_t n = read(fd, s->buf, s->bytes);
@@ -143,7 +142,7 @@ static int open_check(struct worker *w, struct err *err)
 
 static bool create_file(struct fs *s)
 {
-    int fd = open(s->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = openat(s->dir.fd, NAME_NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
     ssize_t n = write(fd, s->buf, s->bytes);
@@ -153,7 +152,7 @@ static bool create_file(struct fs *s)
         errno = ENOSPC;
         return false;
     }
-    return rename(s->tmp, s->final) == 0;
+    return renameat(s->dir.fd, NAME_NEW, s->dir.fd, NAME_FINAL) == 0;
 }
 
 /* open with O_EXCL, write, close, rename, unlink. */
@@ -162,7 +161,7 @@ static void run_create(struct worker *w, uint64_t ops)
     struct fs *s = w->state;
     uint64_t i = 0;
     for (; i < ops; i++) {
-        if (!create_file(s) || unlink(s->final) < 0) {
+        if (!create_file(s) || unlinkat(s->dir.fd, NAME_FINAL, 0) < 0) {
             worker_fail(w, errno, "create, write, rename, unlink");
             break;
         }
@@ -187,21 +186,21 @@ static int create_check(struct worker *w, struct err *err)
 {
     struct fs *s = w->state;
     unsigned n = 0;
-    int r = dir_entries(s->dir, &n, err);
+    int r = dir_entries(s->dir.path, &n, err);
     if (r < 0)
         return r;
     if (n != 0)
         return err_set(err, ERR_MEASUREMENT, EIO, "%u files were not removed", n);
     if (!create_file(s))
-        return err_errno(err, errno, "create %s", s->final);
+        return err_errno(err, errno, "create %s/" NAME_FINAL, s->dir.path);
 
     _cleanup_free_ unsigned char *back = xmalloc(s->bytes + 1);
-    _cleanup_fd_ int fd = open(s->final, O_RDONLY | O_CLOEXEC);
+    _cleanup_fd_ int fd = openat(s->dir.fd, NAME_FINAL, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || read(fd, back, s->bytes) != (ssize_t)s->bytes ||
         memcmp(back, s->buf, s->bytes) != 0)
         return err_set(err, ERR_MEASUREMENT, EIO, "the file does not hold what was written");
-    if (unlink(s->final) < 0)
-        return err_errno(err, errno, "unlink %s", s->final);
+    if (unlinkat(s->dir.fd, NAME_FINAL, 0) < 0)
+        return err_errno(err, errno, "unlink %s/" NAME_FINAL, s->dir.path);
     return 0;
 }
 

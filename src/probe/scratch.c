@@ -24,7 +24,13 @@ int scratch_param(const struct job *job, const char **ret_dir, struct err *err)
     return 0;
 }
 
-int scratch_make(const struct job *job, char ret_path[SCRATCH_PATH], struct err *err)
+/* Plain O_RDONLY: O_PATH is not known to every guest. */
+static int open_dir(const char *path)
+{
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int scratch_make(const struct job *job, struct scratch_dir *ret, struct err *err)
 {
     const char *dir;
     int r = scratch_param(job, &dir, err);
@@ -38,15 +44,23 @@ int scratch_make(const struct job *job, char ret_path[SCRATCH_PATH], struct err 
         return err_set(err, ERR_USAGE, ENAMETOOLONG, "dir: too long");
     if (!mkdtemp(path))
         return err_errno(err, errno, "make a directory in %s", dir);
-    str_copy(ret_path, SCRATCH_PATH, path);
+
+    int fd = open_dir(path);
+    if (fd < 0) {
+        int code = errno;
+        rmdir(path);
+        return err_errno(err, code, "open %s", path);
+    }
+    str_copy(ret->path, sizeof(ret->path), path);
+    ret->fd = fd;
     return 0;
 }
 
-void scratch_remove(const char *path)
+void scratch_remove(struct scratch_dir *s)
 {
-    if (!path[0])
+    if (!s->path[0])
         return;
-    DIR *d = opendir(path);
+    DIR *d = opendir(s->path);
     if (d) {
         for (struct dirent *e; (e = readdir(d));) {
             if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
@@ -56,7 +70,9 @@ void scratch_remove(const char *path)
         }
         closedir(d);
     }
-    rmdir(path);
+    close(s->fd);
+    rmdir(s->path);
+    *s = (struct scratch_dir){.path = ""};
 }
 
 uint8_t scratch_byte(uint32_t tag, size_t i)
@@ -64,11 +80,12 @@ uint8_t scratch_byte(uint32_t tag, size_t i)
     return (uint8_t)((tag * 2654435761u >> 8) + i * 7 + (i >> 8));
 }
 
-int scratch_fill(const char *path, uint32_t tag, size_t bytes, struct err *err)
+int scratch_fill(const struct scratch_dir *d, const char *name, uint32_t tag, size_t bytes,
+                 struct err *err)
 {
-    _cleanup_fd_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    _cleanup_fd_ int fd = openat(d->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
-        return err_errno(err, errno, "create %s", path);
+        return err_errno(err, errno, "create %s/%s", d->path, name);
 
     uint8_t buf[4096];
     for (size_t at = 0; at < bytes;) {
@@ -77,7 +94,7 @@ int scratch_fill(const char *path, uint32_t tag, size_t bytes, struct err *err)
             buf[i] = scratch_byte(tag, at + i);
         ssize_t r = write(fd, buf, n);
         if (r <= 0)
-            return err_errno(err, r < 0 ? errno : EIO, "write %s", path);
+            return err_errno(err, r < 0 ? errno : EIO, "write %s/%s", d->path, name);
         at += (size_t)r;
     }
     return 0;
@@ -91,7 +108,19 @@ void scratch_facts(const char *dir, struct facts *facts)
     facts_add_num(facts, "fs_magic", magic);
 }
 
-int self_path(char ret_path[SCRATCH_PATH], struct err *err)
+/* Splits path into its directory, which is opened, and its last component. Absolute paths only:
+ * the current directory may be another than at the start (call.getcwd). */
+static bool self_split(char *path, struct self *ret)
+{
+    char *slash = strrchr(path, '/');
+    if (path[0] != '/' || !slash[1] || !str_copy(ret->name, sizeof(ret->name), slash + 1))
+        return false;
+    slash[slash == path] = '\0'; /* after the slash if it is the root's */
+    ret->dir_fd = open_dir(path);
+    return ret->dir_fd >= 0;
+}
+
+int self_open(struct self *ret, struct err *err)
 {
     /* The real path first: through /proc/self/exe an execve takes a magic link, which costs a
      * sandbox something else than a program's start does. */
@@ -102,21 +131,34 @@ int self_path(char ret_path[SCRATCH_PATH], struct err *err)
     const char *execfn = (const char *)getauxval(AT_EXECFN);
     const char *const tries[] = {link, execfn ? execfn : "", "/proc/self/exe"};
     for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
-        if (tries[i][0] && access(tries[i], X_OK) == 0 &&
-            str_copy(ret_path, SCRATCH_PATH, tries[i]))
+        char path[SCRATCH_PATH];
+        struct self self = {.dir_fd = -1};
+        if (!str_copy(path, sizeof(path), tries[i]) || !self_split(path, &self))
+            continue;
+        if (faccessat(self.dir_fd, self.name, X_OK, 0) == 0) {
+            *ret = self;
             return 0;
+        }
+        close(self.dir_fd);
     }
     return err_set(err, ERR_UNSUPPORTED, ENOENT, "no path leads to the probe's own program");
 }
 
-bool self_run_true(const char *path)
+void self_close(struct self *s)
+{
+    if (s->name[0])
+        close(s->dir_fd);
+    *s = (struct self){.name = ""};
+}
+
+bool self_run_true(const struct self *s)
 {
     static const char *const argv[] = {"cupel-probe", "--true", NULL};
     static const char *const env[] = {NULL};
 
     pid_t pid = fork();
     if (pid == 0) {
-        execve(path, (char *const *)argv, (char *const *)env);
+        execveat(s->dir_fd, s->name, (char *const *)argv, (char *const *)env, 0);
         _exit(127);
     }
     if (pid < 0)

@@ -19,7 +19,7 @@ struct sys {
     int dup; /* the number dup gives: the lowest free one, so always the same unless one leaks */
     long pid, uid;
     mode_t umask;
-    char self[SCRATCH_PATH];
+    struct self self; /* sys.exec */
 };
 
 #define SYS_UMASK 022
@@ -65,12 +65,19 @@ static int sys_start(struct worker *w, struct err *err)
 static int exec_start(struct worker *w, struct err *err)
 {
     struct sys *s = w->state;
-    int r = self_path(s->self, err);
+    int r = self_open(&s->self, err);
     if (r < 0)
         return r;
-    if (!self_run_true(s->self))
-        return err_errno(err, errno, "execute %s", s->self);
+    if (!self_run_true(&s->self))
+        return err_errno(err, errno, "execute %s", s->self.name);
     return 0;
+}
+
+static void exec_stop(struct worker *w)
+{
+    struct sys *s = w->state;
+    if (s)
+        self_close(&s->self);
 }
 
 static int sys_check(struct worker *w, struct err *err)
@@ -146,7 +153,7 @@ static void run_exec(struct worker *w, uint64_t ops)
     const struct sys *s = w->state;
     uint64_t i = 0;
     for (; i < ops; i++) {
-        if (!self_run_true(s->self)) {
+        if (!self_run_true(&s->self)) {
             worker_fail(w, errno ? errno : EIO, "exec");
             break;
         }
@@ -173,7 +180,11 @@ static const struct workload list[] = {
      .check = sys_check,
      .verify = verify_two},
     {.name = "sys.getpid", .processes = true, .run = run_getpid},
-    {.name = "sys.exec", .processes = true, .start = exec_start, .run = run_exec},
+    {.name = "sys.exec",
+     .processes = true,
+     .start = exec_start,
+     .run = run_exec,
+     .stop = exec_stop},
 };
 
 const struct family family_sys = {

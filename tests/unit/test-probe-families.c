@@ -400,6 +400,56 @@ static void test_tampering_is_noticed(void **state)
     assert_empty(s->dir);
 }
 
+/* ---- no path is walked while the clock runs ---- */
+
+static void cwd_of(pid_t pid, char *dst, size_t size)
+{
+    char path[64];
+    str_format(path, sizeof(path), "/proc/%d/cwd", (int)pid);
+    ssize_t n = readlink(path, dst, size - 1);
+    assert_true(n > 0);
+    dst[n] = '\0';
+}
+
+/* The directory goes by another name as soon as everything is prepared: work that named its files
+ * by a whole path, whose length differs from target to target, would fail. */
+static void test_timed_work_walks_no_path(void **state)
+{
+    static const char *const names[] = {
+        "fs.open",     "fs.create", "call.stat",  "call.statfs",   "call.access",  "call.open",
+        "call.rename", "call.link", "call.mkdir", "call.readlink", "call.getdents"};
+    const struct site *s = *state;
+    char elsewhere[80];
+    struct talk t;
+    struct frame a;
+    talk_open(&t, NULL);
+    str_format(elsewhere, sizeof(elsewhere), "%s-moved", s->dir);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        prepare_in(&t, names[i], s->dir, &a);
+        frame_release(&a);
+        assert_int_equal(rename(s->dir, elsewhere), 0);
+        slice(&t, 101, false, &a);
+        assert_int_equal(rename(elsewhere, s->dir), 0);
+        if (a.type != FRAME_SLICED)
+            fail_msg("%s: %s", names[i], a.error.text);
+        frame_release(&a);
+        finish_verified(&t, names[i], 101);
+    }
+
+    /* Nor does the depth of the current directory count, or keep the directory in use. */
+    char cwd[256];
+    prepare_in(&t, "call.statfs", s->dir, &a);
+    frame_release(&a);
+    cwd_of(t.pid, cwd, sizeof(cwd));
+    assert_true(str_starts(cwd, s->dir));
+    prepare_in(&t, "call.getcwd", s->dir, &a);
+    frame_release(&a);
+    cwd_of(t.pid, cwd, sizeof(cwd));
+    assert_string_equal(cwd, "/");
+    talk_close(&t);
+    assert_empty(s->dir);
+}
+
 /* ---- peers ---- */
 
 /* Children of a process, as many as fit. */
@@ -496,6 +546,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_facts_say_where, site_make, site_remove),
         cmocka_unit_test_setup_teardown(test_failing_calls_are_errors, site_make, site_remove),
         cmocka_unit_test_setup_teardown(test_tampering_is_noticed, site_make, site_remove),
+        cmocka_unit_test_setup_teardown(test_timed_work_walks_no_path, site_make, site_remove),
         cmocka_unit_test(test_a_dead_peer_is_an_error),
         cmocka_unit_test(test_peers_die_with_the_probe),
     };
