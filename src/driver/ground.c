@@ -223,6 +223,10 @@ int engine_new(struct site *s, const struct target_info *info, struct engine **r
     struct engine *e = xcalloc(1, sizeof(*e));
     e->info = *info;
     int r = copy_probe(s, e, err);
+    if (r == 0 && stat(e->probe, &e->probe_stat) < 0)
+        r = err_errno(err, errno, "read %s", e->probe);
+    if (r == 0 && info->path[0] && stat(info->path, &e->runtime_stat) < 0)
+        r = err_errno(err, errno, "read %s", info->path);
     if (r < 0) {
         engine_free(e);
         return r;

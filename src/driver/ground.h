@@ -8,6 +8,8 @@
 
 #include "driver/driver.h"
 
+#include <sys/stat.h>
+
 #define PROBE_NAME "cupel-probe"
 
 /* A target made ready for a run. */
@@ -16,7 +18,9 @@ struct engine {
     char state_dir[160]; /* --root of the runtime; "" for host */
     char probe[160];     /* the run's own copy of the probe */
     char probe_sha256[65];
-    bool cover; /* its command lines run where the unified cgroup tree is covered */
+    struct stat probe_stat;   /* of that copy, */
+    struct stat runtime_stat; /* and of info.path, when they were hashed */
+    bool cover;               /* its command lines run where the unified cgroup tree is covered */
 };
 
 struct ground {

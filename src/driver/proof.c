@@ -48,18 +48,23 @@ static void read_namespaces(struct evidence *ev, pid_t pid)
     json_object_set_new(ev->json, "namespaces_its_and_ours", o);
 }
 
-/* The same file, by what the kernel says and not by its path. A container's root and ours may be
- * different mounts of one file system: inode, size and time of change tell; else the hash does. */
-static bool same_file(const char *exe, const char *path, const char *sha256)
+/* Not the time of the inode's change: a link made of the file counts as one. */
+static bool same_stat(const struct stat *a, const struct stat *b)
 {
-    struct stat a, b;
-    if (stat(exe, &a) < 0)
-        return false;
-    if (stat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino &&
-        a.st_size == b.st_size)
-        return true;
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* The file that was hashed, by what the kernel says of it and not by its path; or one of the same
+ * hash. */
+static bool same_file(const char *exe, const struct stat *hashed, const char *sha256)
+{
+    struct stat st;
     char hex[FS_SHA256_HEX];
-    return fs_sha256(exe, hex, NULL) == 0 && strcmp(hex, sha256) == 0;
+    if (stat(exe, &st) < 0)
+        return false;
+    return same_stat(&st, hashed) || (st.st_size == hashed->st_size &&
+                                      fs_sha256(exe, hex, NULL) == 0 && strcmp(hex, sha256) == 0);
 }
 
 static void read_exe(struct evidence *ev, const struct live *l, pid_t pid)
@@ -69,9 +74,9 @@ static void read_exe(struct evidence *ev, const struct live *l, pid_t pid)
     str_format(exe, sizeof(exe), "/proc/%d/exe", (int)pid);
     proc_exe(pid, path, sizeof(path));
     str_printable(path);
-    ev->exe_is_probe = same_file(exe, e->probe, e->probe_sha256);
+    ev->exe_is_probe = same_file(exe, &e->probe_stat, e->probe_sha256);
     if (!ev->exe_is_probe && e->info.path[0])
-        ev->exe_is_runtime = same_file(exe, e->info.path, e->info.sha256);
+        ev->exe_is_runtime = same_file(exe, &e->runtime_stat, e->info.sha256);
     json_object_set_new(ev->json, "root_process",
                         json_pack("{s:i, s:s, s:s, s:s}", "pid", (int)pid, "exe", path, "is",
                                   ev->exe_is_probe     ? "probe"
@@ -223,10 +228,23 @@ static int check_namespaces(const struct live *l, const struct evidence *ev, str
     return 0;
 }
 
+/* An upgrade in the middle of a run would put two programs into one column. */
+static int check_unchanged(const struct live *l, struct err *err)
+{
+    const struct engine *e = l->engine;
+    struct stat now;
+    if (!e->info.path[0] || (stat(e->info.path, &now) == 0 && same_stat(&now, &e->runtime_stat)))
+        return 0;
+    return err_set(err, ERR_ENVIRONMENT, ESTALE, "%s changed while the run goes on", e->info.path);
+}
+
 static int check(const struct live *l, const struct evidence *ev, const char *state_text,
                  struct err *err)
 {
     const char *kind = l->engine->info.kind;
+    int r = check_unchanged(l, err);
+    if (r < 0)
+        return r;
     if (str_eq(kind, "host"))
         return check_host(l, ev, err);
     if (state_text && (strcmp(ev->state_status, "running") != 0 || ev->state_pid != l->pid))

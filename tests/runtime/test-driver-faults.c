@@ -140,6 +140,26 @@ static void test_name_and_version(void **state)
     check_unusable(target, ERR_ENVIRONMENT, "calls itself \"runc version");
 }
 
+/* An upgrade between two blocks. */
+static void test_replaced_runtime(void **state)
+{
+    static const char body[] = "exec runc \"$@\"\n";
+    char target[300];
+    struct rig r;
+    script("upgrade", "runc", body, target, sizeof(target));
+    rig_init(&r);
+    need_root(&r);
+    assert_true(rig_open(&r, target));
+    rig_stop(&r, rig_start(&r));
+    char path[300];
+    str_format(path, sizeof(path), "%s/upgrade/runc", scripts);
+    assert_int_equal(unlink(path), 0);
+    script("upgrade", "runc", body, target, sizeof(target));
+    struct session *s = NULL;
+    assert_fails(r.driver->start(&r.site, r.engine, &s, err), ESTALE, "changed while the run");
+    rig_release(&r);
+}
+
 /* ---- what cannot be had ---- */
 
 static void test_unusable(void **state)
@@ -263,11 +283,17 @@ static int teardown(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_false_runsc),    cmocka_unit_test(test_false_crun),
-        cmocka_unit_test(test_no_container),   cmocka_unit_test(test_name_and_version),
-        cmocka_unit_test(test_unusable),       cmocka_unit_test(test_failing_create),
-        cmocka_unit_test(test_failing_start),  cmocka_unit_test(test_hanging),
-        cmocka_unit_test(test_useless_delete), cmocka_unit_test(test_kvm),
+        cmocka_unit_test(test_false_runsc),
+        cmocka_unit_test(test_false_crun),
+        cmocka_unit_test(test_no_container),
+        cmocka_unit_test(test_name_and_version),
+        cmocka_unit_test(test_replaced_runtime),
+        cmocka_unit_test(test_unusable),
+        cmocka_unit_test(test_failing_create),
+        cmocka_unit_test(test_failing_start),
+        cmocka_unit_test(test_hanging),
+        cmocka_unit_test(test_useless_delete),
+        cmocka_unit_test(test_kvm),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
