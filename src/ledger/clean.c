@@ -283,12 +283,16 @@ static void work_off_ledger(struct clean *c, int dirfd, const char *name)
     struct err err = ERR_INIT;
     if (fd < 0)
         return;
-    bool live = flock(fd, LOCK_EX | LOCK_NB) < 0;
-    /* Gone meanwhile: somebody else worked it off, or the run ended well. */
-    if (fstat(fd, &st) < 0 || st.st_nlink == 0 || !S_ISREG(st.st_mode))
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return;
     int r = fd_read_all(fd, JOURNAL_MAX, &text, &err);
     journal_parse(text.buf, text.len, c->state_dir, &j);
+    bool live = !journal_lock(fd, LOCK_EX, &j);
+    /* Gone meanwhile: somebody else worked it off, or the run ended well. */
+    if (fstat(fd, &st) < 0 || st.st_nlink == 0) {
+        journal_release(&j);
+        return;
+    }
     know(c, &j);
     if (live) {
         c->count->live++;

@@ -51,4 +51,9 @@ void journal_item_release(struct journal_item *it);
 bool journal_is_run_id(const char *s);
 const char *ledger_kind_name(enum ledger_kind kind);
 
+/* Tries to take the lock of a ledger that is open on fd (how: LOCK_SH or LOCK_EX). A child that a
+ * killed run had just started holds the lock too until it executes its program or dies: where the
+ * writer named by the header is gone, the lock is waited for, two seconds at most. */
+bool journal_lock(int fd, int how, const struct journal *j);
+
 #endif

@@ -273,12 +273,14 @@ static int is_live(int dirfd, const char *name, struct journal *ret)
     _cleanup_fd_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return 0;
-    if (flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-        return 0;
-    /* The lock alone counts: what cannot be read is of no known run, but of a live one. */
     _cleanup_(str_release) struct str text = STR_INIT;
     (void)fd_read_all(fd, JOURNAL_MAX, &text, NULL);
     journal_parse(text.buf, text.len, "", ret);
+    /* The lock alone counts: what cannot be read is of no known run, but of a live one. */
+    if (journal_lock(fd, LOCK_SH, ret)) {
+        journal_release(ret);
+        return 0;
+    }
     bool self = ret->pid == getpid() && ret->start_ticks == proc_start_ticks(getpid());
     if (self)
         journal_release(ret);
