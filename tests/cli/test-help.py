@@ -75,6 +75,13 @@ def manual_page_is_what_the_tables_say():
 
 
 @case
+def completion_is_what_the_tables_say():
+    r = cupel("help", "--bash")
+    with open(os.path.join(SOURCE_ROOT, "completion/cupel")) as f:
+        expect(f.read() == r.out, "completion/cupel is stale: cupel help --bash > completion/cupel")
+
+
+@case
 def manual_page_lints_clean():
     if not shutil.which("mandoc"):
         raise Skip("mandoc is not installed")
