@@ -21,7 +21,8 @@ import sys
 import tempfile
 import time
 
-EVENTS = 60  # a run as below has some more events than that
+EVENTS = 44  # a run as below has about that many
+SECONDS = 2.5  # and lasts a little longer
 WORKLOADS = ["sys.getpid", "fs.open@tmpfs", "fs.create@rootfs"]
 
 
@@ -84,44 +85,46 @@ class Bystander:
         self.command.wait()
 
 
-def our_processes(state):
+def our_processes(state, ids):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         if int(pid) == os.getpid():
             continue
         command = read(f"/proc/{pid}/cmdline").replace("\0", " ")
         groups = read(f"/proc/{pid}/cgroup")
-        if "/cupel-" in groups or state in command:
+        if state in command or any(i in groups or i in command for i in ids):
             found.append(f"process {pid}: {command[:100]}")
     return found
 
 
-def our_groups():
+def our_groups(ids):
     found = []
     for folder, names, _ in os.walk("/sys/fs/cgroup"):
-        found += [f"control group {folder}/{n}" for n in names if n.startswith("cupel-")]
-        names[:] = [n for n in names if not n.startswith("cupel-")]
+        ours = [n for n in names if any(i in n for i in ids)]
+        found += [f"control group {folder}/{n}" for n in ours]
+        names[:] = [n for n in names if n not in ours]
     return found
 
 
-def leftovers(state):
-    found = our_processes(state) + our_groups()
+def leftovers(state, ids):
+    """Whatever bears the name of one of the runs, anywhere."""
+    found = our_processes(state, ids) + our_groups(ids)
     found += [f"mount {line.split()[4]}" for line in read("/proc/self/mountinfo").splitlines()
-              if state in line or "cupel-" in line.split()[4]]
+              if state in line or any(i in line for i in ids)]
     for sub in ("run", "ledger"):
         folder = os.path.join(state, sub)
         if os.path.isdir(folder):
             found += [f"file {folder}/{n}" for n in os.listdir(folder)]
-    for folder in ("/run/netns", "/run/runc", "/run/crun", "/run/runsc", "/var/run/runsc"):
+    for folder in ("/run/netns", "/run/runc", "/run/crun", "/run/runsc", "/var/run/runsc", "/tmp"):
         if os.path.isdir(folder):
-            found += [f"file {folder}/{n}" for n in os.listdir(folder) if "cupel" in n]
+            found += [f"file {folder}/{n}" for n in os.listdir(folder) if any(i in n for i in ids)]
     return found
 
 
-def settled_leftovers(state):
+def settled_leftovers(state, ids):
     """Exiting processes need a moment to disappear; a leak does not."""
     for _ in range(40):
-        found = leftovers(state)
+        found = leftovers(state, ids)
         if not found:
             return []
         time.sleep(.05)
@@ -133,7 +136,15 @@ class Bench:
         self.cupel = cupel
         self.state = os.path.join(where, "state")
         self.db = os.path.join(where, "results.db")
+        self.ids = set()
         self.env = dict(os.environ, CUPEL_STATE=self.state, CUPEL_PROBE=probe)
+
+    def note_runs(self):
+        """A killed run's ledger and directory are named for it."""
+        for sub in ("ledger", "run"):
+            folder = os.path.join(self.state, sub)
+            if os.path.isdir(folder):
+                self.ids |= {n.split(".")[0] for n in os.listdir(folder) if not n.startswith(".")}
 
     def run_command(self, target):
         command = [self.cupel, "run", "--quiet", "--db", self.db, "--blocks", "2", "--rounds", "2",
@@ -174,19 +185,20 @@ def one_moment(bench, target, rng, index):
         status, said = bench.killed_at_event(target, event)
         what = f"killed at ledger event {event}"
     else:
-        seconds = rng.uniform(.05, 4)
+        seconds = rng.uniform(.05, SECONDS)
         status, said = bench.killed_after(target, seconds)
         what = f"killed after {seconds:.2f} s"
     if status not in (-signal.SIGKILL, 0):
         return what, [f"exit status {status}: {said.strip()[-300:]}"]
     what += "" if status else " (it had ended before)"
+    bench.note_runs()
     if index % 4 == 3:
         status, said = bench.next_run(target)
         what += ", cleaned by the next run"
     else:
         status, said = bench.clean()
     problems = [] if status == 0 else [f"clean-up: exit status {status}: {said[-300:]}"]
-    return what, problems + settled_leftovers(bench.state)
+    return what, problems + settled_leftovers(bench.state, bench.ids)
 
 
 def main():
