@@ -1,0 +1,172 @@
+/* The tables of the commands, and what the parser makes of a command line. */
+#include "unit.h"
+
+#include "cli/commands.h"
+#include "cli/run-plan.h"
+
+#include <errno.h>
+
+#define PARSE(c, ret, ...)                                                                         \
+    options_parse(c, (int)ARRAY_SIZE(((const char *[]){__VA_ARGS__})),                             \
+                  (char **)(const char *[]){__VA_ARGS__, NULL}, ret, err)
+
+/* What the declarations promise to those that read them. */
+static void check_command(const struct command *c)
+{
+    bool letters[128] = {false};
+
+    assert_true(str_is_id(c->name, 16));
+    assert_true(strlen(c->summary) < 70);
+    assert_int_equal(c->description[strlen(c->description) - 1], '.');
+    assert_true(c->n_examples > 0 && c->run);
+    assert_true((c->max_operands > 0) == (c->operands[0] != '\0'));
+    for (size_t i = 0; i < c->n_options; i++) {
+        const struct option_def *d = &c->options[i];
+        assert_true(str_is_id(d->name, 24));
+        assert_string_not_equal(d->name, "help");
+        assert_true((d->kind == OPTION_FLAG) == (d->arg == NULL));
+        assert_true((d->kind == OPTION_CHOICE) == (d->choices != NULL));
+        assert_true(d->help[0] && d->help[strlen(d->help) - 1] != '.');
+        if (d->letter) {
+            assert_true(d->letter != 'h' && !letters[(int)d->letter]);
+            letters[(int)d->letter] = true;
+        }
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(d->name, c->options[j].name);
+    }
+    for (size_t i = 0; i < c->n_examples; i++) {
+        char start[40];
+        str_format(start, sizeof(start), "cupel %s", c->name);
+        assert_true(str_starts(c->examples[i].command, start));
+    }
+}
+
+static void test_tables(void **state)
+{
+    assert_int_equal(command_count(), 9);
+    for (size_t i = 0; i < command_count(); i++)
+        check_command(command_at(i));
+}
+
+static void test_values(void **state)
+{
+    struct options o;
+
+    assert_ok(PARSE(&cmd_run, &o, "run", "--blocks", "12", "-t", "runc", "--target=crun",
+                    "--budget", "4m", "--precision", "2%", "-q"));
+    assert_int_equal(options_u64(&o, "blocks", 0), 12);
+    assert_string_equal(options_nth(&o, "target", 0), "runc");
+    assert_string_equal(options_nth(&o, "target", 1), "crun");
+    assert_null(options_nth(&o, "target", 2));
+    assert_true(options_u64(&o, "budget", 0) == UINT64_C(240000000000));
+    assert_float_equal(options_fraction(&o, "precision", 0), .02, 1e-12);
+    assert_true(options_flag(&o, "quiet"));
+    assert_false(options_flag(&o, "solo"));
+    assert_int_equal(options_u64(&o, "rounds", 77), 77);
+    assert_null(options_text(&o, "db", NULL));
+    options_release(&o);
+}
+
+static void test_operands_and_the_double_dash(void **state)
+{
+    struct options o;
+
+    assert_ok(PARSE(&cmd_show, &o, "show", "r7", "--absolute"));
+    assert_int_equal(o.operands.n, 1);
+    assert_true(options_flag(&o, "absolute"));
+    options_release(&o);
+    assert_ok(PARSE(&cmd_import, &o, "import", "--", "--odd-name"));
+    assert_string_equal(o.operands.v[0], "--odd-name");
+    options_release(&o);
+}
+
+static void test_help_counts_no_operands(void **state)
+{
+    struct options o;
+
+    assert_ok(PARSE(&cmd_import, &o, "import", "--help"));
+    assert_true(o.help);
+    options_release(&o);
+}
+
+static void test_abbreviations(void **state)
+{
+    struct options o;
+
+    assert_ok(PARSE(&cmd_run, &o, "run", "--blo", "3"));
+    assert_int_equal(options_u64(&o, "blocks", 0), 3);
+    options_release(&o);
+    assert_fails(PARSE(&cmd_run, &o, "run", "--b", "3"), EINVAL, "several");
+}
+
+static void test_refusals(void **state)
+{
+    struct options o;
+
+    assert_fails(PARSE(&cmd_run, &o, "run", "--taget", "x"), EINVAL, "did you mean --target?");
+    assert_fails(PARSE(&cmd_run, &o, "run", "--blocks"), EINVAL, "--blocks wants N");
+    assert_fails(PARSE(&cmd_run, &o, "run", "--blocks", "1", "--blocks", "2"), EINVAL, "twice");
+    assert_fails(PARSE(&cmd_run, &o, "run", "--quiet=1"), EINVAL, "takes no value");
+    assert_fails(PARSE(&cmd_run, &o, "run", "-qZ"), EINVAL, "\"-Z\"");
+    assert_fails(PARSE(&cmd_run, &o, "run", "-\x93"), EINVAL, "no option");
+    assert_fails(PARSE(&cmd_run, &o, "run", "--precision", "0"), EINVAL, "--precision");
+    assert_fails(PARSE(&cmd_run, &o, "run", "--base", "a\033b"), EINVAL, "control characters");
+    assert_fails(PARSE(&cmd_run, &o, "run", "--base", "a\xed\xa0\x80"), EINVAL, "UTF-8");
+    assert_fails(PARSE(&cmd_run, &o, "run", "x"), EINVAL, "\"x\" is too much");
+    assert_fails(PARSE(&cmd_import, &o, "import"), EINVAL, "FILE is missing");
+    assert_fails(PARSE(&cmd_show, &o, "show", "--format", "xml"), EINVAL, "term|md|csv|json");
+}
+
+static void test_plan_of_options(void **state)
+{
+    struct options o;
+    struct plan p;
+
+    assert_ok(PARSE(&cmd_run, &o, "run", "--limit", "cpus=1.5,memory=512M", "--limit", "pids=9",
+                    "--workload", "cpu.prime", "--solo"));
+    plan_init(&p);
+    assert_ok(run_plan_apply(&o, &p, err));
+    assert_float_equal(p.limits.cpus, 1.5, 0);
+    assert_true(p.limits.memory_bytes == UINT64_C(512) << 20 && p.limits.pids == 9);
+    assert_int_equal(p.cells.n, 1);
+    assert_string_equal(p.suite, "");
+    assert_true(p.solo && p.budget_ns == RUN_BUDGET_QUICK_NS);
+    plan_release(&p);
+    options_release(&o);
+}
+
+/* Without a word it is the quick suite in four minutes; a number of blocks is an end by itself. */
+static void test_plan_defaults(void **state)
+{
+    struct options o;
+    struct plan p;
+
+    assert_ok(PARSE(&cmd_run, &o, "run"));
+    plan_init(&p);
+    assert_ok(run_plan_apply(&o, &p, err));
+    assert_string_equal(p.suite, "quick");
+    assert_true(p.cells.n >= 10 && p.budget_ns == RUN_BUDGET_QUICK_NS);
+    plan_release(&p);
+    options_release(&o);
+    assert_ok(PARSE(&cmd_run, &o, "run", "--suite", "micro", "--repeats", "3"));
+    plan_init(&p);
+    assert_ok(run_plan_apply(&o, &p, err));
+    assert_true(p.cells.n > 20 && p.budget_ns == 0 && p.repeats == 3);
+    plan_release(&p);
+    options_release(&o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_operands_and_the_double_dash),
+        cmocka_unit_test(test_help_counts_no_operands),
+        cmocka_unit_test(test_abbreviations),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_plan_of_options),
+        cmocka_unit_test(test_plan_defaults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
