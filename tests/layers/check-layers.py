@@ -60,8 +60,7 @@ def symbols(objects, *flags):
 def objects_of(build, room):
     found = []
     for folder, _, names in os.walk(os.path.join(build, "src", room)):
-        if "test" not in folder:
-            found += [os.path.join(folder, n) for n in names if n.endswith(".o")]
+        found += [os.path.join(folder, n) for n in names if n.endswith(".o")]
     return found
 
 
