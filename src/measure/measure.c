@@ -192,7 +192,7 @@ static int check_base(struct course *c, struct err *err)
         return err_set(err, ERR_ENVIRONMENT, ENODEV, "no target can be used here: %s: %s",
                        base->target.label, base->reason);
     if (!base->usable)
-        return err_set(err, ERR_ENVIRONMENT, ENODEV,
+        return err_set(err, ERR_ENVIRONMENT, ENXIO,
                        "the base %s cannot be used here: %s; name another with --base",
                        base->target.label, base->reason);
     return 0;

@@ -1,0 +1,661 @@
+#!/usr/bin/env python3
+"""Whole runs of the real program over real targets: what is measured, when, in which order, what is
+kept, and what happens when something goes wrong.
+
+    test-run.py CUPEL PROBE LIAR
+
+LIAR is a probe that lies (liar.c). Prints TAP. Every run has a state directory below one temporary
+directory; nothing outside it and the control groups of the runs is touched.
+"""
+import atexit
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import stat
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+CUPEL, PROBE, LIAR = (os.path.abspath(a) for a in sys.argv[1:4])
+WORK = tempfile.mkdtemp(prefix="cupel-run-")
+atexit.register(shutil.rmtree, WORK, True)
+ROOT = os.geteuid() == 0
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+SHORT = ["--slice", "2ms", "--rounds", "3"]
+
+cases = []
+
+
+class Skip(Exception):
+    pass
+
+
+def case(f):
+    cases.append(f)
+    return f
+
+
+def expect(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def need(*runtimes):
+    if not ROOT:
+        raise Skip("needs root")
+    for r in runtimes:
+        if not shutil.which(r, path=PATH):
+            raise Skip(r + " is not installed")
+
+
+def environment(state, probe=PROBE):
+    return dict(os.environ, PATH=PATH, CUPEL_STATE=state, CUPEL_PROBE=probe, LC_ALL="C.UTF-8")
+
+
+class Bench:
+    """A state directory with its own results, and cupel in it."""
+    number = 0
+
+    def __init__(self, probe=PROBE):
+        Bench.number += 1
+        self.state = os.path.join(WORK, "s%d" % Bench.number)
+        os.mkdir(self.state, 0o700)
+        self.env = environment(self.state, probe)
+
+    def cupel(self, *args, timeout=90):
+        return subprocess.run([CUPEL, *args], env=self.env, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=timeout)
+
+    def run(self, *args, status=0, timeout=90):
+        r = self.cupel("run", "--quiet", *args, timeout=timeout)
+        expect(r.returncode == status, r)
+        return r
+
+    def begin(self, *args):
+        return subprocess.Popen([CUPEL, "run", *args], env=self.env, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def export(self, run=None):
+        r = self.cupel("export", *([run] if run else []), "--format", "json")
+        expect(r.returncode == 0, r)
+        return json.loads(r.stdout)
+
+    def group(self):
+        """Control groups of the run that is measuring now: {controller: path}."""
+        folder = os.path.join(self.state, "run")
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        return ["/sys/fs/cgroup/%s/cupel-%s" % (c, n) for n in names
+                for c in os.listdir("/sys/fs/cgroup") + ["."]
+                if os.path.isdir("/sys/fs/cgroup/%s/cupel-%s" % (c, n))]
+
+    def leftovers(self):
+        found = []
+        for sub in ("run", "ledger"):
+            folder = os.path.join(self.state, sub)
+            found += [folder + "/" + n for n in os.listdir(folder)] if os.path.isdir(folder) else []
+        with open("/proc/self/mountinfo", encoding="utf-8") as f:
+            found += [line for line in f if self.state + "/" in line]
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/cmdline" % pid, encoding="utf-8", errors="replace") as f:
+                    text = f.read()
+            except OSError:
+                continue
+            if self.state + "/" in text:
+                found.append(text.replace("\0", " "))
+        return found + self.group()
+
+    def expect_clean(self):
+        for _ in range(40):
+            if not self.leftovers():
+                return
+            time.sleep(.05)
+        raise AssertionError(self.leftovers())
+
+
+def samples(trial, data, target):
+    """Of one part, as dictionaries."""
+    for part in trial["parts"]:
+        if part["target"] == target:
+            return [dict(zip(data["sample_columns"], s)) for s in part["samples"]]
+    return []
+
+
+def wait_for_block(process, number):
+    line = ""
+    while not line.startswith("block %d" % number):
+        line = process.stderr.readline()
+        expect(line, "it ended early")
+
+
+def script(name, body):
+    path = os.path.join(WORK, name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("#!/bin/sh\n" + body)
+    os.chmod(path, 0o755)
+    return path
+
+
+def workloads(*names):
+    return [a for n in names for a in ("--workload", n)]
+
+
+def targets(*names):
+    return [a for n in names for a in ("--target", n)]
+
+
+def expect_failure(part, kind, text):
+    expect(part["outcome"] == "failed" and part["failure"]["kind"] == kind and
+           re.search(text, part["failure"]["text"]), part)
+
+
+# ---- what is measured, and in which order ----
+
+@case
+def host_alone():
+    b = Bench()
+    r = b.run(*targets("host"), *workloads("sys.getpid", "cpu.prime"), *SHORT, "--blocks", "2")
+    expect("sys.getpid" in r.stdout and "cpu.prime" in r.stdout and r.stderr == "", r)
+    d = b.export()
+    expect(d["run"]["status"] == "complete" and len(d["blocks"]) == 2 and len(d["trials"]) == 4, d["run"])
+    b.expect_clean()
+
+
+@case
+def every_target_fills_every_cell():
+    need("runc", "crun", "runsc")
+    b = Bench()
+    b.run(*targets("host", "runc", "crun", "runsc:ptrace"),
+          *workloads("sys.getpid", "fs.open@tmpfs", "clock.gettime"), *SHORT, "--blocks", "2")
+    d = b.export()
+    expect(len(d["trials"]) == 6, len(d["trials"]))
+    for trial in d["trials"]:
+        expect(sorted(p["target"] for p in trial["parts"]) == [0, 1, 2, 3], trial)
+        everything = []
+        for part in trial["parts"]:
+            own = samples(trial, d, part["target"])
+            expect(part["outcome"] == "ok" and part["verified"], part)
+            expect([s["round"] for s in own] == [0, 1, 2], own)
+            expect(all(s["ops"] > 0 and 0 < s["ns"] <= s["control_ns"] * 1.001 + 2000 for s in own), own)
+            everything += [dict(s, target=part["target"]) for s in own]
+        # One after the other, each round every target once, and each knows its predecessor.
+        everything.sort(key=lambda s: s["start_ns"])
+        for i, s in enumerate(everything):
+            expect(s["round"] == i // 4 and s["position"] == i % 4, (i, s))
+            expect(s["previous"] == (everything[i - 1]["target"] if i else None), (i, s))
+            expect(not i or s["start_ns"] >= everything[i - 1]["start_ns"] +
+                   everything[i - 1]["control_ns"], (everything[i - 1], s))
+    expect(len(d["sessions"]) == 8 and all(s["proof"] and s["hello"] for s in d["sessions"]),
+           d["sessions"])
+    b.expect_clean()
+
+
+def schedule(d):
+    starts = [(s["block"], s["target"]) for s in d["sessions"]]
+    cells = [(t["block"], t["position"], t["cell"]) for t in d["trials"]]
+    rounds = [(t["block"], t["cell"], p["target"], s["round"], s["position"])
+              for t in d["trials"] for p in t["parts"] for s in samples(t, d, p["target"])]
+    return starts, sorted(cells), sorted(rounds)
+
+
+@case
+def a_seed_repeats_every_order():
+    b = Bench()
+    found = []
+    for seed in ("7", "7", "8"):
+        b.run(*targets("host", "b=host", "c=host"), *workloads("sys.getpid", "clock.gettime", "mm.mmap"),
+              "--slice", "1ms", "--rounds", "6", "--blocks", "3", "--seed", seed)
+        found.append(schedule(b.export()))
+    expect(found[0] == found[1], "the same seed, another order")
+    for one, other in zip(found[0], found[2]):
+        expect(one != other, "another seed, the same order")
+    orders = {}
+    for block, cell, target, rnd, position in found[0][2]:
+        orders.setdefault((block, cell, rnd), {})[position] = target
+    expect(len({tuple(sorted(o.items())) for o in orders.values()}) == 6, "not every order came up")
+
+
+@case
+def repeats_are_exact_and_the_interval_is_kept():
+    b = Bench()
+    b.run(*targets("host", "b=host"), *workloads("sys.getpid"), *SHORT, "--repeats", "7",
+          "--interval", "300ms")
+    d = b.export()
+    expect([x["complete"] for x in d["blocks"]] == [True] * 7, d["blocks"])
+    expect(len(d["trials"]) == 7, len(d["trials"]))
+    for one, other in zip(d["blocks"], d["blocks"][1:]):
+        expect(other["start_ns"] - one["end_ns"] >= 300e6, (one, other))
+
+
+@case
+def settling_is_waited_for():
+    b = Bench()
+    b.run(*targets("host"), *workloads("sys.getpid"), *SHORT, "--blocks", "1", "--settle", "900ms")
+    d = b.export()
+    first = samples(d["trials"][0], d, 0)[0]
+    expect(first["start_ns"] - d["blocks"][0]["start_ns"] >= 900e6, (first, d["blocks"]))
+
+
+@case
+def a_budget_is_kept():
+    b = Bench()
+    begin = time.monotonic()
+    r = b.run(*targets("host", "b=host"), *workloads("sys.getpid"), *SHORT, "--budget", "4s",
+              "--precision", "0.01%")
+    took = time.monotonic() - begin
+    expect(2 < took < 9 and "the budget ended" in r.stdout, (took, r))
+    # One that is shorter than a block ends between two cells.
+    begin = time.monotonic()
+    r = b.run(*targets("host", "b=host"), *workloads("call"), "--slice", "20ms", "--budget", "2s", status=3)
+    took = time.monotonic() - begin
+    d = b.export()
+    expect(took < 8 and 0 < len(d["trials"]) < len(d["cells"]), (took, len(d["trials"])))
+    expect([w for w in d["warnings"] if w["kind"] == "budget"], d["warnings"])
+    expect("the budget ended before every cell had been measured once" in r.stdout, r)
+
+
+@case
+def solo_is_one_target_at_a_time():
+    b = Bench()
+    b.run(*targets("host", "b=host", "c=host"), *workloads("sys.getpid", "clock.gettime"), *SHORT,
+          "--blocks", "2", "--solo")
+    d = b.export()
+    expect(len(d["trials"]) == 4, d["trials"])
+    for block in range(2):
+        spans = []
+        for target in range(3):
+            own = [s for t in d["trials"] if t["block"] == block for s in samples(t, d, target)]
+            expect(len(own) == 6, own)
+            spans.append((min(s["start_ns"] for s in own), max(s["start_ns"] + s["ns"] for s in own)))
+        spans.sort()
+        expect(all(one[1] <= other[0] for one, other in zip(spans, spans[1:])), spans)
+
+
+def median_ratio(d, target):
+    """Of the time per operation of a target to that of target 0, over all rounds of all trials."""
+    ratios = []
+    for t in d["trials"]:
+        one, base = samples(t, d, target), samples(t, d, 0)
+        ratios += [a["ns"] / a["ops"] / (b["ns"] / b["ops"]) for a, b in zip(one, base)]
+    return statistics.median(ratios)
+
+
+@case
+def a_target_twice_is_the_same_twice():
+    b = Bench()
+    r = b.run(*targets("host", "host"), *workloads("cpu.prime"), "--slice", "10ms", "--repeats", "8")
+    d = b.export()
+    expect([t["label"] for t in d["targets"]] == ["host", "host#2"], d["targets"])
+    expect("host#2" in r.stdout, r)
+    expect(.9 < median_ratio(d, 1) < 1.1, r)
+
+
+@case
+def injected_work_is_told_apart():
+    b = Bench()
+    r = b.run(*targets("host", "slow=host,inject=cpu:20%"), *workloads("cpu.prime"), "--slice", "10ms",
+              "--repeats", "8")
+    row = [line for line in r.stdout.splitlines() if line.startswith("cpu.prime")][0]
+    expect("slower" in row, r.stdout)
+    expect(1.1 < median_ratio(b.export(), 1) < 1.35, row)
+
+
+# ---- interrupted, killed, resumed ----
+
+MANY = [*targets("host", "b=host"), *workloads("sys.getpid", "clock.gettime", "mm.mmap"), *SHORT]
+
+
+def expect_whole(d, blocks):
+    pairs = [(t["block"], t["cell"]) for t in d["trials"]]
+    expect(len(pairs) == len(set(pairs)) == blocks * 3, sorted(pairs))
+    expect([x["complete"] for x in d["blocks"]] == [True] * blocks, d["blocks"])
+    expect(d["run"]["status"] == "complete", d["run"]["status"])
+
+
+@case
+def an_interrupt_ends_in_order_and_resume_finishes():
+    b = Bench()
+    p = b.begin(*MANY, "--repeats", "12", "--seed", "5")
+    wait_for_block(p, 3)
+    time.sleep(.15)
+    begin = time.monotonic()
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=30)
+    expect(time.monotonic() - begin < 5, "the interrupt took too long")
+    expect(p.returncode == 3 and "interrupted" in err and "sys.getpid" in out, (out, err))
+    b.expect_clean()
+    d = b.export()
+    expect(d["run"]["status"] == "interrupted" and len(d["trials"]) >= 9, d["run"])
+    before = {(t["block"], t["cell"]): t["start_ns"] for t in d["trials"]}
+    expect(b.cupel("show").returncode == 0, "show")
+    run = re.search(r"--resume (r\d+)", err).group(1)
+    b.run("--resume", run)
+    d = b.export()
+    expect_whole(d, 12)
+    for key, start in before.items():
+        expect([t["start_ns"] for t in d["trials"] if (t["block"], t["cell"]) == key] == [start], key)
+    # It went on as the run would have without the interrupt.
+    again = Bench()
+    again.run(*MANY, "--repeats", "12", "--seed", "5")
+    one, other = schedule(d), schedule(again.export())
+    expect(one[1:] == other[1:], "the resumed run had another schedule")
+    r = b.cupel("run", "--resume", run)
+    expect(r.returncode == 1 and "nothing to go on with" in r.stderr and
+           len(r.stderr.splitlines()) == 1, r)
+    expect(b.export()["run"]["status"] == "complete", "a refused resume changed the run")
+
+
+@case
+def killed_at_once_and_resumed():
+    need("runc")
+    b = Bench()
+    p = b.begin(*targets("host", "runc"), *workloads("sys.getpid", "clock.gettime", "mm.mmap"), *SHORT,
+                "--repeats", "6")
+    wait_for_block(p, 2)
+    p.kill()
+    p.wait()
+    expect(b.export()["run"]["status"] == "running", "status")
+    expect(len(b.export()["trials"]) >= 6, "trials were lost")
+    b.run("--resume", "r1")
+    expect_whole(b.export(), 6)
+    b.expect_clean()
+
+
+@case
+def another_machines_run_is_not_resumed():
+    b = Bench()
+    p = b.begin(*MANY, "--repeats", "50")
+    wait_for_block(p, 1)
+    p.send_signal(signal.SIGINT)
+    p.communicate(timeout=30)
+    db = sqlite3.connect(os.path.join(b.state, "results.db"))
+    db.execute("update run set machine_id = 'elsewhere'")
+    db.commit()
+    db.close()
+    r = b.cupel("run", "--resume", "r1")
+    expect(r.returncode == 1 and "another machine" in r.stderr and len(r.stderr.splitlines()) == 1, r)
+    expect(b.export()["run"]["status"] == "interrupted", "a refused resume changed the run")
+    r = b.cupel("run", "--resume", "r77")
+    expect(r.returncode in (1, 2) and "r77" in r.stderr, r)
+
+
+@case
+def two_runs_at_once():
+    b = Bench()
+    p = b.begin(*targets("host"), *workloads("sys.getpid"), *SHORT, "--repeats", "500")
+    try:
+        wait_for_block(p, 1)
+        second = [*targets("host"), *workloads("sys.getpid"), *SHORT, "--blocks", "1", "--db",
+                  os.path.join(b.state, "second.db")]
+        r = b.run(*second, status=2)
+        expect("--share" in r.stderr and str(p.pid) in r.stderr and not r.stdout, r)
+        b.run(*second, "--share")
+        r = b.cupel("export", "--format", "json", "--db", os.path.join(b.state, "second.db"))
+        expect([w for w in json.loads(r.stdout)["warnings"] if w["kind"] == "shared"], r.stdout[-2000:])
+        expect(p.poll() is None, "the first run was disturbed")
+    finally:
+        p.send_signal(signal.SIGINT)
+        p.communicate(timeout=30)
+
+
+# ---- targets that fail ----
+
+VERSION = 'case "$1" in --version) echo "x version 1"; exit 0;; esac\n'
+
+
+@case
+def a_target_that_cannot_start_is_one_column():
+    need("runc")
+    b = Bench()
+    fails = script("fails", VERSION + "echo 'no such thing' >&2; exit 1\n")
+    hangs = script("hangs", VERSION + 'for a; do [ "$a" = create ] && exec sleep 1000; done; exit 0\n')
+    r = b.run(*targets("host", "runc", "f=oci:" + fails, "h=oci:" + hangs),
+              *workloads("sys.getpid", "clock.gettime"), *SHORT, "--blocks", "1", status=3)
+    expect("no such thing" in r.stdout and "timed out" in r.stdout, r)
+    d = b.export()
+    expect([t["usable"] for t in d["targets"]] == [True, True, False, False], d["targets"])
+    expect(d["targets"][3]["info"]["why"] == "timeout", d["targets"][3])
+    expect(all(p["outcome"] == "ok" for t in d["trials"] for p in t["parts"]), d["trials"])
+    b.expect_clean()
+    r = b.run(*targets("host", "f=oci:" + fails), *workloads("sys.getpid"), *SHORT, "--blocks", "1",
+              "--base", "f", status=2)
+    expect(re.search("base f cannot be used", r.stderr) and len(r.stderr.splitlines()) == 1, r)
+    r = b.run(*targets("f=oci:" + fails), *workloads("sys.getpid"), *SHORT, "--blocks", "1", status=4)
+    expect(r.stderr.count("\n") == 1 and r.stdout == "", r)
+    b.expect_clean()
+
+
+@case
+def a_session_that_dies_is_replaced():
+    need("runc")
+    b = Bench()
+    p = b.begin(*targets("host", "runc"), *workloads("sys.getpid", "clock.gettime", "mm.mmap", "cpu.prime"),
+                "--slice", "20ms", "--rounds", "20", "--repeats", "3")
+    wait_for_block(p, 1)
+    killed, end = None, time.monotonic() + 20
+    while not killed and time.monotonic() < end:
+        time.sleep(.02)
+        if sqlite_count(b, "trial") < 5: # in a trial of the second block, not between two
+            continue
+        killed = kill_payload(b)
+    expect(killed, "no payload was found")
+    out, err = p.communicate(timeout=60)
+    expect(p.returncode == 3, (p.returncode, out, err))
+    d = b.export()
+    expect(d["run"]["status"] == "complete" and len(d["trials"]) == 12, d["run"])
+    bad = [x for t in d["trials"] for x in t["parts"] if x["outcome"] == "failed"]
+    expect(len(bad) == 1 and bad[0]["target"] == 1, bad)
+    expect_failure(bad[0], "measurement", "signal 9|killed|ended|died")
+    expect(len([s for s in d["sessions"] if s["target"] == 1 and s["outcome"] == "ok"]) == 4, d["sessions"])
+    expect("1 of 3" in out or "failed" in out, out)
+    b.expect_clean()
+
+
+def sqlite_count(b, table):
+    db = sqlite3.connect("file:%s?mode=ro" % os.path.join(b.state, "results.db"), uri=True)
+    try:
+        return db.execute("select count(*) from " + table).fetchone()[0]
+    finally:
+        db.close()
+
+
+def kill_payload(b):
+    """Kills the probe of this bench's run that is process 1 of a container."""
+    for group in b.group():
+        for folder, _, files in os.walk(group):
+            if "cgroup.procs" not in files:
+                continue
+            with open(folder + "/cgroup.procs", encoding="utf-8") as f:
+                pids = f.read().split()
+            for pid in pids:
+                try:
+                    with open("/proc/%s/status" % pid, encoding="utf-8") as f:
+                        text = f.read()
+                except OSError:
+                    continue
+                if re.search(r"^Name:\tcupel-probe", text, re.M) and \
+                        re.search(r"^NSpid:\t\d+\t1$", text, re.M):
+                    os.kill(int(pid), signal.SIGKILL)
+                    return pid
+    return None
+
+
+def liar(way):
+    path = os.path.join(WORK, "liar-" + way)
+    shutil.copy(LIAR, path)
+    with open(path, "ab") as f:
+        f.write(b" " * 32 + b":" + way.encode())
+    os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
+    return path
+
+
+LIE = [*targets("host"), *workloads("cpu.prime"), *SHORT, "--blocks", "1"]
+silent = Bench()
+
+
+@case
+def lies_are_failures_with_a_kind():
+    Bench(liar("honest")).run(*LIE)
+    for way, kind, text in (
+            ("slow-clock", "measurement", "clock"),
+            ("no-time", "measurement", "no time"),
+            ("ops", "measurement", "operations"),
+            ("type", "measurement", "pong"),
+            ("seq", "measurement", "seq|answer"),
+            ("nonce", "measurement", "nonce|stranger|not ours"),
+            ("flood", "measurement", "."),
+            ("endless", "measurement", "."),
+            ("dies", "measurement", "signal 9|killed|ended"),
+            ("unverified", "measurement", "the sum is off by one")):
+        b = Bench(liar(way))
+        r = b.run(*LIE, status=4, timeout=30)
+        d = b.export()
+        expect(len(d["trials"]) == 1, (way, r))
+        try:
+            expect_failure(d["trials"][0]["parts"][0], kind, text)
+        except AssertionError as e:
+            raise AssertionError("%s: %s" % (way, e)) from e
+        b.expect_clean()
+
+
+@case
+def silence_is_a_time_out():
+    out, err = silent_run.communicate(timeout=60)
+    expect(silent_run.returncode == 4, (out, err))
+    expect_failure(silent.export()["trials"][0]["parts"][0], "timeout", "slice")
+    silent.expect_clean()
+
+
+# ---- runtimes, limits ----
+
+@case
+def a_runtime_is_asked_each_thing_once():
+    need("runc")
+    b = Bench()
+    log = os.path.join(WORK, "verbs")
+    real = shutil.which("runc", path=PATH)
+    spy = script("spy", '''for a; do case "$a" in create|start|state|kill|delete|exec|run|ps|events|list)
+echo "$a" >> %s; break;; esac; done
+exec %s "$@"
+''' % (log, real))
+    b.run(*targets("host", "spy=oci:" + spy), *workloads("sys.getpid"), *SHORT, "--repeats", "2")
+    with open(log, encoding="utf-8") as f:
+        verbs = f.read().split()
+    # The preflight's session and one for each block.
+    sessions = " ".join(verbs).split("create ")[1:]
+    expect(len(sessions) == 3, verbs)
+    for s in sessions:
+        v = s.split()
+        expect(v[0] == "start" and v[-1] == "delete" and v.count("state") <= 2 and
+               set(v) <= {"start", "state", "kill", "delete"} and v.count("kill") <= 1, v)
+
+
+def limits_in_force(b):
+    """{session folder: {file: value}} of every group two levels below the run's."""
+    names = {"cpu.cfs_quota_us", "cpu.max", "memory.limit_in_bytes", "memory.max", "pids.max"}
+    found = {}
+    for group in b.group():
+        for folder, _, files in os.walk(group):
+            for name in names & set(files):
+                try:
+                    with open(os.path.join(folder, name), encoding="utf-8") as f:
+                        found.setdefault(folder[folder.index("/cupel-"):], {})[name] = f.read().strip()
+                except OSError:
+                    pass
+    return found
+
+
+def watch_limits(*args):
+    b = Bench()
+    p = b.begin(*args, *workloads("cpu.prime"), "--slice", "20ms", "--rounds", "20", "--repeats", "2")
+    wait_for_block(p, 1)
+    found, end = {}, time.monotonic() + 20
+    while p.poll() is None and time.monotonic() < end:
+        for folder, values in limits_in_force(b).items():
+            found.setdefault(folder, {}).update(values)
+        time.sleep(.02)
+    out, err = p.communicate(timeout=60)
+    expect(p.returncode == 0, (out, err))
+    return {f: v for f, v in found.items() if f.count("/") > 1}, b
+
+
+def limited(values):
+    quota = values.get("cpu.max", "").split()
+    cpu = values.get("cpu.cfs_quota_us") == "50000" or \
+        (len(quota) == 2 and quota[0] != "max" and int(quota[0]) * 2 == int(quota[1]))
+    memory = "268435456" in (values.get("memory.max"), values.get("memory.limit_in_bytes"))
+    return cpu, memory, values.get("pids.max") == "100"
+
+
+@case
+def limits_hold_for_every_target_alike():
+    need("runc")
+    for target in ("host", "runc"):
+        found, _ = watch_limits(*targets(target), "--limit", "cpus=0.5,memory=256M,pids=100")
+        got = [any(x) for x in zip(*map(limited, found.values()))]
+        expect(got == [True, True, True], (target, found))
+    found, _ = watch_limits(*targets("host"))
+    expect(found, "no groups were seen")
+    expect(not any(any(limited(v)) for v in found.values()), found)
+    for v in found.values():
+        expect(v.get("cpu.cfs_quota_us", "-1") == "-1" and v.get("cpu.max", "max").startswith("max"), v)
+        expect(v.get("pids.max", "max") == "max" and v.get("memory.max", "max") == "max", v)
+
+
+# ---- what people type ----
+
+@case
+def odd_wishes_are_answered_in_one_line():
+    b = Bench()
+    one = [*targets("host"), *workloads("sys.getpid")]
+    for args, status, text in (
+            (["--blocks", "0"], 1, "--blocks"),
+            (["--repeats", "0"], 1, "--repeats"),
+            (["--base", "nix"], 1, "nix"),
+            (["--budget", "-1s"], 1, "budget"),
+            (["--rounds", "0"], 1, "--rounds"),
+            (["--slice", "0"], 1, "--slice"),
+            (["--limit", "cpus=-1"], 1, "cpus"),
+            (["--db", "/proc/nowhere/x.db"], 2, "/proc/nowhere"),
+            (["--db", "/proc/x.db"], 2, "/proc")):
+        r = b.cupel("run", *one, *args)
+        expect(r.returncode == status and text in r.stderr and len(r.stderr.splitlines()) == 1 and
+               r.stdout == "", (args, r))
+    r = b.run(*one, "--budget", "1ms", "--slice", "1ms", "--rounds", "1")
+    expect("n=1" in r.stdout, r)
+    b.expect_clean()
+
+
+def main():
+    global silent_run
+    silent.env["CUPEL_PROBE"] = liar("silent")
+    # Takes its twenty seconds while the others run; its results say nothing about time.
+    silent_run = silent.begin("--quiet", *LIE)
+    chosen = [f for f in cases if not sys.argv[4:] or f.__name__ in sys.argv[4:]]
+    print("TAP version 13\n1..%d" % len(chosen))
+    for i, f in enumerate(chosen, 1):
+        name = f.__name__.replace("_", " ")
+        begin = time.monotonic()
+        try:
+            f()
+            print("ok %d - %s" % (i, name))
+        except Skip as why:
+            print("ok %d - %s # SKIP %s" % (i, name, why))
+        except Exception:
+            print("not ok %d - %s" % (i, name))
+            for line in traceback.format_exc().splitlines():
+                print("# " + line)
+        print("# took %.1f s" % (time.monotonic() - begin))
+        sys.stdout.flush()
+    if silent_run.poll() is None:
+        silent_run.send_signal(signal.SIGINT)
+        silent_run.communicate(timeout=60)
+
+
+main()
