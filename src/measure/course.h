@@ -57,7 +57,8 @@ struct course {
     uint64_t start_ns; /* CLOCK_MONOTONIC of the start of this invocation */
     uint64_t block_ns; /* duration of the last block, for the estimate */
     unsigned first_block, max_blocks;
-    bool cut; /* the budget ended inside a block, which is not complete then */
+    bool shared; /* another run measures on this machine, too */
+    bool cut;    /* the budget ended inside a block, which is not complete then */
     struct progress_state state;
     struct machine machine_end;
     unsigned warned; /* bit per warning_kind that is said once a run */

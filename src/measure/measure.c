@@ -43,6 +43,11 @@ static int check_resumable(const struct course *c, struct err *err)
     if (str_eq(h->status, "complete") || str_eq(h->status, "imported"))
         return err_set(err, ERR_USAGE, EALREADY, "run r%lld is %s: there is nothing to go on with",
                        (long long)h->id, h->status);
+    /* Which run a live one is, the ledger does not say; two must not write to one. */
+    if (str_eq(h->status, "running") && c->shared)
+        return err_set(err, ERR_ENVIRONMENT, EBUSY,
+                       "run r%lld may be the one that is measuring now; wait for that to end",
+                       (long long)h->id);
     if (!str_eq(h->machine_id, c->o->machine->id))
         return err_set(err, ERR_USAGE, EXDEV, "run r%lld was made on another machine",
                        (long long)h->id);
@@ -140,13 +145,13 @@ static void course_release(struct course *c)
     run_head_release(&c->head);
 }
 
-static int check_alone(struct course *c, bool *ret_shared, struct err *err)
+static int check_alone(struct course *c, struct err *err)
 {
     char run[16];
     pid_t pid;
     int r = ledger_live(c->o->state_dir, run, &pid, err);
 
-    *ret_shared = r > 0;
+    c->shared = r > 0;
     if (r <= 0)
         return r;
     if (c->o->plan && c->o->plan->share)
@@ -333,7 +338,7 @@ static int blocks_run(struct course *c, struct err *err)
     return r;
 }
 
-static int course_run(struct course *c, bool shared, struct err *err)
+static int course_run(struct course *c, struct err *err)
 {
     int r;
 
@@ -349,7 +354,7 @@ static int course_run(struct course *c, bool shared, struct err *err)
     if (r < 0)
         return r;
     c->state.run = c->head.id;
-    if (shared)
+    if (c->shared)
         warn_add(c, WARN_SHARED, -1, -1, -1, NAN, "another run measured at the same time");
     warn_machine(c);
     r = blocks_run(c, err);
@@ -407,13 +412,12 @@ int measure_run(const struct measure_options *o, const struct progress *progress
 {
     static const struct progress silent;
     struct course c = {.o = o, .progress = progress ? progress : &silent};
-    bool shared = false;
     int r;
 
     *ret = (struct measure_result){0};
     run_head_init(&c.head);
     c.start_ns = time_mono_ns();
-    r = check_alone(&c, &shared, err);
+    r = check_alone(&c, err);
     if (r == 0)
         r = course_open(&c, err);
     if (r == 0) {
@@ -422,7 +426,7 @@ int measure_run(const struct measure_options *o, const struct progress *progress
                                           .max_blocks = c.max_blocks,
                                           .budget_ns = c.head.plan.budget_ns,
                                           .left_ns = UINT64_MAX};
-        r = course_run(&c, shared, err);
+        r = course_run(&c, err);
     }
     r = course_close(&c, r, ret, err);
     course_release(&c);

@@ -398,6 +398,8 @@ def two_runs_at_once():
         b.run(*second, "--share")
         r = b.cupel("export", "--format", "json", "--db", os.path.join(b.state, "second.db"))
         expect([w for w in json.loads(r.stdout)["warnings"] if w["kind"] == "shared"], r.stdout[-2000:])
+        r = b.cupel("run", "--resume", "r1", "--share")
+        expect(r.returncode == 2 and "measuring now" in r.stderr and len(r.stderr.splitlines()) == 1, r)
         expect(p.poll() is None, "the first run was disturbed")
     finally:
         p.send_signal(signal.SIGINT)
