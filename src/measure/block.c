@@ -276,13 +276,49 @@ static int block_alone(struct course *c, unsigned block, const size_t *cells, si
     return r;
 }
 
+/* A cell that this machine cannot measure at all stands in the results once, as what it is. */
+static int record_impossible(struct course *c, size_t cell, uint32_t position, struct err *err)
+{
+    struct trial t;
+    int r;
+
+    if (CPU_COUNT(&c->cell_cpus[cell]) ||
+        store_has_trial(c->o->store, c->head.id, 0, (uint32_t)cell))
+        return 0;
+    trial_init(&t);
+    t.cell = (uint32_t)cell;
+    t.position = position;
+    t.start_ns = t.end_ns = course_now(c);
+    t.covariates = (struct covariates){.steal = NAN,
+                                       .psi_cpu = NAN,
+                                       .loadavg = NAN,
+                                       .swap_pages = UINT64_MAX,
+                                       .throttled = UINT64_MAX,
+                                       .others_cpu_ns = UINT64_MAX,
+                                       .kernel_log_lines = UINT64_MAX};
+    for (size_t k = 0; k < c->n_targets; k++) {
+        const struct err *why = &course_pair(c, k, cell)->why;
+        struct part p = {.role = "main",
+                         .target = (uint32_t)k,
+                         .outcome = OUTCOME_FAILED,
+                         .fail_kind = why->kind,
+                         .fail_code = why->code,
+                         .clock_drift = NAN};
+        str_copy(p.fail_text, sizeof(p.fail_text), why->msg);
+        VEC_PUSH(&t.parts, p);
+    }
+    r = keep_trial(c, &t, err);
+    trial_release(&t);
+    return r;
+}
+
 int block_run(struct course *c, unsigned block, struct err *err)
 {
     _cleanup_free_ size_t *order = xcalloc(c->n_cells, sizeof(*order));
     _cleanup_free_ size_t *sliced = xcalloc(c->n_cells, sizeof(*sliced));
     _cleanup_free_ size_t *whole = xcalloc(c->n_cells, sizeof(*whole));
     size_t n_sliced = 0, n_whole = 0;
-    int r;
+    int r = 0;
 
     schedule_cells(c->head.plan.seed, block, c->head.plan.cells.v, c->n_cells, order);
     for (size_t i = 0; i < c->n_cells; i++) {
@@ -291,6 +327,10 @@ int block_run(struct course *c, unsigned block, struct err *err)
         else
             sliced[n_sliced++] = order[i];
     }
+    for (size_t i = 0; r == 0 && block == 0 && i < c->n_cells; i++)
+        r = record_impossible(c, order[i], (uint32_t)i, err);
+    if (r < 0)
+        return r;
     if (c->head.plan.solo)
         r = block_alone(c, block, sliced, n_sliced, false, err);
     else

@@ -610,6 +610,22 @@ def limits_hold_for_every_target_alike():
         expect(v.get("pids.max", "max") == "max" and v.get("memory.max", "max") == "max", v)
 
 
+@case
+def what_this_machine_cannot_measure_says_so():
+    b = Bench()
+    cpu = str(max(os.sched_getaffinity(0)))
+    command = [*targets("host", "b=host"), *workloads("ipc.switch@cross", "sys.getpid"), *SHORT]
+    r = subprocess.run(["taskset", "-c", cpu, CUPEL, "run", "--quiet", *command, "--blocks", "2"],
+                       env=b.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    expect(r.returncode == 3 and "not measured" not in r.stdout, r)
+    d = b.export()
+    impossible = [c["name"] for c in d["cells"]].index("ipc.switch@cross")
+    own = [t for t in d["trials"] if t["cell"] == impossible]
+    expect(len(own) == 1 and len(d["trials"]) == 3, d["trials"])
+    for part in own[0]["parts"]:
+        expect_failure(part, "unsupported", "needs two CPUs")
+
+
 # ---- what people type ----
 
 @case
