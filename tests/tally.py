@@ -30,7 +30,9 @@ def junit(name, path):
                 which = failure if failure is not None else error
                 say("fail", label, which.get("message") or which.text or "")
             elif skipped is not None:
-                say("skip", label, skipped.get("message") or skipped.text or "")
+                said = re.search(r"# SKIP (.*)", case.findtext("system-out") or "")
+                say("skip", label, skipped.get("message") or skipped.text or
+                    (said.group(1) if said else "without a reason"))
             else:
                 say("pass", label)
         if int(suite.get("errors", 0)) and not list(suite.iter("testcase")):
