@@ -86,7 +86,7 @@ static void fill_costs(const struct part *p, struct scratch *s, struct block_val
             continue;
         s->b[n_cpu++] = (double)x->cpu_ns / (double)x->ops;
         cpu += (double)x->cpu_ns;
-        wall += (double)x->control_ns;
+        wall += (double)x->ns;
     }
     v->ns_per_op = n ? describe_median(s->a, n) : NAN;
     v->cpu_per_op = n_cpu ? describe_median(s->b, n_cpu) : NAN;

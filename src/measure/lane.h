@@ -15,7 +15,12 @@ struct lane {
     struct part *part; /* in the trial's array, which does not grow any more */
     bool alive;
     uint64_t ops;     /* per worker and slice */
+    uint64_t lead;    /* and before it, untimed */
     uint64_t ping_ns; /* empty frame, confined as the slices are */
+    /* When the first and the last slice ended, by the guest's clock and by ours. */
+    struct {
+        uint64_t guest_ns, host_ns;
+    } first_end, last_end;
 };
 
 void lane_fail(struct course *c, struct lane *l, const struct err *why);

@@ -59,8 +59,10 @@ static int lanes_calibrate(struct course *c, struct lane *lanes, size_t n, struc
             r = lane_calibrate(c, &lanes[i], want, err);
         if (r < 0)
             return r;
-        if (cell->grain == GRAIN_WHOLE && cell->workload->grain != GRAIN_WHOLE)
+        if (cell->grain == GRAIN_WHOLE && cell->workload->grain != GRAIN_WHOLE) {
             lanes[i].ops *= WHOLE_SLICES;
+            lanes[i].lead = 0;
+        }
     }
     return 0;
 }

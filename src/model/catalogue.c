@@ -22,7 +22,7 @@ static const struct param_def params_mem[] = {
 };
 
 static const struct param_def params_fault[] = {
-    {"region_bytes", PARAM_SIZE, "8M", 4 << 10, GIB, NULL,
+    {"region_bytes", PARAM_SIZE, "256k", 4 << 10, GIB, NULL,
      "memory that is touched page by page and given back, over and over", 4 << 10},
 };
 

@@ -24,7 +24,7 @@ struct sample {
     uint64_t start_ns; /* when the controller posted it */
     uint64_t ops;
     uint64_t ns;         /* as the probe measured */
-    uint64_t control_ns; /* post to answer, as the controller measured */
+    uint64_t control_ns; /* post to answer, as the controller measured; the lead included */
     uint64_t cpu_ns;     /* CPU time of the whole sandbox on the host; UINT64_MAX: unknown */
 };
 
@@ -42,7 +42,7 @@ struct part {
     char *facts;                /* JSON object text of the probe's facts, or NULL */
     char *hist;                 /* hist_encode text, or NULL */
     uint64_t peak_memory_bytes; /* of the session's cgroup; 0 unknown */
-    double clock_drift;         /* guest clock against host, median over the slices; NAN unknown */
+    double clock_drift;         /* guest clock's rate against the host's, less 1; NAN unknown */
     VEC(struct sample) samples;
 };
 

@@ -24,7 +24,7 @@
 
 enum better { BETTER_LOWER, BETTER_HIGHER };
 
-/* SLICE: cut into 20-50 ms pieces, interleaved with the other targets.
+/* SLICE: cut into pieces of some 20 ms, untimed lead included, interleaved with the other targets.
  * WHOLE: one long piece a block in a fresh session, the other targets stopped. */
 enum grain { GRAIN_SLICE, GRAIN_WHOLE };
 

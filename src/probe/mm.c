@@ -16,7 +16,7 @@
 
 #define PAGE        ((size_t)4096)
 #define BYTES_MAX   (INT64_C(1) << 30)
-#define FAULT_BYTES (INT64_C(8) << 20)
+#define FAULT_BYTES (INT64_C(256) << 10)
 #define MMAP_BYTES  (INT64_C(64) << 10)
 
 struct mm {

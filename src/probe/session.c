@@ -113,7 +113,7 @@ static int slice(struct session *s, const struct frame_slice *in, struct frame_s
         return r;
     if (in->hist && !s->hist)
         s->hist = xmalloc(sizeof(*s->hist));
-    r = team_slice(s->team, in->ops, in->hist ? s->hist : NULL, &done, err);
+    r = team_slice(s->team, in->ops, in->lead, in->hist ? s->hist : NULL, &done, err);
     if (r < 0)
         return r;
     *out = (struct frame_sliced){

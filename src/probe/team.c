@@ -22,12 +22,14 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define THREAD_STACK    (512 * 1024)
-#define MEET_MAX_NS     (2 * NS_PER_MS)   /* then start without the missing ones */
-#define DEATH_CHECK_NS  (200 * NS_PER_MS) /* how often a waiting team looks for dead workers */
-#define ORPHAN_CHECK_NS (60 * NS_PER_S)   /* how often an idle worker looks for its probe */
-#define END_MAX_NS      (5 * NS_PER_S)    /* then worker processes are killed */
-#define OPS_MAX         (UINT64_MAX / (UINT64_C(4) * WIRE_WORKERS_MAX))
+#define THREAD_STACK (512 * 1024)
+#define MEET_MAX_NS  (2 * NS_PER_MS) /* then start without the missing ones */
+/* Leads of the same length end apart where something else had a CPU meanwhile. */
+#define MEET_AFTER_LEAD_NS (20 * NS_PER_MS)
+#define DEATH_CHECK_NS     (200 * NS_PER_MS) /* how often a waiting team looks for dead workers */
+#define ORPHAN_CHECK_NS    (60 * NS_PER_S)   /* how often an idle worker looks for its probe */
+#define END_MAX_NS         (5 * NS_PER_S)    /* then worker processes are killed */
+#define OPS_MAX            (UINT64_MAX / (UINT64_C(4) * WIRE_WORKERS_MAX))
 
 enum command { CMD_SETUP, CMD_START, CMD_RUN, CMD_CHECK, CMD_STOP, CMD_TEARDOWN };
 
@@ -40,7 +42,7 @@ struct team {
     struct job job; /* first: a worker finds its team through worker->job */
     /* Written by the main thread before gen moves, read by workers after. */
     enum command command;
-    uint64_t ops;
+    uint64_t ops, lead;
     bool hist;
     bool leave; /* end after this command */
     _Atomic uint32_t gen __attribute__((aligned(64)));
@@ -122,7 +124,7 @@ static void meet(struct team *t)
     atomic_fetch_add(&t->arrived, 1);
     if (!t->spin)
         return;
-    uint64_t deadline = time_deadline(MEET_MAX_NS);
+    uint64_t deadline = time_deadline(t->lead ? MEET_AFTER_LEAD_NS : MEET_MAX_NS);
     for (unsigned i = 1; atomic_load(&t->arrived) < n; i++) {
         relax();
         if (i % 256 == 0 && time_mono_ns() > deadline)
@@ -148,8 +150,12 @@ static void worker_run(struct team *t, struct worker *w)
     uint64_t ops = t->ops;
     uint64_t n = t->hist ? 0 : ops + injected(w, ops);
     void (*run)(struct worker *, uint64_t) = t->job.workload->run;
-    uint64_t cpu = cpu_time_ns(w);
+    if (t->lead) {
+        run(w, t->lead);
+        w->done += t->lead;
+    }
     meet(t);
+    uint64_t cpu = cpu_time_ns(w);
     w->start_ns = time_mono_ns();
     if (t->hist)
         run_timed_each(w, ops, &t->hists[w->index]);
@@ -560,11 +566,11 @@ static void slice_sum(const struct team *t, struct team_slice *ret)
                                .cpu_ns = cpu};
 }
 
-int team_slice(struct team *t, uint64_t ops, struct hist *hist, struct team_slice *ret,
-               struct err *err)
+int team_slice(struct team *t, uint64_t ops, uint64_t lead, struct hist *hist,
+               struct team_slice *ret, struct err *err)
 {
     unsigned n = t->job.prepare.workers;
-    if (ops == 0 || ops > OPS_MAX)
+    if (ops == 0 || ops > OPS_MAX || lead > OPS_MAX)
         return err_set(err, ERR_USAGE, EINVAL, "a slice of %llu operations",
                        (unsigned long long)ops);
     if (hist && t->job.workload->no_hist)
@@ -574,6 +580,7 @@ int team_slice(struct team *t, uint64_t ops, struct hist *hist, struct team_slic
     if (r < 0)
         return r;
     t->ops = ops;
+    t->lead = lead;
     t->hist = hist != NULL;
     for (unsigned i = 0; hist && i < n; i++)
         hist_clear(&t->hists[i]); /* also their first touch */

@@ -41,9 +41,10 @@ void team_free(struct team *t);
 
 const struct job *team_job(const struct team *t);
 
-/* ops per worker, >= 1. hist: every operation timed; merged into it (cleared first), or NULL. */
-int team_slice(struct team *t, uint64_t ops, struct hist *hist, struct team_slice *ret,
-               struct err *err);
+/* ops per worker, >= 1, after `lead` that are neither timed nor counted. hist: every operation
+ * timed; merged into it (cleared first), or NULL. */
+int team_slice(struct team *t, uint64_t ops, uint64_t lead, struct hist *hist,
+               struct team_slice *ret, struct err *err);
 /* Operations counted so far (injected ones excluded), summed. */
 uint64_t team_ops(const struct team *t);
 /* Runs check and verify. Returns 0 with ret->verified false when the work was not done; an error

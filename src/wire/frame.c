@@ -77,6 +77,12 @@ static const struct field prepare_fields[] = {
 };
 static const struct field slice_fields[] = {
     NUMBER("ops", slice.ops, 1, (int64_t)WIRE_OPS_MAX),
+    {.key = "lead",
+     .kind = FIELD_U64,
+     .optional = true,
+     AT(slice.lead),
+     .min = 0,
+     .max = (int64_t)WIRE_OPS_MAX},
     {.key = "hist", .kind = FIELD_BOOL, .optional = true, AT(slice.hist)},
     {.key = NULL},
 };

@@ -91,8 +91,9 @@ struct frame_prepare {
 };
 
 struct frame_slice {
-    uint64_t ops; /* per worker, >= 1 */
-    bool hist;    /* time every operation (not comparable with a plain slice) */
+    uint64_t ops;  /* per worker, >= 1 */
+    uint64_t lead; /* done first, outside the clock and the counts: the sandbox settles */
+    bool hist;     /* time every operation (not comparable with a plain slice) */
 };
 
 struct frame_sliced {

@@ -280,7 +280,7 @@ static void absolute_values_cpu_and_busy(void **state)
 
     assert_near(r.absolute.value, 250, 1e-4);
     assert_near(r.cpu.value, 375, 1e-4);
-    assert_near(r.cpus_busy, .75, 1e-6);
+    assert_near(r.cpus_busy, 1.5, 1e-6);
     assert_near(r.mean_ns, 300, 1e-4);
     assert_near(r.variance_ns, (200 * 200 + 100 * 100 + 0 + 300 * 300) / 3.0, 1);
     assert_near(r.base_mean_ns, 100, 1e-6);

@@ -37,7 +37,7 @@ static void defaults(void **state)
     struct plan p;
     assert_ok(parse("solo: no\n", &p, err));
     assert_true(p.theta == .02);
-    assert_int_equal(p.slice_ns, 20000000);
+    assert_int_equal(p.slice_ns, 15000000);
     assert_int_equal(p.rounds, 10);
     assert_int_equal(p.targets.n + p.cells.n, 0);
     plan_release(&p);

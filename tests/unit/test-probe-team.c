@@ -149,7 +149,7 @@ static struct team *team_made(const struct workload *w, const struct frame_prepa
 static void slice_ok(struct team *t, uint64_t ops, struct hist *h, struct team_slice *ret)
 {
     struct err err = ERR_INIT;
-    if (team_slice(t, ops, h, ret, &err) != 0)
+    if (team_slice(t, ops, 0, h, ret, &err) != 0)
         fail_msg("%s", err.msg);
 }
 
@@ -173,6 +173,28 @@ static void one_worker_runs_in_the_calling_thread(void **state)
     assert_int_equal(n.worker_setups, 2);
     assert_int_equal(n.worker_teardowns, 2);
     assert_int_equal(n.stops, 2);
+}
+
+/* Done and verified like all work, but neither counted nor timed. */
+static void the_lead_is_outside_the_counts(void **state)
+{
+    struct shown n = {0};
+    for (unsigned workers = 1; workers <= 2; workers++) {
+        struct frame_prepare p = prepare_for(&rows[0], workers, &n);
+        struct team *t = team_made(&rows[0], &p, 0);
+        struct err err = ERR_INIT;
+        struct team_slice s;
+        if (team_slice(t, 100, 900, NULL, &s, &err) != 0)
+            fail_msg("%s", err.msg);
+        assert_int_equal(s.ops, 100 * workers);
+        assert_int_equal(team_ops(t), 100 * workers);
+        for (unsigned i = 0; i < workers; i++) {
+            assert_int_equal(team_job(t)->workers[i].tally[0], 1000);
+            assert_int_equal(team_job(t)->workers[i].done, 1000);
+        }
+        assert_int_equal(team_slice(t, 1, UINT64_MAX, NULL, &s, NULL), -EINVAL);
+        team_free(t);
+    }
 }
 
 static void workers_are_what_the_workload_declares(void **state)
@@ -246,7 +268,7 @@ static void a_histogram_holds_every_operation(void **state)
     struct frame_prepare p = prepare_for(&rows[3], 1, &n);
     struct team *t = team_made(&rows[3], &p, 0);
     struct team_slice s;
-    assert_int_equal(team_slice(t, 1, h, &s, NULL), -ENOTSUP);
+    assert_int_equal(team_slice(t, 1, 0, h, &s, NULL), -ENOTSUP);
     slice_ok(t, 1, NULL, &s);
     team_free(t);
     free(h);
@@ -327,7 +349,7 @@ static void failed_work_is_an_error_and_never_verified(void **state)
         struct team *t = team_made(&rows[i], &p, 0);
         struct team_slice s;
         struct err err = ERR_INIT;
-        assert_int_equal(team_slice(t, 10, NULL, &s, &err), -ENOSPC);
+        assert_int_equal(team_slice(t, 10, 0, NULL, &s, &err), -ENOSPC);
         assert_non_null(strstr(err.msg, "worker 1: write"));
         struct frame_finished fin;
         assert_int_equal(team_finish(t, &fin, NULL), 0);
@@ -364,9 +386,9 @@ static void a_dead_worker_process_breaks_the_team(void **state)
     struct team *t = team_made(&rows[1], &p, 0);
     struct team_slice s;
     struct err err = ERR_INIT;
-    assert_int_equal(team_slice(t, 10, NULL, &s, &err), -ECHILD);
+    assert_int_equal(team_slice(t, 10, 0, NULL, &s, &err), -ECHILD);
     assert_non_null(strstr(err.msg, "worker process 2 died of signal 9"));
-    assert_int_equal(team_slice(t, 10, NULL, &s, NULL), -ECHILD);
+    assert_int_equal(team_slice(t, 10, 0, NULL, &s, NULL), -ECHILD);
     struct frame_finished fin;
     assert_int_equal(team_finish(t, &fin, NULL), -ECHILD);
     assert_false(team_fits(t, &show, &rows[1], &p));
@@ -403,8 +425,8 @@ static void a_slice_has_bounds(void **state)
     struct frame_prepare p = prepare_for(&rows[0], 1, &n);
     struct team *t = team_made(&rows[0], &p, 0);
     struct team_slice s;
-    assert_int_equal(team_slice(t, 0, NULL, &s, NULL), -EINVAL);
-    assert_int_equal(team_slice(t, UINT64_MAX, NULL, &s, NULL), -EINVAL);
+    assert_int_equal(team_slice(t, 0, 0, NULL, &s, NULL), -EINVAL);
+    assert_int_equal(team_slice(t, UINT64_MAX, 0, NULL, &s, NULL), -EINVAL);
     team_free(t);
 }
 
@@ -412,6 +434,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_worker_runs_in_the_calling_thread),
+        cmocka_unit_test(the_lead_is_outside_the_counts),
         cmocka_unit_test(workers_are_what_the_workload_declares),
         cmocka_unit_test(injected_work_is_done_and_not_counted),
         cmocka_unit_test(a_histogram_holds_every_operation),
