@@ -6,7 +6,6 @@
 
 #include <math.h>
 
-#define DRIFT_MAX      .01
 #define NOISY_FRACTION .1
 #define FAILURE_ALPHA  .05
 

@@ -5,10 +5,6 @@
 
 #include <math.h>
 
-/* As measure/warn.c has them: what makes a trial's surroundings noisy. */
-#define STEAL_MAX  .01
-#define OTHERS_MAX .10
-
 static void scratch_reserve(struct scratch *s, size_t n)
 {
     if (s->cap >= n)

@@ -5,8 +5,7 @@
 #include "cli/help.h"
 
 #include "base/log.h"
-
-#include <gsl/gsl_errno.h>
+#include "stats/dist.h"
 
 static int status_of(const struct err *err)
 {
@@ -50,7 +49,7 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     const struct command *c;
 
-    gsl_set_error_handler_off();
+    stats_init();
     log_set_level(LOG_NOTICE);
     cli_detect(&cli);
     command_line(argc, argv, &line);

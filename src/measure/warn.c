@@ -4,12 +4,9 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
-/* Thresholds of the statistics specification; what passes them is said, never silently mended. */
-#define STEAL_MAX       .01 /* of a trial's CPU time */
-#define OTHERS_MAX      .10 /* CPUs burned outside the run while a trial ran */
+/* What passes a threshold (model/run.h and here) is said, never silently mended. */
 #define SHARED_CORE_MAX .02 /* of short probes */
 #define SHARED_CORE_NS  (300 * NS_PER_MS)
-#define DRIFT_MAX       .01
 
 void warn_add(struct course *c, enum warning_kind kind, int block, int target, int cell,
               double value, const char *fmt, ...)

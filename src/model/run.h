@@ -46,6 +46,12 @@ struct part {
     VEC(struct sample) samples;
 };
 
+/* What makes the surroundings of a trial remarkable: warned about while measuring, counted while
+ * judging. */
+#define STEAL_MAX  .01 /* of the trial's CPU time */
+#define OTHERS_MAX .10 /* CPUs burned outside the run */
+#define DRIFT_MAX  .01 /* of the guest's clock */
+
 /* Covariates: deltas over the trial unless named otherwise. UINT64_MAX / NAN: not available here.
  */
 struct covariates {
