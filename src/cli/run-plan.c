@@ -33,7 +33,8 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .arg = "NAME=VALUE",
      .kind = OPTION_TEXT,
      .repeatable = true,
-     .help = "set a parameter of the workloads that have it"},
+     .help = "set a parameter of the workloads that have it; grain=whole "
+             "runs any of them in one long piece, alone on the machine"},
     {.name = "base",
      .arg = "TARGET",
      .kind = OPTION_TEXT,

@@ -14,7 +14,7 @@ static const struct param_def params_prime[] = {
 
 static const struct param_def params_mem[] = {
     {"array_bytes", PARAM_SIZE, "auto", MIB, 4 * GIB, NULL,
-     "size of each array, over all workers; auto: four times the last-level cache", 0},
+     "size of each array, over all workers; auto: twice the last-level cache", 0},
     {"stores", PARAM_CHOICE, "plain", 0, 0, "plain|nt",
      "plain stores, or non-temporal ones that go past the caches", 0},
     {"pages", PARAM_CHOICE, "huge", 0, 0, "huge|base", "ask the kernel for huge pages, or for none",
