@@ -1,6 +1,7 @@
 #include "driver/confine.h"
 #include "measure/lane.h"
 #include "stats/describe.h"
+#include "wire/hist.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -307,9 +308,24 @@ int lane_slice(struct course *c, struct lane *l, uint32_t round, uint32_t positi
     return 0;
 }
 
+/* A histogram is as hostile as all the rest: it has to hold each operation once. */
+static int check_hist(const struct frame_sliced *d, struct err *err)
+{
+    _cleanup_free_ struct hist *h = xmalloc(sizeof(*h));
+    int r = d->hist ? hist_decode(d->hist, h, err) : 0;
+
+    if (!d->hist)
+        return err_set(err, ERR_MEASUREMENT, EPROTO, "no histogram came with the slice");
+    if (r == 0 && h->total != d->ops)
+        return err_set(err, ERR_MEASUREMENT, EPROTO, "a histogram of %llu of %llu operations",
+                       (unsigned long long)h->total, (unsigned long long)d->ops);
+    return r;
+}
+
 int lane_latency(struct course *c, struct lane *l, struct err *err)
 {
     const struct frame_sliced *d;
+    struct err why = ERR_INIT;
     uint64_t ops = l->ops;
     int r;
 
@@ -318,7 +334,10 @@ int lane_latency(struct course *c, struct lane *l, struct err *err)
     set_ops(c, l, ops);
     if (r < 0 || !d)
         return r;
-    l->part->hist = xstrdup(d->hist);
+    if (check_hist(d, &why) < 0)
+        lane_fail(c, l, &why);
+    else
+        l->part->hist = xstrdup(d->hist);
     return 0;
 }
 
