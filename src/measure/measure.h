@@ -66,7 +66,7 @@ int measure_run(const struct measure_options *o, const struct progress *progress
 
 /* What every known target (or those given) is on this machine; n_targets 0: all proposals. Without
  * `start` only looks; with it each usable one is really started once under a deadline. Of progress
- * only starting, target_state and failure are called. */
+ * only starting and target_state are called. */
 int measure_doctor(struct loop *l, const struct machine *m, const char *state_dir,
                    const char *probe, const struct target *targets, size_t n_targets, bool start,
                    const struct progress *progress, struct target_infos *ret, struct err *err);

@@ -122,14 +122,13 @@ void target_stop(struct course *c, size_t target, unsigned block)
     slot->session = NULL;
 }
 
-/* Marks a target that cannot take part. All its cells then carry this one reason. */
-static void slot_exclude(struct course *c, struct slot *slot, const struct err *why)
+/* Marks a target that cannot take part; target_state says so. All its cells carry this one reason.
+ */
+static void slot_exclude(struct slot *slot, const struct err *why)
 {
     slot->info.usable = false;
     slot->info.why = why->kind;
     str_copy(slot->info.reason, sizeof(slot->info.reason), why->msg);
-    if (c->progress->failure)
-        c->progress->failure(c->progress->user, slot->info.target.label, NULL, why);
 }
 
 static void slot_close_engine(struct course *c, struct slot *slot)
@@ -161,7 +160,7 @@ static int preflight_one(struct course *c, struct slot *slot, struct err *err)
     if (loop_interrupted(c->o->loop))
         return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
     if (r < 0) {
-        slot_exclude(c, slot, &why);
+        slot_exclude(slot, &why);
         slot_close_engine(c, slot);
     }
     return 0;
