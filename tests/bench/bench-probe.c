@@ -49,9 +49,9 @@ int main(int argc, char **argv)
             .loop = loop, .path = argv[2], .args = {k->reference, ARRAY}, .cpu = bench_cpu()};
         struct subject a = bench_probe_subject(&probe), b = bench_reference_subject(&bare);
         struct bench_plan plan = {.what = k->what,
-                                  .blocks = 10,
-                                  .rounds = 10,
-                                  .slice_ns = 20 * NS_PER_MS,
+                                  .blocks = 16,
+                                  .rounds = 40,
+                                  .slice_ns = 5 * NS_PER_MS,
                                   .least = k->least};
         int r = bench_compare(&plan, &a, &b, false, &err);
 
