@@ -36,6 +36,12 @@ enum cpus_kind {
 
 enum place { PLACE_NONE, PLACE_ROOTFS, PLACE_TMPFS, PLACE_BIND };
 
+/* Which static program serves the workload. What is too heavy for the probe (src/payload) is a
+ * program of its own that speaks the same frames. */
+enum program { PROGRAM_PROBE, PROGRAM_LINPACK, PROGRAM_SQLITE, PROGRAM_COUNT };
+
+struct app;
+
 struct workload {
     const char *name;   /* "family.verb" */
     const char *family; /* "cpu", "mem", "sys", "call", "mm", "ipc", "fs", "clock" */
@@ -47,10 +53,24 @@ struct workload {
     double bytes_per_op; /* > 0: absolute values are shown as bytes/s too */
     const struct param_def *params;
     size_t n_params;
+    /* Below: for workloads that run whole. */
+    enum program program;
+    /* What is really executed, where one execution serves several workloads (blogbench.read and
+     * blogbench.write both are "blogbench"). NULL: name. */
+    const char *exec;
+    /* The fact of the finished execution that counts this workload's operations. NULL: those of the
+     * slice. */
+    const char *metric;
+    /* The parameter (ns) that says how long it runs; operations are counted. NULL: it does a number
+     * of operations, and the time is taken. */
+    const char *time_param;
+    /* Operations of each worker in one execution. NULL: 1. */
+    uint64_t (*whole_ops)(const struct params *p);
 };
 
 #define SUITE_QUICK 1u
 #define SUITE_MICRO 2u
+#define SUITE_PAPER 4u
 
 struct cell_def {
     const char *workload;
@@ -63,6 +83,7 @@ struct cell_def {
 };
 
 #define CELL_NAME_MAX 64
+#define CELL_UNIT_MAX 24
 
 /* A cell of a run: a definition with its parameters resolved. */
 struct cell {
@@ -73,6 +94,12 @@ struct cell {
     enum place place;
     enum grain grain;
     struct params params;
+    /* Of an application's metric: unit is not empty. A sample then holds the value as a cost: rates
+     * (BETTER_HIGHER) as ops in ns such that 1e9 ops / ns is the value; others such that ns / ops /
+     * 1e9 is. */
+    char unit[CELL_UNIT_MAX];
+    enum better better;
+    const struct app *app; /* NULL: the workload is one of the catalogue */
 };
 
 size_t workload_count(void);

@@ -67,6 +67,7 @@ struct worker {
     char fail_where[WIRE_NAME_MAX];
     /* Below: the harness's own. */
     uint64_t start_ns, end_ns, cpu_ns;
+    uint64_t ops; /* of the last slice, injected ones excluded */
     double inject_carry;
     int cpu; /* pinned to, or -1 */
     bool check_failed;
@@ -77,7 +78,8 @@ struct worker {
 struct job {
     const struct workload *workload;
     const struct family *family;
-    struct frame_prepare prepare; /* as the controller sent it */
+    struct frame_prepare prepare; /* as the controller sent it; spec is there in setup and
+                                     prepare only */
     void *state;                  /* the family's */
     struct facts facts;           /* of the `ready` answer; add in setup or prepare */
     struct worker *workers;       /* [prepare.workers]; valid from worker_setup to teardown */
@@ -88,6 +90,8 @@ struct workload {
     const char *name; /* "mem.triad" */
     bool processes;   /* workers are processes instead of threads */
     bool no_hist;     /* single operations must not be timed */
+    /* What a program wrote in the slice that has just ended, or NULL; the caller frees it. */
+    char *(*output)(struct job *job);
     int (*prepare)(struct job *job, struct err *err);
     int (*start)(struct worker *w, struct err *err);
     /* For facts that need what the workers made (huge pages after first touch). */

@@ -113,11 +113,15 @@ static int slice(struct session *s, const struct frame_slice *in, struct frame_s
         return r;
     if (in->hist && !s->hist)
         s->hist = xmalloc(sizeof(*s->hist));
-    r = team_slice(s->team, in->ops, in->lead, in->hist ? s->hist : NULL, &done, err);
+    if (in->for_ns)
+        r = team_slice_for(s->team, in->ops, in->for_ns, &done, err);
+    else
+        r = team_slice(s->team, in->ops, in->lead, in->hist ? s->hist : NULL, &done, err);
     if (r < 0)
         return r;
     *out = (struct frame_sliced){
         .ops = done.ops, .ns = done.ns, .start_ns = done.start_ns, .cpu_ns = done.cpu_ns};
+    out->output = team_output(s->team);
     if (in->hist) {
         str_clear(&s->hist_text);
         r = hist_encode(s->hist, &s->hist_text, err);

@@ -42,7 +42,7 @@ struct team {
     struct job job; /* first: a worker finds its team through worker->job */
     /* Written by the main thread before gen moves, read by workers after. */
     enum command command;
-    uint64_t ops, lead;
+    uint64_t ops, lead, for_ns;
     bool hist;
     bool leave; /* end after this command */
     _Atomic uint32_t gen __attribute__((aligned(64)));
@@ -145,10 +145,23 @@ static void run_timed_each(struct worker *w, uint64_t ops, struct hist *h)
     }
 }
 
+/* Pieces of t->ops operations until the time is over; what was begun is finished and counted. */
+static void run_for(struct team *t, struct worker *w)
+{
+    uint64_t end = w->start_ns + t->for_ns;
+    w->ops = 0;
+    do {
+        uint64_t n = t->ops + injected(w, t->ops);
+        t->job.workload->run(w, n);
+        w->done += n;
+        w->ops += t->ops;
+    } while (!w->fail_code && time_mono_ns() < end);
+}
+
 static void worker_run(struct team *t, struct worker *w)
 {
     uint64_t ops = t->ops;
-    uint64_t n = t->hist ? 0 : ops + injected(w, ops);
+    uint64_t n = t->hist || t->for_ns ? 0 : ops + injected(w, ops);
     void (*run)(struct worker *, uint64_t) = t->job.workload->run;
     if (t->lead) {
         run(w, t->lead);
@@ -156,8 +169,11 @@ static void worker_run(struct team *t, struct worker *w)
     }
     meet(t);
     uint64_t cpu = cpu_time_ns(w);
+    w->ops = ops;
     w->start_ns = time_mono_ns();
-    if (t->hist)
+    if (t->for_ns)
+        run_for(t, w);
+    else if (t->hist)
         run_timed_each(w, ops, &t->hists[w->index]);
     else
         run(w, n);
@@ -449,6 +465,7 @@ int team_new(const struct family *family, const struct workload *workload,
     team_adopt(t, workload, prepare);
     job_pin(&t->job, 0); /* so that what setup touches is near worker 0 */
     r = team_build(t, err);
+    t->job.prepare.spec = NULL; /* its owner is the frame */
     if (r < 0) {
         team_free(t);
         return r;
@@ -477,6 +494,7 @@ int team_reuse(struct team *t, const struct workload *workload, const struct fra
     team_adopt(t, workload, prepare);
     t->job.facts = t->setup_facts;
     r = workload->prepare ? workload->prepare(&t->job, err) : 0;
+    t->job.prepare.spec = NULL; /* its owner is the frame */
     if (r < 0)
         return err_wrap(err, "prepare %s", workload->name);
     return team_begin(t, true, err);
@@ -553,17 +571,29 @@ static int team_failure(const struct team *t, struct err *err)
 
 static void slice_sum(const struct team *t, struct team_slice *ret)
 {
-    uint64_t start = UINT64_MAX, end = 0, cpu = 0;
+    uint64_t start = UINT64_MAX, end = 0, cpu = 0, ops = 0;
     for (unsigned i = 0; i < t->job.prepare.workers; i++) {
         const struct worker *w = &t->job.workers[i];
         start = w->start_ns < start ? w->start_ns : start;
         end = w->end_ns > end ? w->end_ns : end;
         cpu += w->cpu_ns;
+        ops += w->ops;
     }
-    *ret = (struct team_slice){.ops = t->ops * t->job.prepare.workers,
-                               .ns = end > start ? end - start : 0,
-                               .start_ns = start,
-                               .cpu_ns = cpu};
+    *ret = (struct team_slice){
+        .ops = ops, .ns = end > start ? end - start : 0, .start_ns = start, .cpu_ns = cpu};
+}
+
+/* Lets the workers do the slice that t describes. */
+static int team_slice_run(struct team *t, struct team_slice *ret, struct err *err)
+{
+    int r = team_do(t, CMD_RUN, UINT64_MAX, err);
+    if (r == 0)
+        r = team_failure(t, err);
+    if (r < 0)
+        return r;
+    slice_sum(t, ret);
+    t->counted += ret->ops;
+    return 0;
 }
 
 int team_slice(struct team *t, uint64_t ops, uint64_t lead, struct hist *hist,
@@ -581,22 +611,37 @@ int team_slice(struct team *t, uint64_t ops, uint64_t lead, struct hist *hist,
         return r;
     t->ops = ops;
     t->lead = lead;
+    t->for_ns = 0;
     t->hist = hist != NULL;
     for (unsigned i = 0; hist && i < n; i++)
         hist_clear(&t->hists[i]); /* also their first touch */
-    r = team_do(t, CMD_RUN, UINT64_MAX, err);
-    if (r == 0)
-        r = team_failure(t, err);
-    if (r < 0)
-        return r;
-    if (hist) {
+    r = team_slice_run(t, ret, err);
+    if (r == 0 && hist) {
         hist_clear(hist);
         for (unsigned i = 0; i < n; i++)
             hist_add(hist, &t->hists[i]);
     }
-    slice_sum(t, ret);
-    t->counted += ret->ops;
-    return 0;
+    return r;
+}
+
+int team_slice_for(struct team *t, uint64_t ops, uint64_t for_ns, struct team_slice *ret,
+                   struct err *err)
+{
+    if (ops == 0 || ops > OPS_MAX || for_ns == 0)
+        return err_set(err, ERR_USAGE, EINVAL, "a slice of no length");
+    int r = team_failure(t, err);
+    if (r < 0)
+        return r;
+    t->ops = ops;
+    t->lead = 0;
+    t->for_ns = for_ns;
+    t->hist = false;
+    return team_slice_run(t, ret, err);
+}
+
+char *team_output(struct team *t)
+{
+    return t->job.workload->output ? t->job.workload->output(&t->job) : NULL;
 }
 
 int team_finish(struct team *t, struct frame_finished *ret, struct err *err)

@@ -45,6 +45,11 @@ const struct job *team_job(const struct team *t);
  * timed; merged into it (cleared first), or NULL. */
 int team_slice(struct team *t, uint64_t ops, uint64_t lead, struct hist *hist,
                struct team_slice *ret, struct err *err);
+/* Pieces of `ops` operations, by every worker, until for_ns have passed. */
+int team_slice_for(struct team *t, uint64_t ops, uint64_t for_ns, struct team_slice *ret,
+                   struct err *err);
+/* What the workload's programs wrote in the last slice (malloced), or NULL. */
+char *team_output(struct team *t);
 /* Operations counted so far (injected ones excluded), summed. */
 uint64_t team_ops(const struct team *t);
 /* Runs check and verify. Returns 0 with ret->verified false when the work was not done; an error

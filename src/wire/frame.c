@@ -19,6 +19,7 @@ enum field_kind {
     FIELD_CPUS,  /* prepare.n_cpus and prepare.cpus */
     FIELD_FACTS, /* struct facts */
     FIELD_HIST,  /* char * */
+    FIELD_BLOB,  /* char *, several lines */
 };
 
 struct field {
@@ -73,6 +74,7 @@ static const struct field prepare_fields[] = {
     NUMBER("workers", prepare.workers, 1, WIRE_WORKERS_MAX),
     {.key = "cpus", .kind = FIELD_CPUS, .optional = true, AT(prepare)},
     {.key = "params", .kind = FIELD_FACTS, .optional = true, AT(prepare.params)},
+    {.key = "spec", .kind = FIELD_BLOB, .optional = true, AT(prepare.spec)},
     {.key = NULL},
 };
 static const struct field slice_fields[] = {
@@ -84,6 +86,12 @@ static const struct field slice_fields[] = {
      .min = 0,
      .max = (int64_t)WIRE_OPS_MAX},
     {.key = "hist", .kind = FIELD_BOOL, .optional = true, AT(slice.hist)},
+    {.key = "for_ns",
+     .kind = FIELD_U64,
+     .optional = true,
+     AT(slice.for_ns),
+     .min = 0,
+     .max = WIRE_FOR_NS_MAX},
     {.key = NULL},
 };
 static const struct field ready_fields[] = {
@@ -96,6 +104,7 @@ static const struct field sliced_fields[] = {
     NUMBER("start_ns", sliced.start_ns, 0, ANY_MAX),
     NUMBER("cpu_ns", sliced.cpu_ns, 0, ANY_MAX),
     {.key = "hist", .kind = FIELD_HIST, .optional = true, AT(sliced.hist)},
+    {.key = "output", .kind = FIELD_BLOB, .optional = true, AT(sliced.output)},
     {.key = NULL},
 };
 static const struct field finished_fields[] = {
@@ -142,8 +151,12 @@ void frame_init(struct frame *f, enum frame_type type, const char *nonce, uint64
 
 void frame_release(struct frame *f)
 {
-    if (f->type == FRAME_SLICED)
+    if (f->type == FRAME_SLICED) {
         free(f->sliced.hist);
+        free(f->sliced.output);
+    } else if (f->type == FRAME_PREPARE) {
+        free(f->prepare.spec);
+    }
     f->type = FRAME_NONE;
 }
 
@@ -233,6 +246,22 @@ static bool put_text(struct str *out, const char *s, size_t size)
     return n < size;
 }
 
+/* As put_text, with the line ends and tabs of a text of several lines kept. */
+static bool put_blob(struct str *out, const char *s)
+{
+    size_t n = strnlen(s, WIRE_BLOB_MAX + 1);
+    str_addc(out, '"');
+    for (size_t i = 0; i < n; i++) {
+        char c = s[i];
+        if (c == '"' || c == '\\' || c == '\n' || c == '\t')
+            str_addc(out, '\\');
+        c = c == '\n' ? 'n' : c == '\t' ? 't' : c;
+        str_addc(out, c < 0x20 || c > 0x7e ? '?' : c);
+    }
+    str_addc(out, '"');
+    return n <= WIRE_BLOB_MAX;
+}
+
 static bool put_facts(struct str *out, const struct facts *f)
 {
     if (f->n > WIRE_FACTS_MAX)
@@ -298,6 +327,8 @@ static bool put_value(struct str *out, const struct frame *f, const struct field
         return put_facts(out, p);
     case FIELD_HIST:
         return put_text(out, *(char *const *)p, HIST_TEXT_MAX + 1);
+    case FIELD_BLOB:
+        return put_blob(out, *(char *const *)p);
     }
     return false;
 }
@@ -312,7 +343,9 @@ static int encode_to(const struct frame *f, struct str *out, struct err *err)
         return err_set(err, ERR_BUG, EINVAL, "frame %s: bad nonce or seq", name);
     str_addf(out, "{\"t\":\"%s\",\"seq\":%ju,\"nonce\":\"%s\"", name, (uintmax_t)f->seq, f->nonce);
     for (const struct field *d = types[f->type].fields; d->key; d++) {
-        if (d->kind == FIELD_HIST && !f->sliced.hist)
+        if ((d->kind == FIELD_HIST || d->kind == FIELD_BLOB) && !*(char *const *)at(f, d))
+            continue;
+        if (d->optional && d->kind == FIELD_U64 && *(const uint64_t *)at(f, d) == 0)
             continue;
         str_addf(out, ",\"%s\":", d->key);
         if (!put_value(out, f, d))
@@ -419,6 +452,20 @@ static int get_hist(const json_t *j, const char *key, char **ret, struct err *er
     return 0;
 }
 
+static int get_blob(const json_t *j, const char *key, char **ret, struct err *err)
+{
+    if (!json_is_string(j))
+        return bad(err, key, "is not a string");
+    if (json_string_length(j) > WIRE_BLOB_MAX)
+        return bad(err, key, "is too long");
+    char *text = xstrdup(json_string_value(j));
+    for (char *c = text; *c; c++)
+        if ((*c < 0x20 || *c > 0x7e) && *c != '\n' && *c != '\t')
+            *c = '?';
+    *ret = text;
+    return 0;
+}
+
 static int get_value(json_t *j, struct frame *f, const struct field *d, struct err *err)
 {
     void *p = at(f, d);
@@ -450,6 +497,8 @@ static int get_value(json_t *j, struct frame *f, const struct field *d, struct e
         return get_facts(j, d->key, p, err);
     case FIELD_HIST:
         return get_hist(j, d->key, p, err);
+    case FIELD_BLOB:
+        return get_blob(j, d->key, p, err);
     }
     return -EINVAL;
 }
@@ -543,7 +592,7 @@ int frame_parse(const char *line, size_t n, struct frame *ret, struct err *err)
                 : err_set(err, ERR_MEASUREMENT, EBADMSG, "frame: not a JSON object");
     json_decref(root);
     if (r == 0)
-        *ret = *f; /* with the ownership of hist */
+        *ret = *f; /* with the ownership of its texts */
     else
         frame_release(f);
     free(f);

@@ -2,9 +2,9 @@
  * probe's standard input and output. docs/protocol.md is the description people read; this header
  * is its form in C. Version WIRE_VERSION.
  *
- * Layer: wire. Ownership: `struct frame` is a plain value of fixed size (a frame cannot make its
- * reader allocate); `text` of a histogram is the one pointer, owned by the frame, freed by
- * frame_release.
+ * Layer: wire. Ownership: `struct frame` is a plain value of fixed size but for three texts of
+ * bounded length (the histogram, an application's description and its output), owned by the frame
+ * and freed by frame_release.
  *
  * Who speaks: the probe says `hello` once by itself; then every line of the controller (ping,
  * prepare, slice, finish, bye) is answered by exactly one line with the same seq (pong, ready,
@@ -34,7 +34,9 @@
 #define WIRE_DEPTH_MAX   8                   /* brackets open at once, unknown keys included */
 #define WIRE_OPS_MAX     (UINT64_C(1) << 50) /* per worker and slice */
 #define WIRE_CPU_MAX     65535
-#define WIRE_LEASE_S     60 /* the probe leaves after so long without a frame */
+#define WIRE_LEASE_S     60    /* the probe leaves after so long without a frame */
+#define WIRE_BLOB_MAX    24576 /* bytes of an application's description, or of its output */
+#define WIRE_FOR_NS_MAX  (INT64_C(86400) * 1000000000)
 
 enum frame_type {
     FRAME_NONE,
@@ -88,12 +90,15 @@ struct frame_prepare {
     unsigned n_cpus;  /* CPUs of the cell; workers are pinned round robin if > 0 */
     uint16_t cpus[WIRE_CPUS_MAX];
     struct facts params;
+    char *spec; /* what an application is, JSON text (docs/protocol.md), or NULL */
 };
 
 struct frame_slice {
-    uint64_t ops;  /* per worker, >= 1 */
-    uint64_t lead; /* done first, outside the clock and the counts: the sandbox settles */
-    bool hist;     /* time every operation (not comparable with a plain slice) */
+    uint64_t ops;    /* per worker, >= 1 */
+    uint64_t lead;   /* done first, outside the clock and the counts: the sandbox settles */
+    bool hist;       /* time every operation (not comparable with a plain slice) */
+    uint64_t for_ns; /* > 0: operations are done until so much time has passed, and counted; ops is
+                        then how many are done between two looks at the clock */
 };
 
 struct frame_sliced {
@@ -102,6 +107,7 @@ struct frame_sliced {
     uint64_t start_ns; /* guest clock */
     uint64_t cpu_ns;   /* the probe's own CPU time as the guest says; 0 unknown. Not trusted. */
     char *hist;        /* hist_encode text or NULL */
+    char *output;      /* what an application wrote: printable ASCII, newlines and tabs; or NULL */
 };
 
 struct frame_finished {
