@@ -7,6 +7,7 @@
  *     schedule.c  who comes when (seeded, pure)
  *     targets.c   preflight of the targets; starting and stopping their sessions
  *     trial.c     one cell over the targets of a block: prepare, calibrate, rounds, finish
+ *     whole.c     workloads that run whole, alone on the machine
  *     block.c     one block: starts, warm-up, the cells in their order, stops
  *     warn.c      covariates and what is remarkable about them
  *     measure.c   the run: blocks until everything is precise, spent or interrupted */
@@ -48,8 +49,9 @@ struct course {
     struct run_head head; /* head.plan: resolved */
     struct rng rng;       /* of the step at hand; seeded per block and purpose */
     size_t n_targets, n_cells;
-    struct slot *slots;   /* n_targets */
-    cpu_set_t *cell_cpus; /* n_cells */
+    struct slot *slots;      /* n_targets */
+    cpu_set_t *cell_cpus;    /* n_cells */
+    struct launch *launches; /* n_cells: what the sessions of whole cells run */
     size_t base;
     size_t usable_targets; /* after the preflight */
     struct monitor *monitor;
@@ -92,7 +94,8 @@ void schedule_rounds_rng(uint64_t seed, unsigned block, unsigned cell, struct rn
 int targets_preflight(struct course *c, struct err *err);
 /* Starts one target's session for block, records it in the store, sets slot->session or
  * slot->start_failure. Returns < 0 only for what ends the run (interrupt, store). */
-int target_start(struct course *c, size_t target, unsigned block, struct err *err);
+int target_start(struct course *c, size_t target, unsigned block, const struct launch *what,
+                 struct err *err);
 void target_stop(struct course *c, size_t target, unsigned block);
 void targets_close(struct course *c);
 
@@ -103,6 +106,15 @@ int trial_run(struct course *c, unsigned block, size_t cell, const size_t *targe
 
 /* block.c */
 int block_run(struct course *c, unsigned block, struct err *err);
+/* Its steps that whole workloads go through as well. The same rule for every target: nothing is
+ * recorded before the slowest of those that run is warm. */
+int block_warm_up(struct course *c, unsigned block, struct err *err);
+void block_say_cell(struct course *c, size_t cell);
+int block_keep_trial(struct course *c, struct trial *t, struct err *err);
+bool block_budget_over(const struct course *c);
+
+/* whole.c: the whole cells of a block, one execution after the other. */
+int whole_block(struct course *c, unsigned block, const size_t *cells, size_t n, struct err *err);
 
 /* warn.c */
 void warn_add(struct course *c, enum warning_kind kind, int block, int target, int cell,

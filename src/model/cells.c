@@ -118,6 +118,19 @@ void cell_from_def(const struct cell_def *def, struct cell *ret)
     each_preset(def, apply_preset, ret);
 }
 
+const char *cell_exec(const struct cell *c)
+{
+    return c->workload->exec ? c->workload->exec : c->workload->name;
+}
+
+bool cell_shares_execution(const struct cell *a, const struct cell *b)
+{
+    return a->workload->grain == GRAIN_WHOLE && b->workload->grain == GRAIN_WHOLE &&
+           a->workload->program == b->workload->program && a->app == b->app && a->cpus == b->cpus &&
+           a->workers == b->workers && a->place == b->place && str_eq(cell_exec(a), cell_exec(b)) &&
+           params_equal(&a->params, &b->params);
+}
+
 /* How a pattern selects; decided once for the whole catalogue. */
 enum selection { BY_CELL, BY_WORKLOAD, BY_FAMILY, BY_GLOB };
 

@@ -138,6 +138,11 @@ int cells_select(const char *pattern, void (*cb)(void *user, const struct cell_d
  * cell. */
 int cells_apply_param(struct cell *cells, size_t n, const char *assignment, struct err *err);
 
+/* The name under which the program that serves it knows the workload. */
+const char *cell_exec(const struct cell *c);
+/* Do two cells read their figures from one and the same execution? Only whole workloads do. */
+bool cell_shares_execution(const struct cell *a, const struct cell *b);
+
 const struct param_def *workload_param(const struct workload *w, const char *name); /* or NULL */
 /* Stands for the workload of a stored run that this version does not know, so that the run can
  * still be shown: cell.workload is never NULL. */

@@ -350,7 +350,7 @@ static void test_interrupted_start(void **state)
     raise(SIGHUP);
     struct session *s = NULL;
     struct err why = ERR_INIT;
-    int rc = r.driver->start(&r.site, r.engine, &s, &why);
+    int rc = r.driver->start(&r.site, r.engine, &rig_probe, &s, &why);
     if (rc == 0 && is_kind(&r, "host")) { /* so quick that the hello came with the signal */
         rig_stop(&r, s);
     } else {
