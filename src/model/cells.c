@@ -310,6 +310,14 @@ const char *place_name(enum place p)
     return (size_t)p < ARRAY_SIZE(place_names) ? place_names[p] : "none";
 }
 
+int better_parse(const char *name, enum better *ret)
+{
+    int i = name_index(better_names, ARRAY_SIZE(better_names), name);
+    if (i >= 0)
+        *ret = (enum better)i;
+    return i < 0 ? i : 0;
+}
+
 int grain_parse(const char *name, enum grain *ret)
 {
     int i = name_index(grain_names, ARRAY_SIZE(grain_names), name);

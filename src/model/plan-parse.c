@@ -325,6 +325,16 @@ static int set_solo(struct reader *r, const char *key, const yaml_node_t *v)
     return 0;
 }
 
+static int set_scaled(struct reader *r, const char *key, const yaml_node_t *v)
+{
+    const char *text = scalar(v);
+    double factor;
+    if (!text || parse_double(text, PLAN_SCALE_MIN, 1, key, &factor, NULL) < 0)
+        return complain(r, v, "%s: expected a factor between %g and 1", key, PLAN_SCALE_MIN);
+    r->plan.scale = factor;
+    return 0;
+}
+
 static const struct key plan_keys[] = {
     {"suite", set_suite},
     {"from_suite", set_from_suite},
@@ -344,6 +354,7 @@ static const struct key plan_keys[] = {
     {"slice", set_slice},
     {"rounds", set_rounds},
     {"solo", set_solo},
+    {"scaled", set_scaled},
 };
 
 /* One "name: value" for cells. A preset may be repeated, but not changed. */

@@ -66,6 +66,9 @@ struct workload {
     const char *time_param;
     /* Operations of each worker in one execution. NULL: 1. */
     uint64_t (*whole_ops)(const struct params *p);
+    /* The parameter that --scale shortens, and to what at the least. NULL: nothing. */
+    const char *scaled;
+    int64_t scaled_floor;
 };
 
 #define SUITE_QUICK 1u
@@ -153,6 +156,7 @@ const char *better_name(enum better b);       /* "lower", "higher" */
 const char *grain_name(enum grain g);         /* "slice", "whole" */
 const char *cpus_kind_name(enum cpus_kind c); /* "one", "two", "all" */
 const char *place_name(enum place p);         /* "none", "rootfs", "tmpfs", "bind" */
+int better_parse(const char *name, enum better *ret);
 int grain_parse(const char *name, enum grain *ret);
 int cpus_kind_parse(const char *name, enum cpus_kind *ret);
 int place_parse(const char *name, enum place *ret);

@@ -92,11 +92,10 @@ static void column_add(struct table *t, uint32_t target)
     c.rows = xcalloc(t->n_rows, sizeof(*c.rows));
     for (size_t i = 0; i < t->a->n_cells; i++) {
         const struct cell_result *r = analysis_at(t->a, i, target);
-        const struct workload *w = p->cells.v[i].workload;
         if (c.unusable && r->status == CELL_NOT_MEASURED)
             cell_words_unusable(&t->o->style, target_why(&t->a->targets[target]), &c.rows[i]);
         else if (t->absolute)
-            cell_words_absolute(&t->o->style, r, w ? w->bytes_per_op : 0, &c.rows[i]);
+            cell_words_absolute(&t->o->style, r, &p->cells.v[i], &c.rows[i]);
         else
             cell_words_ratio(&t->o->style, r, &c.rows[i]);
     }
@@ -297,10 +296,12 @@ static void put_head(const struct table *t, struct str *out)
         flow_add(&f, "base %s", base.buf);
         str_release(&base);
     }
+    if (a->head.plan.scale < 1)
+        flow_add(&f, "scaled by %.3g", a->head.plan.scale);
     if (t->absolute)
         flow_add(&f, "time per operation or rate, 95 %% intervals");
     else
-        flow_add(&f, "ratios of time per operation, 95 %% intervals");
+        flow_add(&f, "ratios of %s, 95 %% intervals", report_cost_words(&a->head.plan));
     flow_end(&f);
 }
 

@@ -1,5 +1,7 @@
 #include "report/words.h"
 
+#include "report/figure.h"
+
 #include <jansson.h>
 #include <math.h>
 
@@ -160,15 +162,20 @@ void cell_words_ratio(const struct style *s, const struct cell_result *r, struct
     str_copy(ret->word, sizeof(ret->word), verdict_word(r->verdict));
 }
 
-void cell_words_absolute(const struct style *s, const struct cell_result *r, double bytes_per_op,
-                         struct cell_words *ret)
+const char *report_cost_words(const struct plan *p)
+{
+    for (size_t i = 0; i < p->cells.n; i++)
+        if (p->cells.v[i].unit[0])
+            return "cost (time per operation, what a rate is the inverse of)";
+    return "time per operation";
+}
+
+void cell_words_absolute(const struct style *s, const struct cell_result *r,
+                         const struct cell *cell, struct cell_words *ret)
 {
     *ret = (struct cell_words){.tone = TONE_PLAIN};
     if (words_of_status(s, r, ret))
         return;
-    if (bytes_per_op > 0)
-        unit_rate_parts(bytes_per_op / r->absolute.value * 1e9, ret->number, ret->unit);
-    else
-        unit_ns_parts(s, r->absolute.value, ret->number, ret->unit);
+    figure_parts(s, cell, r->absolute.value, ret->number, ret->unit);
     half_set(s, &r->absolute, interval_half(r->absolute.lo, r->absolute.hi), ret);
 }
