@@ -192,6 +192,20 @@ static void on_target(void *user, const struct target_info *info)
     say(v, line.buf);
 }
 
+/* Said also where the view is redrawn: it is the figure one plans the day by. */
+static void on_planned(void *user, const struct progress_state *s)
+{
+    struct progress_view *v = user;
+    char time[UNIT_TEXT];
+
+    v->state = *s;
+    if (s->left_ns == UINT64_MAX)
+        return;
+    unit_elapsed(s->left_ns, time);
+    _cleanup_free_ char *line = xasprintf("%u blocks, about %s in all", s->max_blocks, time);
+    say(v, line);
+}
+
 static void on_starting(void *user, const struct progress_state *s, const char *target)
 {
     struct progress_view *v = user;
@@ -289,6 +303,7 @@ void progress_bind(struct progress_view *v, struct progress *p)
         .user = v,
         .begin = on_begin,
         .target_state = on_target,
+        .planned = on_planned,
         .starting = on_starting,
         .cell = on_cell,
         .failure = on_failure,

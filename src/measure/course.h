@@ -7,6 +7,7 @@
  *     schedule.c  who comes when (seeded, pure)
  *     targets.c   preflight of the targets; starting and stopping their sessions
  *     trial.c     one cell over the targets of a block: prepare, calibrate, rounds, finish
+ *     estimate.c  how long it will take
  *     whole.c     workloads that run whole, alone on the machine
  *     block.c     one block: starts, warm-up, the cells in their order, stops
  *     warn.c      covariates and what is remarkable about them
@@ -38,6 +39,8 @@ struct slot {
     struct session *session;  /* NULL: not running now */
     uint64_t started_ns;      /* CLOCK_MONOTONIC of its hello */
     uint64_t ping_ns;         /* median round trip of an empty frame in this session */
+    uint64_t cycle_ns;        /* start, warm-up and stop, as the preflight took it */
+    bool own_kernel;          /* its guest says another kernel than ours */
     struct err start_failure; /* of this block's start, kind ERR_NONE: none */
     struct pair *pairs;       /* n_cells */
 };
@@ -124,6 +127,9 @@ void warn_machine_end(struct course *c);
 void covariates_between(const struct course *c, const struct reading *from,
                         const struct reading *to, struct covariates *ret);
 void warn_trial(struct course *c, const struct trial *t);
+
+/* estimate.c: how long a block is expected to take, before there was one. */
+uint64_t estimate_block_ns(const struct course *c);
 
 /* resolve.c: "auto" parameters, CPU sets and workers of every cell of the plan, from the machine.
  */

@@ -359,6 +359,10 @@ static int course_run(struct course *c, struct err *err)
     if (c->shared)
         warn_add(c, WARN_SHARED, -1, -1, -1, NAN, "another run measured at the same time");
     warn_machine(c);
+    if (c->head.plan.repeats)
+        c->state.left_ns = (c->max_blocks - c->first_block) * estimate_block_ns(c);
+    if (c->progress->planned)
+        c->progress->planned(c->progress->user, &c->state);
     r = blocks_run(c, err);
     if (r == 0)
         warn_machine_end(c);

@@ -154,11 +154,15 @@ static int preflight_one(struct course *c, struct slot *slot, struct err *err)
     if (!slot->info.usable)
         return 0;
     r = slot->driver->open(&c->site, &slot->info, &slot->engine, &why);
+    uint64_t begin_ns = time_mono_ns();
     if (r == 0)
         r = start_session(c, slot, &probe, &why);
     if (r == 0) {
+        slot->cycle_ns = slot->session->caps.warm_up_ns;
+        slot->own_kernel = !str_eq(slot->session->hello.release, c->o->machine->kernel);
         r = slot->driver->stop(&c->site, slot->engine, slot->session, &why);
         slot->session = NULL;
+        slot->cycle_ns += time_mono_ns() - begin_ns;
     }
     if (loop_interrupted(c->o->loop))
         return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");

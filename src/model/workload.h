@@ -66,6 +66,11 @@ struct workload {
     const char *time_param;
     /* Operations of each worker in one execution. NULL: 1. */
     uint64_t (*whole_ops)(const struct params *p);
+    /* How long an execution takes on a bare machine of the usual kind, for the estimate at the
+     * start of a run, and how much longer where system calls are dear. Without: time_param, else 5
+     * s. */
+    uint64_t (*expected_ns)(const struct params *p);
+    unsigned dearer; /* times, in a sandbox with a kernel of its own; 0: 1 */
     /* The parameter that --scale shortens, and to what at the least. NULL: nothing. */
     const char *scaled;
     int64_t scaled_floor;
@@ -116,6 +121,7 @@ struct suite {
     const char *name; /* "quick", "micro" */
     unsigned bit;
     const char *title;
+    unsigned repeats; /* > 0: exactly so many blocks unless said otherwise, no early looks */
 };
 size_t suite_count(void);
 const struct suite *suite_at(size_t i);
