@@ -195,7 +195,7 @@ int cell_judge(const struct pair_data *d, const struct pair_data *base, bool is_
         return 0;
     absolute_estimates(r, d, alpha, column);
     latencies(r, d, column);
-    r->flags |= quality_flags(d);
+    r->flags |= quality_flags(d) | d->semantics;
     if (!is_base && base->values.n) {
         rc = against_base(r, d, rule, alpha, column, ret_sd, err);
         if (rc < 0)

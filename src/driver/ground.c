@@ -88,10 +88,11 @@ static int make_image_root(const struct ground *g, const char *image, struct err
     return r == 0 ? mount_overlay(image, upper, work, g->rootfs, err) : r;
 }
 
+/* In an image only the last: what is mounted elsewhere is its runtime's to make room for. */
 static int make_root_dirs(const struct ground *g, struct err *err)
 {
     static const char *const needed[] = {"proc", "dev", "sys", "tmp", "data", "work"};
-    for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+    for (size_t i = g->with_image ? ARRAY_SIZE(needed) - 1 : 0; i < ARRAY_SIZE(needed); i++) {
         int fd = root_open_dir(g->rootfs, needed[i], err);
         if (fd < 0)
             return fd;

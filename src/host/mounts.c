@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 int mount_tmpfs(const char *path, uint64_t size_bytes, struct err *err)
@@ -45,7 +47,9 @@ int root_open_dir(const char *root, const char *name, struct err *err)
         return err_errno(err, errno, "open %s", root);
     if (mkdirat(at, name, 0755) < 0 && errno != EEXIST)
         return err_errno(err, errno, "make %s/%s", root, name);
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    int fd = (int)syscall(SYS_openat2, at, name, &how, sizeof(how));
     if (fd < 0)
         return err_errno(err, errno, "open %s/%s", root, name);
     return fd;

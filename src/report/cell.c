@@ -419,23 +419,9 @@ static void put_blocks(const struct view *v, const struct cell_series *c)
 
 static void put_remarks(const struct view *v)
 {
-    static const struct {
-        unsigned bit;
-        const char *text;
-    } remarks[] = {
-        {CELL_FLAG_ASYMMETRIC, "the blocks are lopsided: median, mean and estimate differ by more "
-                               "than the interval's half-width"},
-        {CELL_FLAG_AUTOCORRELATED, "neighbouring blocks resemble each other: the interval is too "
-                                   "narrow, more blocks would help"},
-        {CELL_FLAG_NOT_STEADY, "not steady: the first third of the blocks differs from the rest"},
-        {CELL_FLAG_DRIFT, "the guest's clock was off by more than 1 %"},
-        {CELL_FLAG_TOO_FEW, "too few blocks for an interval"},
-        {CELL_FLAG_NOISY_ENV, "the machine was disturbed in more than a tenth of the blocks"},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(remarks); i++)
-        if (v->r->flags & remarks[i].bit)
-            line(v, "note", remarks[i].text);
+    for (unsigned bit = 1; bit && bit <= v->r->flags; bit <<= 1)
+        if (v->r->flags & bit)
+            line(v, "note", flag_words(bit));
     if (v->r->flags == 0 && v->r->absolute.n)
         line(v, "note", "steady");
 }

@@ -35,6 +35,8 @@ static json_t *flags_json(unsigned flags)
         {CELL_FLAG_ASYMMETRIC, "asymmetric"},  {CELL_FLAG_AUTOCORRELATED, "autocorrelated"},
         {CELL_FLAG_NOT_STEADY, "not-steady"},  {CELL_FLAG_DRIFT, "clock-drift"},
         {CELL_FLAG_TOO_FEW, "too-few-blocks"}, {CELL_FLAG_NOISY_ENV, "noisy-environment"},
+        {CELL_FLAG_MEMORY_FS, "memory-fs"},    {CELL_FLAG_NOT_COLD, "not-cold"},
+        {CELL_FLAG_FSYNC, "fsync-doubtful"},   {CELL_FLAG_HUGE_PAGES, "huge-pages-differ"},
     };
     json_t *a = json_array();
 

@@ -421,6 +421,36 @@ static void put_failures(const struct table *t, struct str *out)
     }
 }
 
+/* What the operations really did, where that is not what their name says: a line a kind and target.
+ */
+static void put_semantics(const struct table *t, struct str *out)
+{
+    const struct analysis *a = t->a;
+
+    for (unsigned bit = CELL_FLAG_MEMORY_FS; bit <= CELL_FLAG_HUGE_PAGES; bit <<= 1) {
+        for (uint32_t target = 0; target < a->n_targets; target++) {
+            const char *first = NULL;
+            _cleanup_(str_release) struct str text = STR_INIT;
+            size_t n = 0;
+            for (size_t cell = 0; cell < a->n_cells; cell++) {
+                if (!(analysis_at(a, cell, target)->flags & bit))
+                    continue;
+                first = first ? first : a->head.plan.cells.v[cell].name;
+                n++;
+            }
+            if (n == 0)
+                continue;
+            str_addf(&text, "%s %s", style_glyph(&t->o->style, GLYPH_WARN), first);
+            if (n > 1)
+                str_addf(&text, " and %zu more", n - 1);
+            str_add(&text, " on ");
+            text_inert(&text, a->head.plan.targets.v[target].label);
+            str_addf(&text, ": %s", flag_words(bit));
+            text_wrap(out, &t->o->style, "", 2, text.buf);
+        }
+    }
+}
+
 /* Warnings by kind: the worst one speaks, the others are counted. */
 static void put_warnings(const struct table *t, struct str *out)
 {
@@ -491,6 +521,7 @@ void report_table(const struct analysis *a, const struct report_options *o, stru
         put_tables(&t, out);
     put_legend(&t, out);
     put_failures(&t, out);
+    put_semantics(&t, out);
     put_warnings(&t, out);
     put_hint(&t, out);
     table_release(&t);

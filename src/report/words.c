@@ -162,6 +162,32 @@ void cell_words_ratio(const struct style *s, const struct cell_result *r, struct
     str_copy(ret->word, sizeof(ret->word), verdict_word(r->verdict));
 }
 
+const char *flag_words(unsigned flag)
+{
+    static const struct {
+        unsigned bit;
+        const char *text;
+    } remarks[] = {
+        {CELL_FLAG_ASYMMETRIC, "the blocks are lopsided: median, mean and estimate differ by more "
+                               "than the interval's half-width"},
+        {CELL_FLAG_AUTOCORRELATED, "neighbouring blocks resemble each other: the interval is too "
+                                   "narrow, more blocks would help"},
+        {CELL_FLAG_NOT_STEADY, "not steady: the first third of the blocks differs from the rest"},
+        {CELL_FLAG_DRIFT, "the guest's clock was off by more than 1 %"},
+        {CELL_FLAG_TOO_FEW, "too few blocks for an interval"},
+        {CELL_FLAG_NOISY_ENV, "the machine was disturbed in more than a tenth of the blocks"},
+        {CELL_FLAG_MEMORY_FS, "its root file system is really memory"},
+        {CELL_FLAG_NOT_COLD, "what was to be read cold was in a cache"},
+        {CELL_FLAG_FSYNC, "its syncs cost less than half of the base's: are they honoured?"},
+        {CELL_FLAG_HUGE_PAGES, "its memory has other huge pages than the base's"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(remarks); i++)
+        if (remarks[i].bit == flag)
+            return remarks[i].text;
+    return "";
+}
+
 const char *report_cost_words(const struct plan *p)
 {
     for (size_t i = 0; i < p->cells.n; i++)

@@ -28,6 +28,8 @@ void cell_words_absolute(const struct style *s, const struct cell_result *r,
 void cell_words_unusable(const struct style *s, enum err_kind why, struct cell_words *ret);
 /* What the ratios of a run are ratios of. */
 const char *report_cost_words(const struct plan *p);
+/* A remark about a cell's data, one CELL_FLAG_. */
+const char *flag_words(unsigned flag);
 /* The kind in a stored target_info; ERR_UNSUPPORTED where it does not say. */
 enum err_kind target_why(const struct target_row *row);
 /* "slower", "faster", "alike", "slight", "unsure". */
