@@ -4,6 +4,7 @@
 #include "model/workload.h"
 
 #include <errno.h>
+#include <math.h>
 
 const struct workload *workload_find(const char *name)
 {
@@ -129,6 +130,24 @@ bool cell_shares_execution(const struct cell *a, const struct cell *b)
            a->workload->program == b->workload->program && a->app == b->app && a->cpus == b->cpus &&
            a->workers == b->workers && a->place == b->place && str_eq(cell_exec(a), cell_exec(b)) &&
            params_equal(&a->params, &b->params);
+}
+
+void value_encode(double value, enum better better, uint64_t *ret_ops, uint64_t *ret_ns)
+{
+    /* value x 10^shift lies between 10^8 and 10^9, or as near as the range of ns allows. */
+    int shift = 8 - (int)floor(log10(value));
+
+    if (better == BETTER_LOWER) { /* a cost as it is: ns / ops / 1e9 */
+        shift = shift < 0 ? 0 : shift > 15 ? 15 : shift;
+        *ret_ops = shift < 9 ? 1 : (uint64_t)llround(pow(10, shift - 9));
+        *ret_ns = (uint64_t)llround(value * 1e9 * (double)*ret_ops);
+    } else {
+        shift = shift < -9 ? -9 : shift > 9 ? 9 : shift;
+        *ret_ops = (uint64_t)llround(value * pow(10, shift));
+        *ret_ns = (uint64_t)llround(1e9 * pow(10, shift));
+    }
+    *ret_ops += *ret_ops == 0;
+    *ret_ns += *ret_ns == 0;
 }
 
 /* How a pattern selects; decided once for the whole catalogue. */
