@@ -8,6 +8,7 @@
 #include "model/workload.h"
 
 #include <errno.h>
+#include <math.h>
 
 static bool good_text(const char *s)
 {
@@ -204,6 +205,44 @@ static void same_as_the_probe(void **state)
         fail_msg("the probe has %zu workloads, the catalogue %zu", lines, workload_count());
 }
 
+static double decode(double value, enum better better)
+{
+    uint64_t ops, ns;
+    value_encode(value, better, &ops, &ns);
+    assert_true(ops > 0 && ns > 0 && ops < UINT64_C(1) << 53 && ns < UINT64_C(1) << 60);
+    return better == BETTER_HIGHER ? 1e9 * (double)ops / (double)ns
+                                   : (double)ns / (double)ops / 1e9;
+}
+
+static void values(void **state)
+{
+    static const double v[] = {1e-9, 1.23456789e-4, .0032, 1, 3.2, 93142.7, 8999999.5};
+    for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+        for (enum better b = BETTER_LOWER; b <= BETTER_HIGHER; b++)
+            if (fabs(decode(v[i], b) / v[i] - 1) > 1e-8)
+                fail_msg("%g becomes %g", v[i], decode(v[i], b));
+    assert_true(fabs(decode(1.23456789e12, BETTER_HIGHER) / 1.23456789e12 - 1) < 1e-8);
+}
+
+/* One execution serves the cells that ask for the same in every respect. */
+static void shared_executions(void **state)
+{
+    static const struct workload read = {
+        .name = "b.read", .family = "b", .grain = GRAIN_WHOLE, .exec = "b"};
+    static const struct workload write = {
+        .name = "b.write", .family = "b", .grain = GRAIN_WHOLE, .exec = "b"};
+    struct cell a = {.workload = &read, .workers = 1}, b = {.workload = &write, .workers = 1};
+    assert_string_equal(cell_exec(&a), "b");
+    assert_true(cell_shares_execution(&a, &b));
+    b.place = PLACE_TMPFS;
+    assert_false(cell_shares_execution(&a, &b));
+    b.place = PLACE_NONE;
+    params_set_num(&b.params, "size", 1);
+    assert_false(cell_shares_execution(&a, &b));
+    struct cell sliced = {.workload = workload_find("sys.getpid")};
+    assert_false(cell_shares_execution(&sliced, &sliced));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +253,8 @@ int main(void)
         cmocka_unit_test(apply),
         cmocka_unit_test(suites),
         cmocka_unit_test(enumerations),
+        cmocka_unit_test(values),
+        cmocka_unit_test(shared_executions),
         cmocka_unit_test(same_as_the_probe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
