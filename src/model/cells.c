@@ -119,6 +119,10 @@ void cell_from_def(const struct cell_def *def, struct cell *ret)
     each_preset(def, apply_preset, ret);
 }
 
+/* JSON readers take integers up to 2^53. */
+#define VALUE_NS_MAX  9e15
+#define VALUE_OPS_MAX 1e15
+
 const char *cell_exec(const struct cell *c)
 {
     return c->workload->exec ? c->workload->exec : c->workload->name;
@@ -132,22 +136,18 @@ bool cell_shares_execution(const struct cell *a, const struct cell *b)
            params_equal(&a->params, &b->params);
 }
 
-void value_encode(double value, enum better better, uint64_t *ret_ops, uint64_t *ret_ns)
+int value_encode(double value, enum better better, uint64_t *ret_ops, uint64_t *ret_ns)
 {
-    /* value x 10^shift lies between 10^8 and 10^9, or as near as the range of ns allows. */
-    int shift = 8 - (int)floor(log10(value));
+    double cost = better == BETTER_HIGHER ? 1e9 / value : 1e9 * value;
 
-    if (better == BETTER_LOWER) { /* a cost as it is: ns / ops / 1e9 */
-        shift = shift < 0 ? 0 : shift > 15 ? 15 : shift;
-        *ret_ops = shift < 9 ? 1 : (uint64_t)llround(pow(10, shift - 9));
-        *ret_ns = (uint64_t)llround(value * 1e9 * (double)*ret_ops);
-    } else {
-        shift = shift < -9 ? -9 : shift > 9 ? 9 : shift;
-        *ret_ops = (uint64_t)llround(value * pow(10, shift));
-        *ret_ns = (uint64_t)llround(1e9 * pow(10, shift));
-    }
-    *ret_ops += *ret_ops == 0;
-    *ret_ns += *ret_ns == 0;
+    if (!(value > 0) || !isfinite(cost) || cost > VALUE_NS_MAX || cost < 1 / VALUE_OPS_MAX)
+        return -ERANGE;
+    /* As many operations as leave the nanoseconds below 2^53: digits to spare. */
+    double k = floor(log10(VALUE_NS_MAX / cost));
+    double ops = pow(10, k < 15 ? k : 15);
+    *ret_ops = (uint64_t)llround(ops);
+    *ret_ns = (uint64_t)llround(cost * ops);
+    return 0;
 }
 
 /* How a pattern selects; decided once for the whole catalogue. */

@@ -152,9 +152,10 @@ const char *cell_exec(const struct cell *c);
 /* Do two cells read their figures from one and the same execution? Only whole workloads do. */
 bool cell_shares_execution(const struct cell *a, const struct cell *b);
 
-/* An application's value as a sample's ops and ns (see struct cell), to nine digits and more. value
- * is finite and above 0. */
-void value_encode(double value, enum better better, uint64_t *ret_ops, uint64_t *ret_ns);
+/* An application's value as a sample's ops and ns (see struct cell), to a dozen digits. -ERANGE:
+ * not above 0, or beyond what the two can hold: costs up to 9e6 units (another unit would do),
+ * rates from 1.2e-7. */
+int value_encode(double value, enum better better, uint64_t *ret_ops, uint64_t *ret_ns);
 
 const struct param_def *workload_param(const struct workload *w, const char *name); /* or NULL */
 /* Stands for the workload of a stored run that this version does not know, so that the run can

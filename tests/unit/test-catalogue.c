@@ -208,20 +208,27 @@ static void same_as_the_probe(void **state)
 static double decode(double value, enum better better)
 {
     uint64_t ops, ns;
-    value_encode(value, better, &ops, &ns);
-    assert_true(ops > 0 && ns > 0 && ops < UINT64_C(1) << 53 && ns < UINT64_C(1) << 60);
+    assert_int_equal(value_encode(value, better, &ops, &ns), 0);
+    assert_true(ops > 0 && ns > 0 && ops < UINT64_C(1) << 50 && ns < UINT64_C(1) << 53);
     return better == BETTER_HIGHER ? 1e9 * (double)ops / (double)ns
                                    : (double)ns / (double)ops / 1e9;
 }
 
 static void values(void **state)
 {
-    static const double v[] = {1e-9, 1.23456789e-4, .0032, 1, 3.2, 93142.7, 8999999.5};
+    static const double v[] = {2e-7, 1.23456789e-4, .0032, 1, 3.2, 93142.7, 8999999.5};
     for (size_t i = 0; i < ARRAY_SIZE(v); i++)
         for (enum better b = BETTER_LOWER; b <= BETTER_HIGHER; b++)
-            if (fabs(decode(v[i], b) / v[i] - 1) > 1e-8)
+            if (fabs(decode(v[i], b) / v[i] - 1) > 1e-9)
                 fail_msg("%g becomes %g", v[i], decode(v[i], b));
-    assert_true(fabs(decode(1.23456789e12, BETTER_HIGHER) / 1.23456789e12 - 1) < 1e-8);
+    assert_true(fabs(decode(1.23456789e12, BETTER_HIGHER) / 1.23456789e12 - 1) < 1e-9);
+    assert_true(fabs(decode(1e-12, BETTER_LOWER) / 1e-12 - 1) < 1e-9);
+    uint64_t ops = 7, ns = 7;
+    static const double bad[] = {0, -1, INFINITY, NAN, 1e10};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(value_encode(bad[i], BETTER_LOWER, &ops, &ns), -ERANGE);
+    assert_int_equal(value_encode(1e-9, BETTER_HIGHER, &ops, &ns), -ERANGE);
+    assert_true(ops == 7 && ns == 7);
 }
 
 /* One execution serves the cells that ask for the same in every respect. */
