@@ -49,6 +49,31 @@ static const struct param_def params_clock[] = {
     {"clock", PARAM_CHOICE, "monotonic", 0, 0, "monotonic|realtime", "which clock is read", 0},
 };
 
+static const struct param_def params_linpack[] = {
+    {"n", PARAM_COUNT, "5000", 1, 100000, NULL,
+     "order of the system: 5000 takes 0.2 GB of memory, 20000 takes 3.2 GB", 0},
+    {"threads", PARAM_COUNT, "0", 0, 1024, NULL,
+     "threads that solve it; 0: one for each CPU of the cell", 0},
+};
+
+static const struct param_def params_sqlite[] = {
+    {"rows", PARAM_COUNT, "2500", 1, 99999, NULL, "rows of a script", 0},
+    {"scripts", PARAM_COUNT, "1", 1, 100, NULL, "how often the script is fed to the database", 0},
+    {"indexed", PARAM_CHOICE, "no", 0, 0, "no|yes", "whether the table has an index", 0},
+};
+
+/* The usual count, 2/3 n^3 + 2 n^2, to the nearest whole one. */
+static uint64_t linpack_flops(const struct params *p)
+{
+    uint64_t n = (uint64_t)params_num(p, "n", 0);
+    return (2 * n * n * n + 6 * n * n + 1) / 3;
+}
+
+static uint64_t sqlite_rows(const struct params *p)
+{
+    return (uint64_t)(params_num(p, "rows", 0) * params_num(p, "scripts", 0));
+}
+
 /* The table of system-call costs: name (the probe's row is "call.<name>"), where the files lie that
  * it needs, whether one call natively takes long enough (about a microsecond) to be timed singly,
  * what is done. */
@@ -209,6 +234,24 @@ static const struct workload workloads[] = {
      .op = "call",
      PARAMS(params_clock)},
 
+    {.name = "linpack",
+     .family = "linpack",
+     .title = "LINPACK: a dense system of equations, by OpenBLAS",
+     .op = "flop",
+     .grain = GRAIN_WHOLE,
+     PARAMS(params_linpack),
+     .program = PROGRAM_LINPACK,
+     .whole_ops = linpack_flops},
+    {.name = "sqlite",
+     .family = "sqlite",
+     .title = "SQLite: rows inserted one by one, each in a transaction of its own",
+     .op = "insert",
+     .grain = GRAIN_WHOLE,
+     .processes = true,
+     PARAMS(params_sqlite),
+     .program = PROGRAM_SQLITE,
+     .whole_ops = sqlite_rows},
+
     CALLS(CALL_WORKLOAD)};
 
 #define MEM_CELLS(verb, plain_suites)                                                              \
@@ -265,6 +308,12 @@ static const struct cell_def cell_defs[] = {
     PLACE_CELLS("fs.create", SUITES_BOTH, SUITE_MICRO),
 
     {"clock.gettime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
+
+    {"linpack", "", CPUS_ALL, false, PLACE_NONE, "", SUITE_PAPER},
+    {"sqlite", "rootfs", CPUS_ONE, false, PLACE_ROOTFS, "", SUITE_PAPER},
+    {"sqlite", "tmpfs", CPUS_ONE, false, PLACE_TMPFS, "", SUITE_PAPER},
+    {"sqlite", "bind", CPUS_ONE, false, PLACE_BIND, "", 0},
+    {"sqlite", "rootfs-indexed", CPUS_ONE, false, PLACE_ROOTFS, "indexed=yes", SUITE_PAPER},
 
     CALLS(CALL_CELL)};
 

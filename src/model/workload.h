@@ -13,7 +13,8 @@
  *   1. one file-local function in src/probe/<family>.c and its row in that family's table;
  *   2. one row in workloads[] of catalogue.c, its parameters in a PARAMS table above;
  *   3. one row per cell in cell_defs[]; a system call is one line of CALLS instead of 2 and 3;
- *   4. the unit test of the catalogue compares both with the probe's own list. */
+ *   4. the unit test of the catalogue compares both with the probe's own list, and with those of
+ *      the payload programs. */
 #ifndef CUPEL_MODEL_WORKLOAD_H
 #define CUPEL_MODEL_WORKLOAD_H
 
@@ -43,8 +44,8 @@ enum program { PROGRAM_PROBE, PROGRAM_LINPACK, PROGRAM_SQLITE, PROGRAM_COUNT };
 struct app;
 
 struct workload {
-    const char *name;   /* "family.verb" */
-    const char *family; /* "cpu", "mem", "sys", "call", "mm", "ipc", "fs", "clock" */
+    const char *name;   /* "family.verb", or the family alone */
+    const char *family; /* "cpu", "mem", "sys", "call", "mm", "ipc", "fs", "clock", "linpack" */
     const char *title;  /* what it measures, one line */
     const char *op;     /* what one operation is: "event", "call", "MiB", "round trip" */
     enum grain grain;

@@ -39,7 +39,8 @@
  *   1. write run (and what it needs of prepare, start, check, verify, stop) in its family's file;
  *   2. add its row to that file's table;
  *   3. add it to the catalogue of model/, whose test compares itself with `cupel-probe --list`.
- * Adding a family: its file, one line in FAMILIES in registry.c, one in meson.build. */
+ * Adding a family: its file, one line in FAMILIES in registry.c, one in meson.build. A family that
+ * would make the probe heavy becomes a program of its own: see program.h and src/payload. */
 #ifndef CUPEL_PROBE_FAMILY_H
 #define CUPEL_PROBE_FAMILY_H
 
@@ -117,12 +118,6 @@ struct family {
     void (*worker_teardown)(struct worker *w);
     void (*teardown)(struct job *job);
 };
-
-/* registry.c */
-/* Every family, in the order of --list. */
-const struct family *const *families(unsigned *ret_n);
-/* NULL when there is no such workload. */
-const struct workload *workload_find(const char *name, const struct family **ret_family);
 
 /* job.c: parameters, with bounds. A missing one takes its fallback; one that is of the wrong type
  * or out of [min, max] is ERR_USAGE with EINVAL. The values come from the controller only: no size

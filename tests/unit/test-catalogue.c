@@ -24,7 +24,7 @@ static void workloads_are_sound(void **state)
     for (size_t i = 0; i < workload_count(); i++) {
         const struct workload *w = workload_at(i);
         size_t family = strlen(w->family);
-        assert_true(str_starts(w->name, w->family) && w->name[family] == '.');
+        assert_true(str_starts(w->name, w->family) && strchr(".", w->name[family]));
         assert_ptr_equal(workload_find(w->name), w);
         assert_true(good_text(w->title) && good_text(w->op));
         assert_true(w->n_params < PARAMS_MAX);
@@ -55,7 +55,7 @@ static void cells_are_sound(void **state)
         cell_def_name(d, name);
         assert_true(strlen(name) < 24); /* stands in the first column of tables */
         assert_ptr_equal(cell_def_find(name), d);
-        assert_true(d->suites & SUITE_MICRO);
+        assert_true(d->suites & SUITE_MICRO || workload_find(d->workload)->grain == GRAIN_WHOLE);
         assert_true(!d->worker_per_cpu || d->cpus == CPUS_ALL);
         cell_from_def(d, &c);
         assert_string_equal(c.name, name);
@@ -110,7 +110,9 @@ static void select_cells(void **state)
     assert_picks("fs.open", 3, "fs.open@rootfs", "fs.open@bind");
     assert_picks("fs", 6, "fs.open@rootfs", "fs.create@bind");
     assert_picks("fs.*", 6, "fs.open@rootfs", "fs.create@bind");
-    assert_picks("*@tmpfs", 2, "fs.open@tmpfs", "fs.create@tmpfs");
+    assert_picks("*@tmpfs", 3, "fs.open@tmpfs", "sqlite@tmpfs");
+    assert_picks("linpack", 1, "linpack", "linpack");
+    assert_picks("sqlite", 4, "sqlite@rootfs", "sqlite@rootfs-indexed");
     assert_picks("*", cell_def_count(), "cpu.prime", "call.timer");
     assert_fails(cells_select("sys.getpit", pick, &p, err), ENOENT,
                  "no workload \"sys.getpit\"; did you mean sys.getpid?");
@@ -186,23 +188,65 @@ static void enumerations(void **state)
     assert_string_equal(better_name(BETTER_HIGHER), "higher");
 }
 
-/* Every workload of the catalogue is one of the probe's, and the other way round. */
-static void same_as_the_probe(void **state)
+/* Every workload of the catalogue is in its program's list, and the other way round. */
+static void assert_same_as(enum program program, const char *path)
 {
     struct loop *loop = NULL;
     _cleanup_(str_release) struct str out = STR_INIT;
-    const char *const argv[] = {CUPEL_PROBE_PATH, "--list", NULL};
+    const char *const argv[] = {path, "--list", NULL};
     assert_ok(loop_new(&loop, err));
     assert_ok(spawn_simple(loop, argv, time_deadline(10 * NS_PER_S), &out, err));
     loop_free(loop);
-    size_t lines = 0;
+    size_t lines = 0, known = 0;
     for (char *line = out.buf, *end; (end = strchr(line, '\n')); line = end + 1, lines++) {
         *end = '\0';
-        if (!workload_find(line))
-            fail_msg("the probe has %s, the catalogue has not", line);
+        const struct workload *w = workload_find(line);
+        if (!w || w->program != program)
+            fail_msg("%s has %s, the catalogue has not", path, line);
     }
-    if (lines != workload_count())
-        fail_msg("the probe has %zu workloads, the catalogue %zu", lines, workload_count());
+    for (size_t i = 0; i < workload_count(); i++)
+        known += workload_at(i)->program == program;
+    if (lines != known)
+        fail_msg("%s has %zu workloads, the catalogue %zu", path, lines, known);
+}
+
+static void same_as_the_probe(void **state)
+{
+    assert_same_as(PROGRAM_PROBE, CUPEL_PROBE_PATH);
+}
+
+static void same_as_linpack(void **state)
+{
+#ifdef CUPEL_LINPACK_PATH
+    assert_same_as(PROGRAM_LINPACK, CUPEL_LINPACK_PATH);
+#else
+    skip(); /* cupel-linpack was not built */
+#endif
+}
+
+static void same_as_sqlite(void **state)
+{
+#ifdef CUPEL_SQLITE_PATH
+    assert_same_as(PROGRAM_SQLITE, CUPEL_SQLITE_PATH);
+#else
+    skip(); /* cupel-sqlite was not built */
+#endif
+}
+
+static void whole_operations(void **state)
+{
+    struct cell c;
+    cell_from_def(cell_def_find("linpack"), &c);
+    assert_int_equal(c.workload->whole_ops(&c.params), 83383333333); /* 2/3 5000^3 + 2 5000^2 */
+    params_set_num(&c.params, "n", 20000);
+    assert_int_equal(c.workload->whole_ops(&c.params), 5334133333333);
+    params_set_num(&c.params, "n", 100); /* 666666.67 + 20000 */
+    assert_int_equal(c.workload->whole_ops(&c.params), 686667);
+    cell_from_def(cell_def_find("sqlite@rootfs-indexed"), &c);
+    assert_int_equal(c.workload->whole_ops(&c.params), 2500);
+    assert_string_equal(params_text(&c.params, "indexed", ""), "yes");
+    params_set_num(&c.params, "scripts", 3);
+    assert_int_equal(c.workload->whole_ops(&c.params), 7500);
 }
 
 static double decode(double value, enum better better)
@@ -263,6 +307,9 @@ int main(void)
         cmocka_unit_test(values),
         cmocka_unit_test(shared_executions),
         cmocka_unit_test(same_as_the_probe),
+        cmocka_unit_test(same_as_linpack),
+        cmocka_unit_test(same_as_sqlite),
+        cmocka_unit_test(whole_operations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
