@@ -144,7 +144,9 @@ void pair_data_add(struct pair_data *d, const struct cell *cell, const struct tr
         note_failure(d, ERR_MEASUREMENT, "no operation was done");
         return;
     }
-    d->semantics |= semantics_of(cell, p, find_part(t, base));
+    unsigned semantics = semantics_of(cell, p, find_part(t, base));
+    for (unsigned i = 0; i < CELL_SEMANTICS; i++)
+        d->semantics[i] += (semantics & CELL_FLAG_MEMORY_FS << i) != 0;
     v.log_ratio = target == base ? NAN : median_log_ratio(p, find_part(t, base), s);
     v.drift = p->clock_drift;
     v.noisy = trial_noisy(t);

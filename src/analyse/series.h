@@ -22,7 +22,7 @@ struct block_value {
 struct pair_data {
     VEC(struct block_value) values;
     size_t tried, failed;
-    unsigned semantics; /* CELL_FLAG_* that any block showed */
+    size_t semantics[CELL_SEMANTICS]; /* blocks that showed each CELL_FLAG_ of that kind */
     enum err_kind fail_kind;
     char fail_text[480];
     uint64_t peak_memory_bytes;

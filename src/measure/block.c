@@ -92,10 +92,9 @@ static int watch_idle(struct course *c, unsigned block, struct err *err)
 }
 
 /* The same rule for every target: nothing is recorded before the slowest of them is warm. */
-int block_warm_up(struct course *c, unsigned block, struct err *err)
+int block_warm_up(struct course *c, struct err *err)
 {
     uint64_t ready = time_mono_ns();
-    int r;
 
     for (size_t t = 0; t < c->n_targets; t++) {
         const struct slot *s = &c->slots[t];
@@ -109,8 +108,14 @@ int block_warm_up(struct course *c, unsigned block, struct err *err)
         if (s->started_ns + need > ready)
             ready = s->started_ns + need;
     }
-    r = watch_idle(c, block, err);
-    return r < 0 ? r : wait_until(c, ready, err);
+    return wait_until(c, ready, err);
+}
+
+static int watched_warm_up(struct course *c, unsigned block, struct err *err)
+{
+    int r = watch_idle(c, block, err);
+
+    return r < 0 ? r : block_warm_up(c, err);
 }
 
 static int start_all(struct course *c, unsigned block, const bool *in, struct err *err)
@@ -157,7 +162,7 @@ static int replace_broken(struct course *c, unsigned block, struct err *err)
             return r;
         replaced = true;
     }
-    return replaced ? block_warm_up(c, block, err) : 0;
+    return replaced ? watched_warm_up(c, block, err) : 0;
 }
 
 void block_say_cell(struct course *c, size_t cell)
@@ -197,7 +202,7 @@ static int block_interleaved(struct course *c, unsigned block, const size_t *cel
         return 0;
     r = start_all(c, block, in, err);
     if (r == 0)
-        r = block_warm_up(c, block, err);
+        r = watched_warm_up(c, block, err);
     for (size_t i = 0; r == 0 && i < n_cells; i++) {
         size_t n = cell_targets(c, cells[i], idx);
         struct trial t;
@@ -258,7 +263,7 @@ static int block_alone(struct course *c, unsigned block, const size_t *cells, si
                 one[t] = true;
                 r = start_all(c, block, one, err);
                 if (r == 0)
-                    r = block_warm_up(c, block, err);
+                    r = watched_warm_up(c, block, err);
             }
             block_say_cell(c, cells[i]);
             if (r == 0)

@@ -111,7 +111,7 @@ int trial_run(struct course *c, unsigned block, size_t cell, const size_t *targe
 int block_run(struct course *c, unsigned block, struct err *err);
 /* Its steps that whole workloads go through as well. The same rule for every target: nothing is
  * recorded before the slowest of those that run is warm. */
-int block_warm_up(struct course *c, unsigned block, struct err *err);
+int block_warm_up(struct course *c, struct err *err);
 void block_say_cell(struct course *c, size_t cell);
 int block_keep_trial(struct course *c, struct trial *t, struct err *err);
 bool block_budget_over(const struct course *c);

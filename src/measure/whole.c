@@ -169,7 +169,7 @@ static int run_on(struct course *c, unsigned block, struct execution *x, size_t 
         c->progress->starting(c->progress->user, &c->state, c->slots[target].info.target.label);
     r = target_start(c, target, block, &c->launches[x->cells[0]], err);
     if (r == 0)
-        r = block_warm_up(c, block, err);
+        r = block_warm_up(c, err);
     if (r < 0)
         return r;
     block_say_cell(c, x->cells[0]);
