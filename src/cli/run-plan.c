@@ -3,6 +3,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #define PLAN_FILE_MAX (256 * 1024)
 
@@ -86,6 +87,10 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .min = 1,
      .max = PLAN_ROUNDS_MAX,
      .help = "slices of each target per block, default 10"},
+    {.name = "drop-caches",
+     .kind = OPTION_FLAG,
+     .help = "drop the page cache of this machine before each whole workload, as the paper suite "
+             "does by itself"},
     {.name = "solo",
      .kind = OPTION_FLAG,
      .help = "run the targets one at a time within a block: for targets that are busy while idle"},
@@ -263,6 +268,8 @@ int run_plan_apply(const struct options *o, struct plan *p, struct err *err)
     const struct suite *suite = suite_find(p->suite);
     if (open && suite)
         p->repeats = suite->repeats;
+    p->drop_caches = p->drop_caches || options_flag(o, "drop-caches") ||
+                     (suite && suite->drop_caches && !options_given(o, "plan") && geteuid() == 0);
     open = open && !p->repeats;
     if (options_given(o, "budget"))
         p->budget_ns = options_u64(o, "budget", 0);

@@ -22,8 +22,8 @@ int mount_root_basics(const char *root, struct err *err);
 /* The same for one directory right in `root`: a tmpfs, or a directory of the host. */
 int mount_root_tmpfs(const char *root, const char *name, uint64_t size_bytes, struct err *err);
 int mount_root_bind(const char *root, const char *name, const char *source, struct err *err);
-/* Opens the directory `name` (one component) right in `root`, made if it is missing. A link there is
- * followed as a process inside would follow it, never out of the root. The descriptor is the
+/* Opens the directory `name` (one component) right in `root`, made if it is missing. A link there
+ * is followed as a process inside would follow it, never out of the root. The descriptor is the
  * caller's. */
 int root_open_dir(const char *root, const char *name, struct err *err);
 /* Unmounts everything mounted at path or below it, deepest and newest first (from

@@ -2,9 +2,14 @@
  * machine. One execution may serve several cells (the reads and the writes of one blogbench). */
 #include "measure/lane.h"
 
+#include "base/cleanup.h"
+#include "base/fd.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
+#include <unistd.h>
 
 /* The longest that one execution may take beyond the time it was given. */
 #define WHOLE_TIMEOUT_NS (1800 * NS_PER_S)
@@ -159,6 +164,17 @@ static bool takes_part(struct course *c, const struct execution *x, size_t targe
     return false;
 }
 
+/* The whole machine's: only on request, and the paper suite's own way. */
+static int drop_caches(struct err *err)
+{
+    _cleanup_fd_ int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(err, errno, "drop the machine's caches");
+    sync();
+    return fd_write_full(fd, "3\n", 2, err);
+}
+
 static int run_on(struct course *c, unsigned block, struct execution *x, size_t target,
                   uint32_t position, int previous, struct err *err)
 {
@@ -167,7 +183,10 @@ static int run_on(struct course *c, unsigned block, struct execution *x, size_t 
 
     if (c->progress->starting)
         c->progress->starting(c->progress->user, &c->state, c->slots[target].info.target.label);
-    r = target_start(c, target, block, &c->launches[x->cells[0]], err);
+    if (c->head.plan.drop_caches)
+        r = drop_caches(err);
+    if (r == 0)
+        r = target_start(c, target, block, &c->launches[x->cells[0]], err);
     if (r == 0)
         r = block_warm_up(c, err);
     if (r < 0)

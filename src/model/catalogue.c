@@ -319,10 +319,10 @@ static const struct cell_def cell_defs[] = {
 
 static const struct suite suites[] = {
     {"quick", SUITE_QUICK, "a dozen cells that show the differences that matter, in four minutes",
-     0},
-    {"micro", SUITE_MICRO, "every cell there is", 0},
+     0, false},
+    {"micro", SUITE_MICRO, "every small cell there is", 0, false},
     {"paper", SUITE_PAPER, "the workloads of the paper that cupel began with, with its parameters",
-     10},
+     10, true},
 };
 
 static const struct workload unknown = {

@@ -141,15 +141,15 @@ int plan_add_target(struct plan *p, const char *text, const char *const *drivers
 
 bool plan_equal(const struct plan *a, const struct plan *b)
 {
-    bool same = str_eq(a->suite, b->suite) && str_eq(a->base, b->base) &&
-                a->limits.cpus == b->limits.cpus &&
-                a->limits.memory_bytes == b->limits.memory_bytes &&
-                a->limits.pids == b->limits.pids && a->seed == b->seed && a->theta == b->theta &&
-                a->precision == b->precision && a->blocks == b->blocks &&
-                a->repeats == b->repeats && a->budget_ns == b->budget_ns &&
-                a->interval_ns == b->interval_ns && a->settle_ns == b->settle_ns &&
-                a->slice_ns == b->slice_ns && a->rounds == b->rounds && a->solo == b->solo &&
-                a->scale == b->scale && a->targets.n == b->targets.n && a->cells.n == b->cells.n;
+    bool same =
+        str_eq(a->suite, b->suite) && str_eq(a->base, b->base) &&
+        a->limits.cpus == b->limits.cpus && a->limits.memory_bytes == b->limits.memory_bytes &&
+        a->limits.pids == b->limits.pids && a->seed == b->seed && a->theta == b->theta &&
+        a->precision == b->precision && a->blocks == b->blocks && a->repeats == b->repeats &&
+        a->budget_ns == b->budget_ns && a->interval_ns == b->interval_ns &&
+        a->settle_ns == b->settle_ns && a->slice_ns == b->slice_ns && a->rounds == b->rounds &&
+        a->solo == b->solo && a->scale == b->scale && a->drop_caches == b->drop_caches &&
+        a->targets.n == b->targets.n && a->cells.n == b->cells.n;
     for (size_t i = 0; same && i < a->targets.n; i++)
         same = target_equal(&a->targets.v[i], &b->targets.v[i]);
     for (size_t i = 0; same && i < a->cells.n; i++)
@@ -278,6 +278,8 @@ int plan_format(const struct plan *p, struct str *out, struct err *err)
     add_duration(out, "settle", p->settle_ns);
     add_duration(out, "slice", p->slice_ns);
     str_addf(out, "rounds: %u\nsolo: %s\n", p->rounds, p->solo ? "yes" : "no");
+    if (p->drop_caches)
+        str_add(out, "drop_caches: yes\n");
     if (p->scale < 1)
         str_addf(out, "scaled: %.17g\n", p->scale);
     return 0;

@@ -22,6 +22,7 @@
  *     slice: 15ms
  *     rounds: 10
  *     solo: no
+ *     drop_caches: no
  *     scaled: 0.1                       # says that it was shortened so; does nothing more
  *
  * Every key may be left out: the fields then keep what plan_init gives, and a plan without targets
@@ -62,6 +63,7 @@ struct plan {
     uint64_t slice_ns;    /* length of a slice */
     unsigned rounds;      /* slices of each target per block and cell */
     bool solo;            /* targets one at a time within a block */
+    bool drop_caches;     /* the host's page cache is dropped before each whole execution */
     double scale;         /* durations and repeats were shortened by this factor; 1: as declared */
     bool share;           /* go on although another run measures on this machine */
 };

@@ -123,6 +123,7 @@ struct suite {
     unsigned bit;
     const char *title;
     unsigned repeats; /* > 0: exactly so many blocks unless said otherwise, no early looks */
+    bool drop_caches; /* as plan.drop_caches */
 };
 size_t suite_count(void);
 const struct suite *suite_at(size_t i);

@@ -103,6 +103,7 @@ static json_t *plan_to_json(const struct plan *p)
     set_int(o, "rounds", p->rounds);
     set(o, "solo", json_boolean(p->solo));
     set(o, "scale", json_real(p->scale));
+    set(o, "drop_caches", json_boolean(p->drop_caches));
     set(o, "share", json_boolean(p->share));
     set_real(limits, "cpus", p->limits.cpus);
     set_int(limits, "memory_bytes", p->limits.memory_bytes);

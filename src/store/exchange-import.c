@@ -113,6 +113,7 @@ static void take_plan(struct importer *m, const json_t *doc)
     p->solo = doc_bool(d, o, "solo");
     p->share = doc_bool(d, o, "share");
     /* Not in documents of before these were thought of. */
+    p->drop_caches = json_object_get(o, "drop_caches") && doc_bool(d, o, "drop_caches");
     p->scale = json_object_get(o, "scale") ? doc_real(d, o, "scale", 0, 1) : 1;
     take_limits(m, o);
 }
