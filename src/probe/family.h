@@ -66,6 +66,7 @@ struct worker {
     uint64_t tally[WORKER_TALLIES]; /* the workload's own; zero after each prepare */
     int fail_code;                  /* errno of worker_fail, 0: none; kept until the next prepare */
     char fail_where[WIRE_NAME_MAX];
+    char fail_text[WIRE_TEXT_MAX]; /* of worker_fail_text; "" otherwise */
     /* Below: the harness's own. */
     uint64_t start_ns, end_ns, cpu_ns;
     uint64_t ops; /* of the last slice, injected ones excluded */
@@ -140,6 +141,10 @@ int job_verify_count(const struct job *job, uint64_t per_op, struct frame_finish
 
 /* Marks the worker as failed; the first failure is kept. Safe in the hot loop's error branch. */
 void worker_fail(struct worker *w, int code, const char *where);
+
+/* The same with a sentence of its own instead of the errno's: what a program said before it died.
+ */
+void worker_fail_text(struct worker *w, int code, const char *text);
 
 /* Pins the calling thread to a CPU of the cell: slot modulo the number of its CPUs. Returns the
  * CPU, or -1 when the cell names none or the kernel refuses. Workers are pinned already (slot =

@@ -13,6 +13,7 @@
     X(mm)                                                                                          \
     X(ipc)                                                                                         \
     X(fs)                                                                                          \
-    X(clock)
+    X(clock)                                                                                       \
+    X(app)
 
 PROGRAM("cupel-probe", "The small kernels, system calls and files that cupel measures.", FAMILIES)
