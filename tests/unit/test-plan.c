@@ -161,7 +161,7 @@ static void refused(void **state)
 
 static void malformed(void **state)
 {
-    assert_refused("", "my.yaml: the plan is empty");
+    assert_refused("", "my.yaml: it is empty");
     assert_refused("- a\n", "my.yaml:1:1: expected a mapping of keys");
     assert_refused("a: [1\n", "my.yaml:");
     assert_refused("seed: 1\n---\nseed: 2\n", "my.yaml:3:1: a second document");
