@@ -19,7 +19,7 @@ struct ground {
     struct plan plan;
     struct machine machine;
     struct str state_dir;
-    char probe[PATH_MAX];
+    struct programs programs;
     int64_t resume;
 };
 
@@ -58,8 +58,8 @@ static int check_resume(const struct options *o, struct err *err)
 static int targets_inspect(struct ground *g, const struct target *targets, size_t n,
                            struct target_infos *ret, struct err *err)
 {
-    return measure_doctor(g->loop, &g->machine, g->state_dir.buf, g->probe, targets, n, false, NULL,
-                          ret, err);
+    return measure_doctor(g->loop, &g->machine, g->state_dir.buf, &g->programs, targets, n, false,
+                          NULL, ret, err);
 }
 
 /* Every name is looked at before anything is started. */
@@ -98,7 +98,7 @@ static int ground_prepare(struct ground *g, const struct options *o, struct err 
     if (r >= 0 && !resume)
         r = run_plan_apply(o, &g->plan, err);
     if (r >= 0)
-        r = cli_probe(g->probe, sizeof(g->probe), err);
+        r = cli_programs(&g->programs, err);
     if (r >= 0)
         r = ledger_state_dir(&g->state_dir, err);
     if (r >= 0)
@@ -177,7 +177,7 @@ static int run_run(struct cli *cli, const struct options *o, struct err *err)
     const struct measure_options mo = {
         .plan = &g.plan,
         .store = g.store,
-        .probe = g.probe,
+        .programs = &g.programs,
         .state_dir = g.state_dir.buf,
         .command = cli->command_line,
         .resume = g.resume,

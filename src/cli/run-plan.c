@@ -3,6 +3,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #define PLAN_FILE_MAX (256 * 1024)
 
@@ -12,7 +13,7 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .arg = "NAME",
      .kind = OPTION_TEXT,
      .repeatable = true,
-     .help = "measure the workloads of this suite: quick (the default) or micro"},
+     .help = "measure the workloads of this suite: quick (the default), micro or paper"},
     {.name = "workload",
      .letter = 'w',
      .arg = "NAME",
@@ -60,6 +61,12 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .min = 1,
      .max = PLAN_BLOCKS_MAX,
      .help = "measure exactly N blocks, whatever their spread"},
+    {.name = "scale",
+     .arg = "FACTOR",
+     .kind = OPTION_FRACTION,
+     .help =
+         "shorten durations and repeats by this factor, e.g. 0.1, each to a stated floor; sizes "
+         "and orders stay"},
     {.name = "interval", .arg = "TIME", .kind = OPTION_DURATION, .help = "pause between blocks"},
     {.name = "settle",
      .arg = "TIME",
@@ -80,6 +87,10 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .min = 1,
      .max = PLAN_ROUNDS_MAX,
      .help = "slices of each target per block, default 10"},
+    {.name = "drop-caches",
+     .kind = OPTION_FLAG,
+     .help = "drop the page cache of this machine before each whole workload, as the paper suite "
+             "does by itself"},
     {.name = "solo",
      .kind = OPTION_FLAG,
      .help = "run the targets one at a time within a block: for targets that are busy while idle"},
@@ -170,6 +181,16 @@ static int limits_apply(const struct options *o, struct limits *l, struct err *e
     return 0;
 }
 
+/* Before -p, which is taken as it is given, and so are repeats. */
+static void suite_scale(const struct options *o, struct plan *p)
+{
+    const struct suite *s = suite_find(p->suite);
+
+    if (s && s->repeats && !p->repeats)
+        p->repeats = s->repeats;
+    plan_scale(p, options_fraction(o, "scale", 1));
+}
+
 static int cells_apply(const struct options *o, struct plan *p, struct err *err)
 {
     const char *text;
@@ -190,6 +211,8 @@ static int cells_apply(const struct options *o, struct plan *p, struct err *err)
         p->suite[0] = '\0';
     if (p->cells.n == 0)
         r = plan_add_suite(p, "quick", err);
+    if (options_given(o, "scale"))
+        suite_scale(o, p);
     for (size_t i = 0; r >= 0 && (text = options_nth(o, "param", i)); i++)
         r = cells_apply_param(p->cells.v, p->cells.n, text, err);
     return r < 0 ? r : 0;
@@ -240,8 +263,14 @@ int run_plan_apply(const struct options *o, struct plan *p, struct err *err)
     p->rounds = (unsigned)options_u64(o, "rounds", p->rounds);
     p->solo = p->solo || options_flag(o, "solo");
     p->share = p->share || options_flag(o, "share");
-    /* Without any word on when to end, it ends by the clock. */
-    bool open = !p->budget_ns && !p->blocks && !p->repeats;
+    /* Without any word on when to end, it ends as its suite does, else by the clock. */
+    bool open = !p->budget_ns && !p->blocks && !p->repeats && !options_given(o, "budget");
+    const struct suite *suite = suite_find(p->suite);
+    if (open && suite)
+        p->repeats = suite->repeats;
+    p->drop_caches = p->drop_caches || options_flag(o, "drop-caches") ||
+                     (suite && suite->drop_caches && !options_given(o, "plan") && geteuid() == 0);
+    open = open && !p->repeats;
     if (options_given(o, "budget"))
         p->budget_ns = options_u64(o, "budget", 0);
     else if (open)

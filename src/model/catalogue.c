@@ -318,8 +318,11 @@ static const struct cell_def cell_defs[] = {
     CALLS(CALL_CELL)};
 
 static const struct suite suites[] = {
-    {"quick", SUITE_QUICK, "a dozen cells that show the differences that matter, in four minutes"},
-    {"micro", SUITE_MICRO, "every cell there is"},
+    {"quick", SUITE_QUICK, "a dozen cells that show the differences that matter, in four minutes",
+     0, false},
+    {"micro", SUITE_MICRO, "every small cell there is", 0, false},
+    {"paper", SUITE_PAPER, "the workloads of the paper that cupel began with, with its parameters",
+     10, true},
 };
 
 static const struct workload unknown = {

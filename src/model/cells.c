@@ -4,6 +4,7 @@
 #include "model/workload.h"
 
 #include <errno.h>
+#include <math.h>
 
 const struct workload *workload_find(const char *name)
 {
@@ -116,6 +117,37 @@ void cell_from_def(const struct cell_def *def, struct cell *ret)
         params_set(&ret->params, &ret->workload->params[i], ret->workload->params[i].fallback,
                    NULL);
     each_preset(def, apply_preset, ret);
+}
+
+/* JSON readers take integers up to 2^53. */
+#define VALUE_NS_MAX  9e15
+#define VALUE_OPS_MAX 1e15
+
+const char *cell_exec(const struct cell *c)
+{
+    return c->workload->exec ? c->workload->exec : c->workload->name;
+}
+
+bool cell_shares_execution(const struct cell *a, const struct cell *b)
+{
+    return a->workload->grain == GRAIN_WHOLE && b->workload->grain == GRAIN_WHOLE &&
+           a->workload->program == b->workload->program && a->app == b->app && a->cpus == b->cpus &&
+           a->workers == b->workers && a->place == b->place && str_eq(cell_exec(a), cell_exec(b)) &&
+           params_equal(&a->params, &b->params);
+}
+
+int value_encode(double value, enum better better, uint64_t *ret_ops, uint64_t *ret_ns)
+{
+    double cost = better == BETTER_HIGHER ? 1e9 / value : 1e9 * value;
+
+    if (!(value > 0) || !isfinite(cost) || cost > VALUE_NS_MAX || cost < 1 / VALUE_OPS_MAX)
+        return -ERANGE;
+    /* As many operations as leave the nanoseconds below 2^53: digits to spare. */
+    double k = floor(log10(VALUE_NS_MAX / cost));
+    double ops = pow(10, k < 15 ? k : 15);
+    *ret_ops = (uint64_t)llround(ops);
+    *ret_ns = (uint64_t)llround(cost * ops);
+    return 0;
 }
 
 /* How a pattern selects; decided once for the whole catalogue. */
@@ -295,6 +327,14 @@ const char *cpus_kind_name(enum cpus_kind c)
 const char *place_name(enum place p)
 {
     return (size_t)p < ARRAY_SIZE(place_names) ? place_names[p] : "none";
+}
+
+int better_parse(const char *name, enum better *ret)
+{
+    int i = name_index(better_names, ARRAY_SIZE(better_names), name);
+    if (i >= 0)
+        *ret = (enum better)i;
+    return i < 0 ? i : 0;
 }
 
 int grain_parse(const char *name, enum grain *ret)

@@ -315,13 +315,33 @@ static int set_rounds(struct reader *r, const char *key, const yaml_node_t *v)
     return set_unsigned(r, key, v, 1, PLAN_ROUNDS_MAX, &r->plan.rounds);
 }
 
-static int set_solo(struct reader *r, const char *key, const yaml_node_t *v)
+static int set_yes_no(struct reader *r, const char *key, const yaml_node_t *v, bool *ret)
 {
     const char *text = scalar(v);
     bool yes = str_eq(text, "yes") || str_eq(text, "true");
     if (!yes && !str_eq(text, "no") && !str_eq(text, "false"))
         return complain(r, v, "%s: expected yes or no", key);
-    r->plan.solo = yes;
+    *ret = yes;
+    return 0;
+}
+
+static int set_solo(struct reader *r, const char *key, const yaml_node_t *v)
+{
+    return set_yes_no(r, key, v, &r->plan.solo);
+}
+
+static int set_drop_caches(struct reader *r, const char *key, const yaml_node_t *v)
+{
+    return set_yes_no(r, key, v, &r->plan.drop_caches);
+}
+
+static int set_scaled(struct reader *r, const char *key, const yaml_node_t *v)
+{
+    const char *text = scalar(v);
+    double factor;
+    if (!text || parse_double(text, PLAN_SCALE_MIN, 1, key, &factor, NULL) < 0)
+        return complain(r, v, "%s: expected a factor between %g and 1", key, PLAN_SCALE_MIN);
+    r->plan.scale = factor;
     return 0;
 }
 
@@ -344,6 +364,8 @@ static const struct key plan_keys[] = {
     {"slice", set_slice},
     {"rounds", set_rounds},
     {"solo", set_solo},
+    {"drop_caches", set_drop_caches},
+    {"scaled", set_scaled},
 };
 
 /* One "name: value" for cells. A preset may be repeated, but not changed. */

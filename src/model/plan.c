@@ -1,6 +1,7 @@
 #include "model/plan.h"
 
 #include <errno.h>
+#include <math.h>
 #include <inttypes.h>
 
 void plan_init(struct plan *p)
@@ -9,6 +10,7 @@ void plan_init(struct plan *p)
         .theta = PLAN_THETA,
         .slice_ns = PLAN_SLICE_NS,
         .rounds = PLAN_ROUNDS,
+        .scale = 1,
     };
 }
 
@@ -100,6 +102,30 @@ int plan_add_suite(struct plan *p, const char *name, struct err *err)
     return 0;
 }
 
+/* Never longer than it was, never shorter than the floor. */
+static void scale_param(struct cell *c, double factor)
+{
+    const struct workload *w = c->workload;
+    const struct param *p = w->scaled ? params_find(&c->params, w->scaled) : NULL;
+
+    if (!p || p->is_text || p->is_auto || p->num <= w->scaled_floor)
+        return;
+    double want = floor((double)p->num * factor + .5);
+    params_set_num(&c->params, w->scaled,
+                   want > (double)w->scaled_floor ? (int64_t)want : w->scaled_floor);
+}
+
+void plan_scale(struct plan *p, double factor)
+{
+    for (size_t i = 0; i < p->cells.n; i++)
+        scale_param(&p->cells.v[i], factor);
+    if (p->repeats > PLAN_REPEATS_MIN) {
+        unsigned repeats = (unsigned)floor(p->repeats * factor + .5);
+        p->repeats = repeats > PLAN_REPEATS_MIN ? repeats : PLAN_REPEATS_MIN;
+    }
+    p->scale *= factor;
+}
+
 int plan_add_target(struct plan *p, const char *text, const char *const *drivers, size_t n_drivers,
                     struct err *err)
 {
@@ -122,7 +148,8 @@ bool plan_equal(const struct plan *a, const struct plan *b)
         a->precision == b->precision && a->blocks == b->blocks && a->repeats == b->repeats &&
         a->budget_ns == b->budget_ns && a->interval_ns == b->interval_ns &&
         a->settle_ns == b->settle_ns && a->slice_ns == b->slice_ns && a->rounds == b->rounds &&
-        a->solo == b->solo && a->targets.n == b->targets.n && a->cells.n == b->cells.n;
+        a->solo == b->solo && a->scale == b->scale && a->drop_caches == b->drop_caches &&
+        a->targets.n == b->targets.n && a->cells.n == b->cells.n;
     for (size_t i = 0; same && i < a->targets.n; i++)
         same = target_equal(&a->targets.v[i], &b->targets.v[i]);
     for (size_t i = 0; same && i < a->cells.n; i++)
@@ -251,5 +278,9 @@ int plan_format(const struct plan *p, struct str *out, struct err *err)
     add_duration(out, "settle", p->settle_ns);
     add_duration(out, "slice", p->slice_ns);
     str_addf(out, "rounds: %u\nsolo: %s\n", p->rounds, p->solo ? "yes" : "no");
+    if (p->drop_caches)
+        str_add(out, "drop_caches: yes\n");
+    if (p->scale < 1)
+        str_addf(out, "scaled: %.17g\n", p->scale);
     return 0;
 }

@@ -22,6 +22,8 @@
  *     slice: 15ms
  *     rounds: 10
  *     solo: no
+ *     drop_caches: no
+ *     scaled: 0.1                       # says that it was shortened so; does nothing more
  *
  * Every key may be left out: the fields then keep what plan_init gives, and a plan without targets
  * or cells is the caller's to complete. `share` is no part of a plan file: it is said on the spot.
@@ -61,6 +63,8 @@ struct plan {
     uint64_t slice_ns;    /* length of a slice */
     unsigned rounds;      /* slices of each target per block and cell */
     bool solo;            /* targets one at a time within a block */
+    bool drop_caches;     /* the host's page cache is dropped before each whole execution */
+    double scale;         /* durations and repeats were shortened by this factor; 1: as declared */
     bool share;           /* go on although another run measures on this machine */
 };
 
@@ -72,6 +76,8 @@ struct plan {
 /* Bounds, for the command line too. */
 #define PLAN_TARGETS_MAX    64
 #define PLAN_BLOCKS_MAX     100000u
+#define PLAN_REPEATS_MIN    7u /* the least that an interval needs */
+#define PLAN_SCALE_MIN      .001
 #define PLAN_ROUNDS_MAX     1000u
 #define PLAN_SLICE_MIN_NS   (1000 * 1000)
 #define PLAN_SLICE_MAX_NS   UINT64_C(10000000000)
@@ -101,6 +107,9 @@ bool plan_equal(const struct plan *a, const struct plan *b);
  * already. ERR_USAGE with the nearest name. */
 int plan_add_suite(struct plan *p, const char *suite, struct err *err);
 int plan_add_cells(struct plan *p, const char *pattern, struct err *err);
+/* Shortens the repeats (to PLAN_REPEATS_MIN at the least) and what workloads declare as scaled, to
+ * the floor each states; never sizes, orders or records. */
+void plan_scale(struct plan *p, double factor);
 /* As the function says, for p->targets and with a bound on their number. */
 int plan_add_target(struct plan *p, const char *text, const char *const *drivers, size_t n_drivers,
                     struct err *err);

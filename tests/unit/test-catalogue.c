@@ -8,6 +8,7 @@
 #include "model/workload.h"
 
 #include <errno.h>
+#include <math.h>
 
 static bool good_text(const char *s)
 {
@@ -250,6 +251,51 @@ static void whole_operations(void **state)
     assert_int_equal(c.workload->whole_ops(&c.params), 7500);
 }
 
+static double decode(double value, enum better better)
+{
+    uint64_t ops, ns;
+    assert_int_equal(value_encode(value, better, &ops, &ns), 0);
+    assert_true(ops > 0 && ns > 0 && ops < UINT64_C(1) << 50 && ns < UINT64_C(1) << 53);
+    return better == BETTER_HIGHER ? 1e9 * (double)ops / (double)ns
+                                   : (double)ns / (double)ops / 1e9;
+}
+
+static void values(void **state)
+{
+    static const double v[] = {2e-7, 1.23456789e-4, .0032, 1, 3.2, 93142.7, 8999999.5};
+    for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+        for (enum better b = BETTER_LOWER; b <= BETTER_HIGHER; b++)
+            if (fabs(decode(v[i], b) / v[i] - 1) > 1e-9)
+                fail_msg("%g becomes %g", v[i], decode(v[i], b));
+    assert_true(fabs(decode(1.23456789e12, BETTER_HIGHER) / 1.23456789e12 - 1) < 1e-9);
+    assert_true(fabs(decode(1e-12, BETTER_LOWER) / 1e-12 - 1) < 1e-9);
+    uint64_t ops = 7, ns = 7;
+    static const double bad[] = {0, -1, INFINITY, NAN, 1e10};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(value_encode(bad[i], BETTER_LOWER, &ops, &ns), -ERANGE);
+    assert_int_equal(value_encode(1e-9, BETTER_HIGHER, &ops, &ns), -ERANGE);
+    assert_true(ops == 7 && ns == 7);
+}
+
+/* One execution serves the cells that ask for the same in every respect. */
+static void shared_executions(void **state)
+{
+    static const struct workload read = {
+        .name = "b.read", .family = "b", .grain = GRAIN_WHOLE, .exec = "b"};
+    static const struct workload write = {
+        .name = "b.write", .family = "b", .grain = GRAIN_WHOLE, .exec = "b"};
+    struct cell a = {.workload = &read, .workers = 1}, b = {.workload = &write, .workers = 1};
+    assert_string_equal(cell_exec(&a), "b");
+    assert_true(cell_shares_execution(&a, &b));
+    b.place = PLACE_TMPFS;
+    assert_false(cell_shares_execution(&a, &b));
+    b.place = PLACE_NONE;
+    params_set_num(&b.params, "size", 1);
+    assert_false(cell_shares_execution(&a, &b));
+    struct cell sliced = {.workload = workload_find("sys.getpid")};
+    assert_false(cell_shares_execution(&sliced, &sliced));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +306,8 @@ int main(void)
         cmocka_unit_test(apply),
         cmocka_unit_test(suites),
         cmocka_unit_test(enumerations),
+        cmocka_unit_test(values),
+        cmocka_unit_test(shared_executions),
         cmocka_unit_test(same_as_the_probe),
         cmocka_unit_test(same_as_linpack),
         cmocka_unit_test(same_as_sqlite),

@@ -239,6 +239,44 @@ static void round_trip(void **state)
     plan_release(&p);
 }
 
+/* Shortened is what declares a floor, and repeats; sizes stay. */
+static void scale(void **state)
+{
+    static const struct param_def defs[] = {
+        {"time", PARAM_DURATION, "10s", 1, INT64_MAX, NULL, "", 0},
+        {"size", PARAM_SIZE, "2G", 1, INT64_MAX, NULL, "", 0},
+    };
+    static const struct workload w = {.name = "x",
+                                      .family = "x",
+                                      .params = defs,
+                                      .n_params = 2,
+                                      .scaled = "time",
+                                      .scaled_floor = INT64_C(2000000000)};
+    struct cell cell = {.workload = &w};
+    struct plan p;
+    plan_init(&p);
+    params_set_num(&cell.params, "time", INT64_C(10000000000));
+    params_set_num(&cell.params, "size", INT64_C(2) << 30);
+    VEC_PUSH(&p.cells, cell);
+    p.repeats = 50;
+    plan_scale(&p, .5);
+    assert_int_equal(params_num(&p.cells.v[0].params, "time", 0), 5000000000);
+    assert_int_equal(params_num(&p.cells.v[0].params, "size", 0), INT64_C(2) << 30);
+    assert_int_equal(p.repeats, 25);
+    plan_scale(&p, .1);
+    assert_int_equal(params_num(&p.cells.v[0].params, "time", 0), 2000000000);
+    assert_int_equal(p.repeats, 7);
+    assert_true(p.scale == .05);
+    p.cells.n = 0;
+    assert_round_trip(&p);
+    p.repeats = 3; /* as given: no reason to make it more */
+    plan_scale(&p, .5);
+    assert_int_equal(p.repeats, 3);
+    plan_release(&p);
+    assert_refused("scaled: 1.5\n", "scaled: expected a factor");
+    assert_refused("scaled: x\n", "scaled: expected a factor");
+}
+
 static void base(void **state)
 {
     struct plan p;
@@ -266,7 +304,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults), cmocka_unit_test(all_keys),  cmocka_unit_test(json_is_yaml),
         cmocka_unit_test(refused),  cmocka_unit_test(malformed), cmocka_unit_test(round_trip),
-        cmocka_unit_test(base),
+        cmocka_unit_test(scale),    cmocka_unit_test(base),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
