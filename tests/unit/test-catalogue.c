@@ -220,7 +220,8 @@ static void same_as_linpack(void **state)
 #ifdef CUPEL_LINPACK_PATH
     assert_same_as(PROGRAM_LINPACK, CUPEL_LINPACK_PATH);
 #else
-    skip(); /* cupel-linpack was not built */
+    print_message("# skipped: cupel-linpack is not built here\n");
+    skip();
 #endif
 }
 
@@ -229,7 +230,8 @@ static void same_as_sqlite(void **state)
 #ifdef CUPEL_SQLITE_PATH
     assert_same_as(PROGRAM_SQLITE, CUPEL_SQLITE_PATH);
 #else
-    skip(); /* cupel-sqlite was not built */
+    print_message("# skipped: cupel-sqlite is not built here\n");
+    skip();
 #endif
 }
 

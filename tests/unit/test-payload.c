@@ -165,10 +165,14 @@ static void says_its_name(const char *path, const char *program, const char *wor
     }
 }
 
-static void test_names(void **state)
+static void test_linpack_says_its_name(void **state)
 {
     need(linpack, "OpenBLAS");
     says_its_name(linpack, "cupel-linpack", "linpack\n");
+}
+
+static void test_sqlite_says_its_name(void **state)
+{
     need(sqlite, "SQLite");
     says_its_name(sqlite, "cupel-sqlite", "sqlite\n");
 }
@@ -335,7 +339,8 @@ static void test_linpack_without_memory(void **state)
     struct frame f;
     need(linpack, "OpenBLAS");
 #if defined(__SANITIZE_ADDRESS__)
-    skip(); /* whose shadow needs the address space */
+    print_message("# skipped: the sanitizer's shadow needs the address space\n");
+    skip();
 #endif
     assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
     few.rlim_max = old.rlim_max;
@@ -535,7 +540,8 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_linpack_says_its_name),
+        cmocka_unit_test(test_sqlite_says_its_name),
         cmocka_unit_test(test_linpack_solves),
         cmocka_unit_test(test_linpack_leading_dimension),
         cmocka_unit_test(test_linpack_uses_the_cell),
