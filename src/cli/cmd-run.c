@@ -217,6 +217,11 @@ static const struct example run_examples[] = {
      "everything, until each cell is precise"},
     {"cupel run --limit cpus=1,memory=512M --workload cpu.prime",
      "under the same limits everywhere"},
+    {"cupel run --image packages:gzip --target host --target runsc:ptrace -- gzip -kc "
+     "/usr/bin/perl",
+     "a program of yours: how long it takes everywhere"},
+    {"cupel run --workload ./mine.yaml --repeats 10",
+     "an application written down as those in workloads/ are"},
     {"cupel run --plan nightly.yaml --json today.json --quiet",
      "a run written down, from a script"},
     {"cupel run --resume r7", "on with a run that was interrupted"},
@@ -229,7 +234,8 @@ const struct command cmd_run = {
         "Measures workloads on targets, all of them interleaved in random order, block by block, "
         "until every cell is precise enough or the budget is spent. Every sample is stored; an "
         "interrupt (^C) ends the run in order and keeps what was measured.",
-    .operands = "",
+    .operands = "[-- COMMAND [ARGUMENT...]]",
+    .max_operands = 64,
     .options = run_options,
     .n_options = N_RUN_OPTIONS,
     .examples = run_examples,

@@ -1,5 +1,7 @@
 #include "cli/own.h"
 
+#include "cli/apps.h"
+
 #include "base/vec.h"
 
 #include <ctype.h>
@@ -215,4 +217,25 @@ int own_app(const struct options *o, struct str *ret, struct err *err)
     }
     json_decref(app);
     return r;
+}
+
+int own_add(const struct options *o, struct plan *p, struct err *err)
+{
+    _cleanup_(str_release) struct str text = STR_INIT;
+    int r = own_app(o, &text, err);
+
+    return r < 0 ? r : apps_add_text(p, text.buf, "the command", err);
+}
+
+int own_check_none(const struct options *o, struct err *err)
+{
+    static const char *const own[] = {"image",  "metric", "unit",   "better",
+                                      "server", "ready",  "timeout"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+        if (options_given(o, own[i]))
+            return err_set(err, ERR_USAGE, EINVAL,
+                           "--%s describes a command of yours; give it at the end, after --",
+                           own[i]);
+    return 0;
 }

@@ -9,9 +9,14 @@
 #include "cli/options.h"
 
 #include "base/str.h"
+#include "model/plan.h"
 
 /* True where a command was given after `--`. */
 bool own_given(const struct options *o);
+/* Adds its cells to the plan. */
+int own_add(const struct options *o, struct plan *p, struct err *err);
+/* Without a command, none of the options that describe one. */
+int own_check_none(const struct options *o, struct err *err);
 /* Appends the application as YAML (in its JSON form). ERR_USAGE for what cannot be: an image
  * without a command, a server command with an open quote, an unknown kind of image. */
 int own_app(const struct options *o, struct str *ret, struct err *err);

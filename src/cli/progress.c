@@ -194,6 +194,11 @@ static void on_target(void *user, const struct target_info *info)
     say(v, line.buf);
 }
 
+static void on_making(void *user, const char *line)
+{
+    say(user, line);
+}
+
 /* Said also where the view is redrawn: it is the figure one plans the day by. */
 static void on_planned(void *user, const struct progress_state *s)
 {
@@ -307,6 +312,7 @@ void progress_bind(struct progress_view *v, struct progress *p)
         .user = v,
         .begin = on_begin,
         .target_state = on_target,
+        .making = on_making,
         .planned = on_planned,
         .starting = on_starting,
         .cell = on_cell,

@@ -1,5 +1,8 @@
 #include "cli/run-plan.h"
 
+#include "cli/apps.h"
+#include "cli/own.h"
+
 #include "base/fd.h"
 
 #include <errno.h>
@@ -21,6 +24,40 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .repeatable = true,
      .help =
          "measure this workload, cell, family or glob, e.g. sys.getpid, fs.open@tmpfs, 'mem.*'"},
+    {.name = "image",
+     .arg = "IMAGE",
+     .kind = OPTION_TEXT,
+     .help = "what the command after -- runs in: a directory, packages:NAME,..., "
+             "docker-archive:FILE, oci:DIR or docker://NAME; default: the program as this machine "
+             "has it, with its libraries"},
+    {.name = "metric",
+     .arg = "REGEX",
+     .kind = OPTION_TEXT,
+     .repeatable = true,
+     .help = "the command's figure: what the first group of this extended regular expression finds "
+             "in its output; default: the time it takes"},
+    {.name = "unit",
+     .arg = "UNIT",
+     .kind = OPTION_TEXT,
+     .repeatable = true,
+     .help = "unit of each metric, e.g. requests/s"},
+    {.name = "better",
+     .arg = "higher|lower",
+     .kind = OPTION_CHOICE,
+     .choices = "higher|lower",
+     .help = "which way a metric is better; default: lower for times and sizes, else higher"},
+    {.name = "server",
+     .arg = "COMMAND",
+     .kind = OPTION_TEXT,
+     .help = "a server to start before the command, in one word with quotes as in a shell"},
+    {.name = "ready",
+     .arg = "PORT|TEXT",
+     .kind = OPTION_TEXT,
+     .help = "the server is ready when this port answers, or when it has written this text"},
+    {.name = "timeout",
+     .arg = "TIME",
+     .kind = OPTION_TEXT,
+     .help = "the longest the command may take, default 60s"},
     {.name = "target",
      .letter = 't',
      .arg = "TARGET",
@@ -130,12 +167,19 @@ int run_plan_read(const struct options *o, struct plan *p, struct err *err)
     const char *const *drivers = driver_names(&n_drivers);
     int r;
 
-    if (!file)
-        return 0;
+    r = apps_know_all(p, err);
+    if (r < 0 || !file)
+        return r;
     r = file_read(file, PLAN_FILE_MAX, &text, err);
     if (r < 0)
         return r;
-    return plan_parse(text.buf, text.len, file, drivers, n_drivers, p, err);
+    struct plan read;
+    r = plan_parse(text.buf, text.len, file, drivers, n_drivers, p, &read, err);
+    if (r < 0)
+        return r;
+    plan_release(p);
+    *p = read;
+    return 0;
 }
 
 static int limit_one(const char *item, struct limits *l, struct err *err)
@@ -196,18 +240,22 @@ static int cells_apply(const struct options *o, struct plan *p, struct err *err)
     const char *text;
     int r = 0;
 
-    if (options_given(o, "suite") || options_given(o, "workload")) {
+    if (options_given(o, "suite") || options_given(o, "workload") || own_given(o)) {
         p->cells.n = 0;
         p->suite[0] = '\0';
     }
     for (size_t i = 0; r >= 0 && (text = options_nth(o, "suite", i)); i++)
         r = plan_add_suite(p, text, err);
     for (size_t i = 0; r >= 0 && (text = options_nth(o, "workload", i)); i++)
-        r = plan_add_cells(p, text, err);
+        r = apps_is_file(text) ? apps_add_file(p, text, err) : plan_add_cells(p, text, err);
+    if (r >= 0 && own_given(o))
+        r = own_add(o, p, err);
+    else if (r >= 0)
+        r = own_check_none(o, err);
     if (r < 0)
         return r;
     /* A suite with something added to it is not that suite any more. */
-    if (options_given(o, "workload") || options_nth(o, "suite", 1))
+    if (options_given(o, "workload") || own_given(o) || options_nth(o, "suite", 1))
         p->suite[0] = '\0';
     if (p->cells.n == 0)
         r = plan_add_suite(p, "quick", err);

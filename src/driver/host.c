@@ -62,7 +62,12 @@ static int spawn_probe(struct live *l, const struct stdio *io, const char *nonce
     str_format(program, sizeof(program), "%s/%s", inside ? "" : l->ground.rootfs, PROBE_NAME);
     const char *inject = l->engine->info.target.inject;
     const char *argv[] = {program, "--nonce", nonce, *inject ? "--inject" : NULL, inject, NULL};
+    /* What a container has, too: OPENBLAS_CORETYPE of our own surroundings would be another test.
+     */
+    static const char *const env[] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb", NULL};
     struct spawn_spec spec = {.argv = argv,
+                              .env = env,
                               .root = inside ? l->ground.rootfs : NULL,
                               .cwd = inside ? "/" : l->ground.dir,
                               .fd_in = io->child_in,

@@ -288,8 +288,7 @@ static int record_impossible(struct course *c, size_t cell, uint32_t position, s
     struct trial t;
     int r;
 
-    if (CPU_COUNT(&c->cell_cpus[cell]) ||
-        store_has_trial(c->o->store, c->head.id, 0, (uint32_t)cell))
+    if (!c->impossible[cell] || store_has_trial(c->o->store, c->head.id, 0, (uint32_t)cell))
         return 0;
     trial_init(&t);
     t.cell = (uint32_t)cell;

@@ -5,6 +5,7 @@
  *
  *     site.c      the ground: ledger, run directory, run cgroup; and taking it away
  *     schedule.c  who comes when (seeded, pure)
+ *     images.c    what applications run in
  *     targets.c   preflight of the targets; starting and stopping their sessions
  *     trial.c     one cell over the targets of a block: prepare, calibrate, rounds, finish
  *     estimate.c  how long it will take
@@ -15,10 +16,12 @@
 #ifndef CUPEL_MEASURE_COURSE_H
 #define CUPEL_MEASURE_COURSE_H
 
+#include "base/fs.h"
 #include "base/rand.h"
 #include "base/time.h"
 #include "host/covariates.h"
 #include "host/cpus.h"
+#include "image/image.h"
 #include "measure/measure.h"
 #include "stats/sequential.h"
 
@@ -45,6 +48,14 @@ struct slot {
     struct pair *pairs;       /* n_cells */
 };
 
+/* An application's image and inputs, which its cell's launch points to. */
+struct cell_files {
+    struct image image;
+    struct launch_input inputs[APP_LIST_MAX];
+    size_t n_inputs;
+    char paths[APP_LIST_MAX][256], sha256[APP_LIST_MAX][65];
+};
+
 struct course {
     const struct measure_options *o;
     const struct progress *progress;
@@ -52,9 +63,11 @@ struct course {
     struct run_head head; /* head.plan: resolved */
     struct rng rng;       /* of the step at hand; seeded per block and purpose */
     size_t n_targets, n_cells;
-    struct slot *slots;      /* n_targets */
-    cpu_set_t *cell_cpus;    /* n_cells */
-    struct launch *launches; /* n_cells: what the sessions of whole cells run */
+    struct slot *slots;       /* n_targets */
+    cpu_set_t *cell_cpus;     /* n_cells */
+    struct launch *launches;  /* n_cells: what the sessions of whole cells run */
+    struct cell_files *files; /* n_cells: and what of it is made for an application */
+    bool *impossible;         /* n_cells: not on this machine */
     size_t base;
     size_t usable_targets; /* after the preflight */
     struct monitor *monitor;
@@ -127,6 +140,13 @@ void warn_machine_end(struct course *c);
 void covariates_between(const struct course *c, const struct reading *from,
                         const struct reading *to, struct covariates *ret);
 void warn_trial(struct course *c, const struct trial *t);
+
+/* This machine cannot measure the cell at all, on no target. */
+void course_impossible(struct course *c, size_t cell, const struct err *why);
+
+/* images.c: the images and inputs of applications. What cannot be had makes its cells impossible;
+ * < 0 only for an interrupt. */
+int images_prepare(struct course *c, struct err *err);
 
 /* estimate.c: how long a block is expected to take, before there was one. */
 uint64_t estimate_block_ns(const struct course *c);

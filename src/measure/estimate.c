@@ -8,6 +8,8 @@ static uint64_t execution_ns(const struct cell *cell)
 {
     const struct workload *w = cell->workload;
 
+    if (cell->app && cell->app->expected_ns)
+        return cell->app->expected_ns;
     if (w->time_param)
         return (uint64_t)params_num(&cell->params, w->time_param, EXPECTED_NS);
     return w->expected_ns ? w->expected_ns(&cell->params) : EXPECTED_NS;

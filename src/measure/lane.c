@@ -110,6 +110,18 @@ static int fill_params(const struct cell *cell, struct facts *ret, struct err *e
     return 0;
 }
 
+/* Its parameters are in its description. */
+static int fill_spec(const struct cell *cell, struct frame *f, struct err *err)
+{
+    struct str spec = STR_INIT;
+    int r = app_spec(cell, &spec, err);
+
+    if (r == 0)
+        f->prepare.spec = str_take(&spec);
+    str_release(&spec);
+    return r;
+}
+
 static int fill_prepare(const struct course *c, const struct lane *l, struct frame *f,
                         struct err *err)
 {
@@ -117,11 +129,14 @@ static int fill_prepare(const struct course *c, const struct lane *l, struct fra
     const char *dir = place_dir(l->slot->session, cell->place);
 
     frame_init(f, FRAME_PREPARE, l->slot->session->nonce, 0);
-    str_copy(f->prepare.workload, sizeof(f->prepare.workload), cell_exec(cell));
+    str_copy(f->prepare.workload, sizeof(f->prepare.workload),
+             cell->app ? "app.run" : cell_exec(cell));
     f->prepare.workers = cell->workers;
     for (int cpu = 0; cpu < CPU_SETSIZE && f->prepare.n_cpus < WIRE_CPUS_MAX; cpu++)
         if (CPU_ISSET((size_t)cpu, &c->cell_cpus[l->cell]))
             f->prepare.cpus[f->prepare.n_cpus++] = (uint16_t)cpu;
+    if (cell->app)
+        return fill_spec(cell, f, err);
     int r = fill_params(cell, &f->prepare.params, err);
     if (r < 0)
         return r;
@@ -141,6 +156,7 @@ void lane_post_prepare(struct course *c, struct lane *l)
     struct err why = ERR_INIT;
     int r = session_confine(&c->site, s, &c->cell_cpus[l->cell], &why);
 
+    frame_init(&f, FRAME_NONE, "", 0);
     if (r < 0)
         err_wrap(&why, "confine to the cell's CPUs");
     if (r == 0)
@@ -151,6 +167,7 @@ void lane_post_prepare(struct course *c, struct lane *l)
     }
     if (r < 0)
         lane_fail(c, l, &why);
+    frame_release(&f);
 }
 
 /* Waits for the answer of this lane's session. NULL: the lane failed. */

@@ -92,6 +92,8 @@ static void course_slots(struct course *c)
     c->n_cells = c->head.plan.cells.n;
     c->slots = xcalloc(c->n_targets, sizeof(*c->slots));
     c->cell_cpus = xcalloc(c->n_cells, sizeof(*c->cell_cpus));
+    c->files = xcalloc(c->n_cells, sizeof(*c->files));
+    c->impossible = xcalloc(c->n_cells, sizeof(*c->impossible));
     c->launches = xcalloc(c->n_cells, sizeof(*c->launches));
     for (size_t t = 0; t < c->n_targets; t++) {
         c->slots[t].info.target = c->head.plan.targets.v[t];
@@ -144,6 +146,8 @@ static void course_release(struct course *c)
     free(c->slots);
     free(c->cell_cpus);
     free(c->launches);
+    free(c->files);
+    free(c->impossible);
     run_head_release(&c->head);
 }
 
@@ -351,6 +355,8 @@ static int course_run(struct course *c, struct err *err)
         r = check_base(c, err);
     if (r == 0)
         r = resolve_cells(c, err);
+    if (r == 0)
+        r = images_prepare(c, err);
     if (r == 0)
         r = course_record(c, err);
     if (r < 0)

@@ -34,6 +34,8 @@ struct progress {
     /* Anything may be NULL. */
     void (*begin)(void *user, const struct plan *p, const struct target_info *infos, size_t n);
     void (*target_state)(void *user, const struct target_info *info); /* after its preflight */
+    /* An image, or a file that an application needs: said before it takes its time. */
+    void (*making)(void *user, const char *line);
     /* Everything is known now: left_ns is the estimate for a run of a fixed number of blocks. */
     void (*planned)(void *user, const struct progress_state *s);
     void (*starting)(void *user, const struct progress_state *s, const char *target);

@@ -94,6 +94,15 @@ static void resolve_launch(const struct cell *cell, struct launch *ret)
         ret->tmpfs_bytes = (uint64_t)size + TMPFS_SLACK_BYTES;
 }
 
+void course_impossible(struct course *c, size_t cell, const struct err *why)
+{
+    c->impossible[cell] = true;
+    for (size_t t = 0; t < c->n_targets; t++) {
+        c->slots[t].pairs[cell].given_up = true;
+        c->slots[t].pairs[cell].why = *why;
+    }
+}
+
 int resolve_cells(struct course *c, struct err *err)
 {
     for (size_t i = 0; i < c->n_cells; i++) {
@@ -107,10 +116,7 @@ int resolve_cells(struct course *c, struct err *err)
                 return r;
         }
         if (resolve_cpus(c, cell, &c->cell_cpus[i], &why) < 0) {
-            for (size_t t = 0; t < c->n_targets; t++) {
-                c->slots[t].pairs[i].given_up = true;
-                c->slots[t].pairs[i].why = why;
-            }
+            course_impossible(c, i, &why);
             continue;
         }
         resolve_launch(cell, &c->launches[i]);

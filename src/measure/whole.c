@@ -13,6 +13,10 @@
 
 /* The longest that one execution may take beyond the time it was given. */
 #define WHOLE_TIMEOUT_NS (1800 * NS_PER_S)
+/* Removing what a workload made, or checking a large solution. */
+#define WHOLE_FINISH_NS (300 * NS_PER_S)
+/* The guest keeps the time-outs of an application's programs; this is beyond them. */
+#define APP_GRACE_NS (30 * NS_PER_S)
 /* Where operations are done for a time, the clock is looked at about so often. */
 #define PIECE_NS (1 * NS_PER_MS)
 
@@ -44,14 +48,20 @@ static int whole_length(struct course *c, struct lane *l, struct err *err)
     if (w->time_param)
         l->for_ns = (uint64_t)params_num(&cell->params, w->time_param, (int64_t)NS_PER_S);
     l->slice_timeout_ns = WHOLE_TIMEOUT_NS + 2 * l->for_ns;
+    if (cell->app)
+        l->slice_timeout_ns = app_command_timeout_ns(cell) + APP_GRACE_NS;
     return r;
 }
 
 static int whole_slice(struct course *c, struct lane *l, uint32_t position, int previous,
                        struct err *err)
 {
+    const struct cell *cell = cell_of(c, l->cell);
     int r = 0;
 
+    l->finish_timeout_ns = WHOLE_FINISH_NS;
+    if (cell->app)
+        l->prepare_timeout_ns = app_prepare_timeout_ns(cell) + APP_GRACE_NS;
     lane_post_prepare(c, l);
     if (l->alive)
         r = lane_wait_prepared(c, l, err);
@@ -104,14 +114,33 @@ static int metric_sample(const struct workload *w, const struct part *p, struct 
     return 0;
 }
 
-static void fill_cell(struct course *c, size_t cell, struct part *p)
+/* The value that an application printed. */
+static int app_sample(const struct cell *cell, const char *output, struct sample *s,
+                      struct err *err)
 {
-    const struct workload *w = cell_of(c, cell)->workload;
-    struct err why = ERR_INIT;
+    double value;
+    int r = app_value(cell, output ? output : "", s->ns, &value, err);
 
-    if (p->outcome != OUTCOME_OK || !w->metric || p->samples.n == 0)
+    if (r == 0 && value_encode(value, cell->better, &s->ops, &s->ns) < 0)
+        r = err_set(err, ERR_MEASUREMENT, ERANGE,
+                    "%s: %g %s cannot be kept; give its metric a scale", cell->name, value,
+                    cell->unit);
+    return r;
+}
+
+static void fill_cell(struct course *c, size_t cell, const char *output, struct part *p)
+{
+    const struct cell *x = cell_of(c, cell);
+    struct err why = ERR_INIT;
+    int r = 0;
+
+    if (p->outcome != OUTCOME_OK || p->samples.n == 0)
         return;
-    if (metric_sample(w, p, &p->samples.v[0], &why) == 0)
+    if (x->app)
+        r = app_sample(x, output, &p->samples.v[0], &why);
+    else if (x->workload->metric)
+        r = metric_sample(x->workload, p, &p->samples.v[0], &why);
+    if (r == 0)
         return;
     p->outcome = OUTCOME_FAILED;
     p->fail_kind = why.kind;
@@ -119,9 +148,28 @@ static void fill_cell(struct course *c, size_t cell, struct part *p)
     str_copy(p->fail_text, sizeof(p->fail_text), why.msg);
 }
 
-/* The first cell's part becomes every cell's, each with its own figure. */
-static void share_out(struct course *c, struct execution *x)
+/* What it ran in, beside what the guest says. */
+static void note_files(const struct cell_files *f, struct part *p)
 {
+    json_t *all = p->facts ? json_loads(p->facts, 0, NULL) : NULL;
+
+    if (!all || !f->image.rootfs[0]) {
+        json_decref(all);
+        return;
+    }
+    json_object_set_new(all, "image", json_string(f->image.what));
+    json_object_set_new(all, "image_sha256", json_string(f->image.digest));
+    for (size_t i = 0; i < f->n_inputs; i++)
+        json_object_set_new(all, f->inputs[i].name, json_string(f->sha256[i]));
+    free(p->facts);
+    p->facts = json_dumps(all, JSON_COMPACT);
+    json_decref(all);
+}
+
+/* The first cell's part becomes every cell's, each with its own figure. */
+static void share_out(struct course *c, struct execution *x, const char *output)
+{
+    note_files(&c->files[x->cells[0]], &x->trials[0].parts.v[x->trials[0].parts.n - 1]);
     for (size_t i = 1; i < x->n; i++) {
         const struct trial *first = &x->trials[0];
         struct part copy = part_copy(&first->parts.v[first->parts.n - 1]);
@@ -130,7 +178,7 @@ static void share_out(struct course *c, struct execution *x)
     }
     for (size_t i = 0; i < x->n; i++) {
         struct trial *t = &x->trials[i];
-        fill_cell(c, x->cells[i], &t->parts.v[t->parts.n - 1]);
+        fill_cell(c, x->cells[i], output, &t->parts.v[t->parts.n - 1]);
     }
 }
 
@@ -146,7 +194,7 @@ static int execute(struct course *c, struct execution *x, size_t target, uint32_
     else
         r = whole_slice(c, &l, position, previous, err);
     if (r == 0)
-        share_out(c, x);
+        share_out(c, x, l.output);
     lane_close(&l);
     return r;
 }

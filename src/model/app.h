@@ -6,6 +6,7 @@
  *     name: redis
  *     title: Redis under redis-benchmark
  *     aliases: [redis-benchmark]
+ *     suites: [paper]
  *     optional: no                # yes: a program that is measured where this machine has it
  *     image: {packages: [redis-server, redis-tools]}
  *                                 # or programs: [iozone], dir: /path,
@@ -38,9 +39,9 @@
  *       - {name: iops, json: "jobs[0].write.iops", unit: 1/s, better: higher, scale: 1}
  *       - {name: time, wall: yes, unit: s, better: lower}
  *
- * A metric with a `command` (and `setup`) of its own is an execution of its own. ${name} in commands,
- * env and texts is a parameter: counts as they are, sizes in bytes, durations in seconds. Regular
- * expressions are POSIX extended ones; the first group is the value. JSON is YAML, too. */
+ * A metric with a `command` (and `setup`) of its own is an execution of its own. ${name} in
+ * commands, env and texts is a parameter: counts as they are, sizes in bytes, durations in seconds.
+ * Regular expressions are POSIX extended ones; the first group is the value. JSON is YAML, too. */
 #ifndef CUPEL_MODEL_APP_H
 #define CUPEL_MODEL_APP_H
 
@@ -114,6 +115,7 @@ struct app {
     char *title;
     struct app_words aliases;
     bool optional;
+    unsigned suites; /* SUITE_ bits */
     enum app_image image;
     struct app_words image_words;
     struct app_file files[APP_LIST_MAX];

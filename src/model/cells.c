@@ -214,9 +214,22 @@ static int nothing_selected(const char *pattern, struct err *err)
     return r;
 }
 
+/* What the paper, and others, call some of it. */
+static const struct {
+    const char *name, *means;
+} other_names[] = {
+    {"iozone", "disk"},
+    {"ramspeed/smp", "ramspeed"},
+    {"ramsmp", "ramspeed"},
+    {"xlinpack", "linpack"},
+};
+
 int cells_select(const char *pattern, void (*cb)(void *user, const struct cell_def *d), void *user,
                  struct err *err)
 {
+    for (size_t i = 0; i < ARRAY_SIZE(other_names); i++)
+        if (str_eq(pattern, other_names[i].name))
+            pattern = other_names[i].means;
     enum selection how = selection_of(pattern);
     int n = 0;
     for (size_t i = 0; i < cell_def_count(); i++) {

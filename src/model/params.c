@@ -39,11 +39,8 @@ static void format_num(enum param_kind kind, int64_t num, char *dst, size_t size
 const char *param_kind_name(enum param_kind k)
 {
     static const char *const names[] = {
-        [PARAM_COUNT] = "count",
-        [PARAM_SIZE] = "size",
-        [PARAM_DURATION] = "duration",
-        [PARAM_CHOICE] = "choice",
-        [PARAM_TEXT] = "text",
+        [PARAM_COUNT] = "count",   [PARAM_SIZE] = "size", [PARAM_DURATION] = "duration",
+        [PARAM_CHOICE] = "choice", [PARAM_TEXT] = "text",
     };
     return (size_t)k < ARRAY_SIZE(names) ? names[k] : "count";
 }

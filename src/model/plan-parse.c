@@ -257,6 +257,26 @@ static int set_scaled(void *user, const char *key, const yaml_node_t *v)
     return 0;
 }
 
+/* Each a text as in model/app.h, which its complaints call application N. */
+static int set_applications(void *user, const char *key, const yaml_node_t *v)
+{
+    struct reader *r = user;
+    int e = yaml_need(&r->y, key, v, YAML_SEQUENCE_NODE, "a list of texts");
+    for (size_t i = 0; e == 0 && i < yaml_item_count(v); i++) {
+        const yaml_node_t *item = yaml_item(&r->y, v, i);
+        struct app *a = NULL;
+        if (item->type != YAML_SCALAR_NODE)
+            return yaml_complain(&r->y, item, "%s: expected a text", key);
+        e = app_parse((const char *)item->data.scalar.value, item->data.scalar.length, key, &a,
+                      r->y.err);
+        if (e < 0)
+            return yaml_at(&r->y, item);
+        plan_know_app(&r->plan, a);
+        app_unref(a);
+    }
+    return e;
+}
+
 static const struct yaml_key plan_keys[] = {
     {"suite", set_suite},
     {"from_suite", set_from_suite},
@@ -276,6 +296,7 @@ static const struct yaml_key plan_keys[] = {
     {"slice", set_slice},
     {"rounds", set_rounds},
     {"solo", set_solo},
+    {"applications", set_applications},
     {"drop_caches", set_drop_caches},
     {"scaled", set_scaled},
 };
@@ -346,6 +367,8 @@ static int workload_item(struct reader *r, const yaml_node_t *item, const char *
 static int refine(struct reader *r, const char *pattern, const yaml_node_t *params)
 {
     struct plan chosen = {.suite = ""};
+    for (size_t i = 0; i < r->plan.apps.n; i++)
+        plan_know_app(&chosen, r->plan.apps.v[i]);
     int e = plan_add_cells(&chosen, pattern, r->y.err);
     for (size_t i = 0; e == 0 && i < chosen.cells.n; i++)
         for (size_t j = 0; e == 0 && j < r->plan.cells.n; j++)
@@ -418,12 +441,14 @@ static int take_plan(void *user, const yaml_node_t *root)
 }
 
 int plan_parse(const char *text, size_t n, const char *name, const char *const *drivers,
-               size_t n_drivers, struct plan *ret, struct err *err)
+               size_t n_drivers, const struct plan *known, struct plan *ret, struct err *err)
 {
     struct err own = ERR_INIT; /* err may be NULL, and yaml_at builds on what is there */
     struct reader r = {
         .y = {.name = name, .err = err ? err : &own}, .drivers = drivers, .n_drivers = n_drivers};
     plan_init(&r.plan);
+    for (size_t i = 0; known && i < known->apps.n; i++)
+        plan_know_app(&r.plan, known->apps.v[i]);
     int e = yaml_read(&r.y, text, n, take_plan, &r);
     if (e < 0)
         plan_release(&r.plan);

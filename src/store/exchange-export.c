@@ -129,6 +129,8 @@ static json_t *cells_to_json(const struct plan *p)
         set(o, "params", params_to_json(&c->params));
         set_text(o, "unit", c->unit);
         set_text(o, "better", better_name(c->better));
+        if (c->app)
+            set_text(o, "app", c->app->source);
         json_array_append_new(a, o);
     }
     return a;

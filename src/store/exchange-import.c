@@ -165,6 +165,8 @@ static void take_cell(struct importer *m, const json_t *o)
         doc_text(d, o, "unit", c.unit, sizeof(c.unit));
         doc_word(d, o, "better", word_better_parse, &c.better);
     }
+    if (json_is_string(json_object_get(o, "app")))
+        cell_find_app(&m->head.plan, &c, json_string_value(json_object_get(o, "app")));
     const json_t *params = doc_object(d, o, "params");
     struct err why = ERR_INIT;
     if (d->r == 0 && params_from_json(params, &c.params, &why) < 0)

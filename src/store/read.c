@@ -183,7 +183,7 @@ static int read_cells(struct store *s, struct run_head *h, struct err *err)
 {
     _cleanup_stmt_ sqlite3_stmt *st = NULL;
     int r = prepare_for(s,
-                        "SELECT idx, name, cpus, workers, place, grain, params, unit, better"
+                        "SELECT idx, name, cpus, workers, place, grain, params, unit, better, app"
                         " FROM cell WHERE run=? ORDER BY idx",
                         h->id, &st, err);
     if (r < 0)
@@ -213,8 +213,11 @@ static int read_cells(struct store *s, struct run_head *h, struct err *err)
         text_clean(x.unit);
         col_text(&c, name, sizeof(name));
         r = r < 0 ? r : better_parse(name, &x.better);
+        const char *app = (const char *)sqlite3_column_text(c.st, c.i++);
         if (r < 0)
             return not_ours(s, "a cell", err);
+        if (app)
+            cell_find_app(&h->plan, &x, app);
         VEC_PUSH(&h->plan.cells, x);
     }
     return r;

@@ -126,7 +126,7 @@ static int insert_cells(struct store *s, const struct run_head *h, struct err *e
     _cleanup_stmt_ sqlite3_stmt *st = NULL;
     int r = db_prepare(s,
                        "INSERT INTO cell(run, idx, name, workload, cpus, workers, place, grain,"
-                       " params, unit, better) VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+                       " params, unit, better, app) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
                        &st, err);
     for (size_t i = 0; r == 0 && i < h->plan.cells.n; i++) {
         const struct cell *c = &h->plan.cells.v[i];
@@ -145,6 +145,7 @@ static int insert_cells(struct store *s, const struct run_head *h, struct err *e
         bind_text(&b, params);
         bind_text(&b, c->unit);
         bind_text(&b, better_name(c->better));
+        bind_text(&b, c->app ? c->app->source : NULL);
         r = db_run(s, &b, "store a cell", err);
     }
     return r;

@@ -9,7 +9,7 @@ static const char *const drivers[] = {"host", "oci", "docker"};
 
 static int parse(const char *text, struct plan *ret, struct err *err)
 {
-    return plan_parse(text, strlen(text), "my.yaml", drivers, ARRAY_SIZE(drivers), ret, err);
+    return plan_parse(text, strlen(text), "my.yaml", drivers, ARRAY_SIZE(drivers), NULL, ret, err);
 }
 
 #define assert_refused(text, says)                                                                 \
