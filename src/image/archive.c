@@ -6,7 +6,6 @@
 
 #include <errno.h>
 
-
 struct archive {
     const char *reference;
     char skopeo[256], umoci[256];

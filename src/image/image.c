@@ -103,34 +103,43 @@ static int write_text(const char *dir, const char *name, const char *text, struc
     return fd_write_full(fd, text, strlen(text), err);
 }
 
+/* A file of /etc that no package ships: Debian's own list where the image has it, else the least.
+ */
+static int furnish_etc(const char *rootfs, int etc, const char *name, const char *master,
+                       const char *least, struct err *err)
+{
+    char from[288], to[64];
+    struct stat st;
+    if (faccessat(etc, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    str_format(to, sizeof(to), "/proc/self/fd/%d", etc);
+    str_format(from, sizeof(from), "%s/usr/share/base-passwd/%s", rootfs, master);
+    if (!*master || lstat(from, &st) < 0 || !S_ISREG(st.st_mode))
+        return write_text(to, name, least, err);
+    str_format(to + strlen(to), sizeof(to) - strlen(to), "/%s", name);
+    return fs_copy_file(from, to, 0644, err);
+}
+
 /* What a program looks for and a bare unpacking does not bring. */
 static int furnish(const char *rootfs, struct err *err)
 {
-    static const char *const dirs[] = {"etc", "tmp", "proc", "sys", "dev", "run", "var"};
-    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-        int fd = root_open_dir(rootfs, dirs[i], err);
+    static const char *const dirs[] = {"tmp", "proc", "sys", "dev", "run", "var", "etc"};
+    int fd = -1, r = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) { /* etc stays open */
+        fd_close(&fd);
+        fd = root_open_dir(rootfs, dirs[i], err);
         if (fd < 0)
             return fd;
         if (str_eq(dirs[i], "tmp"))
             fchmod(fd, 01777);
-        if (str_eq(dirs[i], "etc")) {
-            char path[64];
-            int r = 0;
-            str_format(path, sizeof(path), "/proc/self/fd/%d", fd);
-            if (faccessat(fd, "passwd", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-                r = write_text(path, "passwd", "root:x:0:0:root:/:/bin/sh\n", err);
-            if (r == 0 && faccessat(fd, "group", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-                r = write_text(path, "group", "root:x:0:\n", err);
-            if (r == 0 && faccessat(fd, "hosts", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-                r = write_text(path, "hosts", "127.0.0.1 localhost\n", err);
-            if (r < 0) {
-                fd_close(&fd);
-                return r;
-            }
-        }
-        fd_close(&fd);
     }
-    return 0;
+    r = furnish_etc(rootfs, fd, "passwd", "passwd.master", "root:x:0:0:root:/:/bin/sh\n", err);
+    if (r == 0)
+        r = furnish_etc(rootfs, fd, "group", "group.master", "root:x:0:\n", err);
+    if (r == 0)
+        r = furnish_etc(rootfs, fd, "hosts", "", "127.0.0.1 localhost\n", err);
+    fd_close(&fd);
+    return r;
 }
 
 static int make_and_keep(struct image_store *s, const char *key, const char *what,

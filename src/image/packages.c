@@ -95,7 +95,7 @@ static int make_packages(struct image_store *s, void *user, const char *rootfs, 
     int r = tool_find("mmdebstrap", "mmdebstrap", mmdebstrap, err);
     if (r < 0)
         return r;
-    str_add(&include, "--include=dash");
+    str_add(&include, "--include=base-passwd,dash");
     for (size_t i = 0; i < p->n; i++)
         str_addf(&include, ",%s", p->names[i]);
     argv[n++] = mmdebstrap;
@@ -131,7 +131,7 @@ int image_from_packages(struct image_store *s, const char *const *names, size_t 
     if (r < 0)
         return r;
     qsort(sorted, n, sizeof(sorted[0]), by_name);
-    str_addf(&of, "packages %s %s\n", uname(&u) == 0 ? u.machine : "", p.suite);
+    str_addf(&of, "packages 1 %s %s\n", uname(&u) == 0 ? u.machine : "", p.suite);
     for (size_t i = 0; r == 0 && i < n; i++) {
         r = add_version(s, sorted[i], &of, err);
         str_addf(&what, "%s%s", i ? ", " : "", sorted[i]);
