@@ -49,6 +49,42 @@ static const struct param_def params_clock[] = {
     {"clock", PARAM_CHOICE, "monotonic", 0, 0, "monotonic|realtime", "which clock is read", 0},
 };
 
+static const struct param_def params_disk[] = {
+    {"size", PARAM_SIZE, "auto", MIB, 16384 * GIB, NULL,
+     "size of the file; auto: 2 GiB, or a quarter of the memory if that is less", MIB},
+    {"record", PARAM_SIZE, "64k", 4 << 10, 16 * MIB, NULL, "bytes of each read or write", 4 << 10},
+    {"direct", PARAM_CHOICE, "no", 0, 0, "no|yes", "past the page cache, with O_DIRECT", 0},
+    {"sync", PARAM_CHOICE, "in", 0, 0, "in|out", "fsync inside the timed part, or after it", 0},
+    {"cold", PARAM_CHOICE, "yes", 0, 0, "yes|no",
+     "drop the file from the page cache before it is read the first time", 0},
+};
+
+static const struct param_def params_ramspeed[] = {
+    {"array_bytes", PARAM_SIZE, "32M", MIB, 4 * GIB, NULL, "size of each array of each process",
+     MIB},
+    {"pass_bytes", PARAM_SIZE, "8G", MIB, 1024 * GIB, NULL,
+     "how much of the arrays each process goes through in all", MIB},
+    {"elements", PARAM_CHOICE, "int", 0, 0, "int|float", "unsigned long or double", 0},
+};
+
+static uint64_t ramspeed_ops(const struct params *p)
+{
+    return (uint64_t)(params_num(p, "pass_bytes", MIB) / MIB);
+}
+
+static const struct param_def params_blogbench[] = {
+    {"writers", PARAM_COUNT, "3", 1, 256, NULL, "threads that write new blogs", 0},
+    {"rewriters", PARAM_COUNT, "1", 1, 256, NULL, "threads that replace single files", 0},
+    {"readers", PARAM_COUNT, "10", 1, 256, NULL, "threads that read whole blogs", 0},
+    {"commenters", PARAM_COUNT, "5", 1, 256, NULL, "threads that write comments", 0},
+    {"iterations", PARAM_COUNT, "30", 1, 100000, NULL, "how often what was done is added up", 0},
+    {"interval", PARAM_DURATION, "10s", 1000000, 600000000000, NULL, "time between that", 0},
+};
+
+static const struct param_def params_unixbench[] = {
+    {"time", PARAM_DURATION, "10s", 1000000, 3600000000000, NULL, "how long it runs", 0},
+};
+
 /* The table of system-call costs: name (the probe's row is "call.<name>"), where the files lie that
  * it needs, whether one call natively takes long enough (about a microsecond) to be timed singly,
  * what is done. */
@@ -112,7 +148,7 @@ static const struct param_def params_clock[] = {
      .latency = lat,                                                                               \
      .processes = true},
 #define CALL_CELL(tail, in, lat, what)                                                             \
-    {"call." tail, "", CPUS_ONE, false, PLACE_##in, "", SUITE_MICRO},
+    {"call." tail, "", CPUS_ONE, false, PLACE_##in, "", SUITE_MICRO, 0},
 
 #define PARAMS(table) .params = table, .n_params = ARRAY_SIZE(table)
 
@@ -120,6 +156,33 @@ static const struct param_def params_clock[] = {
     {                                                                                              \
         .name = "mem." verb, .family = "mem", .title = what, .op = "MiB",                          \
         .bytes_per_op = (arrays)*1048576.0, PARAMS(params_mem)                                     \
+    }
+
+#define DISK_WORKLOAD(verb, what)                                                                  \
+    {                                                                                              \
+        .name = "disk." verb, .family = "disk", .title = what, .op = "MiB", .grain = GRAIN_WHOLE,  \
+        .bytes_per_op = 1048576.0, PARAMS(params_disk), .exec = "disk.iozone", .metric = verb      \
+    }
+
+#define RAMSPEED_WORKLOAD(verb, arrays, what)                                                      \
+    {                                                                                              \
+        .name = "ramspeed." verb, .family = "ramspeed", .title = what, .op = "MiB",                \
+        .grain = GRAIN_WHOLE, .processes = true, .bytes_per_op = (arrays)*1048576.0,               \
+        PARAMS(params_ramspeed), .whole_ops = ramspeed_ops                                         \
+    }
+
+#define BLOGBENCH_WORKLOAD(verb, what)                                                             \
+    {                                                                                              \
+        .name = "blogbench." verb, .family = "blogbench", .title = what, .op = "blog",             \
+        .grain = GRAIN_WHOLE, PARAMS(params_blogbench), .exec = "blogbench", .metric = verb        \
+    }
+
+/* The work is that of sys.*, done for a time. */
+#define UNIXBENCH_WORKLOAD(verb, per, what)                                                        \
+    {                                                                                              \
+        .name = "unixbench." verb, .family = "unixbench", .title = what, .op = per,                \
+        .grain = GRAIN_WHOLE, .processes = true, PARAMS(params_unixbench), .exec = "sys." verb,    \
+        .time_param = "time"                                                                       \
     }
 
 static const struct workload workloads[] = {
@@ -209,53 +272,104 @@ static const struct workload workloads[] = {
      .op = "call",
      PARAMS(params_clock)},
 
+    DISK_WORKLOAD("write", "IOzone: write a new file, record by record"),
+    DISK_WORKLOAD("rewrite", "IOzone: write it again"),
+    DISK_WORKLOAD("read", "IOzone: read it"),
+    DISK_WORKLOAD("reread", "IOzone: read it again"),
+
+    RAMSPEED_WORKLOAD("copy", 2, "RAMspeed/SMP: copy an array: b = a"),
+    RAMSPEED_WORKLOAD("scale", 2, "RAMspeed/SMP: scale an array: b = m a"),
+    RAMSPEED_WORKLOAD("add", 3, "RAMspeed/SMP: add two arrays: c = a + b"),
+    RAMSPEED_WORKLOAD("triad", 3, "RAMspeed/SMP: scale and add: c = a + m b"),
+
+    BLOGBENCH_WORKLOAD("read", "Blogbench: blogs read whole while others are written"),
+    BLOGBENCH_WORKLOAD("write", "Blogbench: blogs written while others are read"),
+
+    UNIXBENCH_WORKLOAD("mix", "five calls", "UnixBench's syscall test, as it is run: mix"),
+    UNIXBENCH_WORKLOAD("close", "two calls", "UnixBench's syscall test: dup and close"),
+    UNIXBENCH_WORKLOAD("getpid", "call", "UnixBench's syscall test: getpid"),
+    UNIXBENCH_WORKLOAD("exec", "program", "UnixBench's syscall test: fork, execve, wait"),
+
     CALLS(CALL_WORKLOAD)};
 
 #define MEM_CELLS(verb, plain_suites)                                                              \
-    {"mem." verb, "", CPUS_ONE, false, PLACE_NONE, "", plain_suites},                              \
-        {"mem." verb, "nt", CPUS_ONE, false, PLACE_NONE, "stores=nt", SUITE_MICRO},                \
-        {"mem." verb, "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},                         \
+    {"mem." verb, "", CPUS_ONE, false, PLACE_NONE, "", plain_suites, 0},                           \
+        {"mem." verb, "nt", CPUS_ONE, false, PLACE_NONE, "stores=nt", SUITE_MICRO, 0},             \
+        {"mem." verb, "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},                      \
     {                                                                                              \
-        "mem." verb, "all-nt", CPUS_ALL, true, PLACE_NONE, "stores=nt", SUITE_MICRO                \
+        "mem." verb, "all-nt", CPUS_ALL, true, PLACE_NONE, "stores=nt", SUITE_MICRO, 0             \
     }
 
 #define PAIR_CELLS(name, same_suites, cross_suites)                                                \
-    {name, "same", CPUS_ONE, false, PLACE_NONE, "", same_suites},                                  \
+    {name, "same", CPUS_ONE, false, PLACE_NONE, "", same_suites, 0},                               \
     {                                                                                              \
-        name, "cross", CPUS_TWO, false, PLACE_NONE, "", cross_suites                               \
+        name, "cross", CPUS_TWO, false, PLACE_NONE, "", cross_suites, 0                            \
     }
 
 #define PLACE_CELLS(name, rootfs_suites, tmpfs_suites)                                             \
-    {name, "rootfs", CPUS_ONE, false, PLACE_ROOTFS, "", rootfs_suites},                            \
-        {name, "tmpfs", CPUS_ONE, false, PLACE_TMPFS, "", tmpfs_suites},                           \
+    {name, "rootfs", CPUS_ONE, false, PLACE_ROOTFS, "", rootfs_suites, 0},                         \
+        {name, "tmpfs", CPUS_ONE, false, PLACE_TMPFS, "", tmpfs_suites, 0},                        \
     {                                                                                              \
-        name, "bind", CPUS_ONE, false, PLACE_BIND, "", SUITE_MICRO                                 \
+        name, "bind", CPUS_ONE, false, PLACE_BIND, "", SUITE_MICRO, 0                              \
+    }
+
+#define DISK_CELL(verb, variant, place, record, suites)                                            \
+    {                                                                                              \
+        "disk." verb, variant "-" record, CPUS_ALL, false, place, "record=" record,                \
+            SUITE_STORAGE | (suites), 1                                                            \
+    }
+#define DISK_RECORDS(verb, variant, place, suites)                                                 \
+    DISK_CELL(verb, variant, place, "4k", suites), DISK_CELL(verb, variant, place, "64k", suites), \
+        DISK_CELL(verb, variant, place, "1m", suites)
+#define DISK_CELLS(verb)                                                                           \
+    DISK_RECORDS(verb, "rootfs", PLACE_ROOTFS, SUITE_PAPER),                                       \
+        DISK_RECORDS(verb, "tmpfs", PLACE_TMPFS, SUITE_PAPER),                                     \
+        DISK_RECORDS(verb, "bind", PLACE_BIND, 0)
+
+#define RAMSPEED_CELLS(verb)                                                                       \
+    {"ramspeed." verb, "int", CPUS_ALL, false, PLACE_NONE, "elements=int", SUITE_PAPER, 2},        \
+    {                                                                                              \
+        "ramspeed." verb, "float", CPUS_ALL, false, PLACE_NONE, "elements=float", SUITE_PAPER, 2   \
+    }
+
+#define BLOGBENCH_CELLS(verb)                                                                      \
+    {"blogbench." verb,           "rootfs", CPUS_ALL, false, PLACE_ROOTFS, "",                     \
+     SUITE_STORAGE | SUITE_PAPER, 1},                                                              \
+        {"blogbench." verb, "tmpfs", CPUS_ALL, false, PLACE_TMPFS, "", SUITE_STORAGE, 1},          \
+    {                                                                                              \
+        "blogbench." verb, "bind", CPUS_ALL, false, PLACE_BIND, "", SUITE_STORAGE, 1               \
+    }
+
+#define UNIXBENCH_CELLS(verb, suites_1, suites_4)                                                  \
+    {"unixbench." verb, "1", CPUS_ALL, false, PLACE_NONE, "", SUITE_UNIXBENCH | (suites_1), 1},    \
+    {                                                                                              \
+        "unixbench." verb, "4", CPUS_ALL, false, PLACE_NONE, "", SUITE_UNIXBENCH | (suites_4), 4   \
     }
 
 /* The quick suite has to fit into four minutes: each cell in it shows a difference of its own. */
 static const struct cell_def cell_defs[] = {
-    {"cpu.prime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
-    {"cpu.prime", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
+    {"cpu.prime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
+    {"cpu.prime", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},
 
     MEM_CELLS("copy", SUITE_MICRO),
     MEM_CELLS("scale", SUITE_MICRO),
     MEM_CELLS("add", SUITE_MICRO),
     MEM_CELLS("triad", SUITES_BOTH),
 
-    {"sys.mix", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
-    {"sys.mix", "wide", CPUS_ALL, false, PLACE_NONE, "", SUITE_MICRO},
-    {"sys.mix", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
-    {"sys.close", "", CPUS_ONE, false, PLACE_NONE, "", SUITE_MICRO},
-    {"sys.close", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
-    {"sys.getpid", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
-    {"sys.getpid", "wide", CPUS_ALL, false, PLACE_NONE, "", SUITES_BOTH},
-    {"sys.getpid", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
-    {"sys.exec", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
-    {"sys.exec", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
+    {"sys.mix", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
+    {"sys.mix", "wide", CPUS_ALL, false, PLACE_NONE, "", SUITE_MICRO, 0},
+    {"sys.mix", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},
+    {"sys.close", "", CPUS_ONE, false, PLACE_NONE, "", SUITE_MICRO, 0},
+    {"sys.close", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},
+    {"sys.getpid", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
+    {"sys.getpid", "wide", CPUS_ALL, false, PLACE_NONE, "", SUITES_BOTH, 0},
+    {"sys.getpid", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},
+    {"sys.exec", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
+    {"sys.exec", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},
 
-    {"mm.fault", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
-    {"mm.fault", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
-    {"mm.mmap", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
+    {"mm.fault", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
+    {"mm.fault", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},
+    {"mm.mmap", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
 
     PAIR_CELLS("ipc.pipe", SUITES_BOTH, SUITE_MICRO),
     PAIR_CELLS("ipc.futex", SUITE_MICRO, SUITE_MICRO),
@@ -264,13 +378,34 @@ static const struct cell_def cell_defs[] = {
     PLACE_CELLS("fs.open", SUITES_BOTH, SUITES_BOTH),
     PLACE_CELLS("fs.create", SUITES_BOTH, SUITE_MICRO),
 
-    {"clock.gettime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
+    {"clock.gettime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
+
+    DISK_CELLS("write"),
+    DISK_CELLS("rewrite"),
+    DISK_CELLS("read"),
+    DISK_CELLS("reread"),
+
+    RAMSPEED_CELLS("copy"),
+    RAMSPEED_CELLS("scale"),
+    RAMSPEED_CELLS("add"),
+    RAMSPEED_CELLS("triad"),
+
+    BLOGBENCH_CELLS("read"),
+    BLOGBENCH_CELLS("write"),
+
+    UNIXBENCH_CELLS("mix", SUITE_PAPER, SUITE_PAPER),
+    UNIXBENCH_CELLS("close", 0, 0),
+    UNIXBENCH_CELLS("getpid", 0, 0),
+    UNIXBENCH_CELLS("exec", SUITE_PAPER, 0),
 
     CALLS(CALL_CELL)};
 
 static const struct suite suites[] = {
     {"quick", SUITE_QUICK, "a dozen cells that show the differences that matter, in four minutes"},
-    {"micro", SUITE_MICRO, "every cell there is"},
+    {"micro", SUITE_MICRO, "every cell that is cut into slices"},
+    {"paper", SUITE_PAPER, "whole benchmarks, as published comparisons run them"},
+    {"storage", SUITE_STORAGE, "IOzone's and Blogbench's tests in every place; hours"},
+    {"unixbench", SUITE_UNIXBENCH, "UnixBench's system-call test, each kind, one copy and four"},
 };
 
 static const struct workload unknown = {

@@ -13,7 +13,10 @@
     X(mm)                                                                                          \
     X(ipc)                                                                                         \
     X(fs)                                                                                          \
-    X(clock)
+    X(clock)                                                                                       \
+    X(disk)                                                                                        \
+    X(ramspeed)                                                                                    \
+    X(blogbench)
 
 #define DECLARE(name) extern const struct family family_##name;
 #define POINTER(name) &family_##name,
