@@ -351,7 +351,8 @@ static int disk_verify(struct job *job, struct frame_finished *fin, struct err *
     facts_add_num(&fin->facts, "fs_magic", facts_num(&job->facts, "fs_magic", -1));
     facts_add_num(&fin->facts, "write_resident_mib", s->written_mib);
     facts_add_num(&fin->facts, "read_resident_mib", s->resident_mib);
-    facts_add_num(&fin->facts, "direct_in_force", s->direct_seen);
+    /* A tmpfs takes the flag and keeps everything in the page cache all the same. */
+    facts_add_num(&fin->facts, "direct", s->direct_seen && s->written_mib <= 0);
     str_format(fin->detail, sizeof(fin->detail),
                "each of %lld records was read back twice as rewrite left it",
                (long long)(s->size / s->record));
