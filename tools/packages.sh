@@ -97,6 +97,6 @@ install_if_harmless() {
 
 # What a build needs, and what is measured.
 BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libjansson-dev libsqlite3-dev libgsl-dev
-    r-mathlib libyaml-dev libmd-dev)
+    r-mathlib libyaml-dev libmd-dev libopenblas-pthread-dev)
 # package:program
 RUNTIMES=(runc:runc crun:crun runsc:runsc)

@@ -29,7 +29,8 @@ static int gather_trial(void *user, const struct trial *t)
     if (t->cell >= g->a->n_cells)
         return 0;
     for (size_t k = 0; k < g->a->n_targets; k++)
-        pair_data_add(gather_pair(g, t->cell, k), t, (uint32_t)k, g->a->head.base, &g->scratch);
+        pair_data_add(gather_pair(g, t->cell, k), &g->a->head.plan.cells.v[t->cell], t, (uint32_t)k,
+                      g->a->head.base, &g->scratch);
     return 0;
 }
 
@@ -289,20 +290,21 @@ struct one_pair {
     struct pair_data data;
     struct scratch scratch;
     uint32_t target, base;
+    struct cell cell;
 };
 
 static int one_trial(void *user, const struct trial *t)
 {
     struct one_pair *o = user;
 
-    pair_data_add(&o->data, t, o->target, o->base, &o->scratch);
+    pair_data_add(&o->data, &o->cell, t, o->target, o->base, &o->scratch);
     return 0;
 }
 
 int analyse_series(struct store *s, int64_t run, uint32_t cell, uint32_t target,
                    struct cell_series *ret, struct err *err)
 {
-    struct one_pair o = {.target = target};
+    struct one_pair o = {.target = target, .cell = {.workload = workload_unknown()}};
     struct run_head head;
     struct cell_series c = {0};
     int r;
@@ -310,6 +312,8 @@ int analyse_series(struct store *s, int64_t run, uint32_t cell, uint32_t target,
     run_head_init(&head);
     r = store_run_head(s, run, &head, err);
     o.base = head.base;
+    if (r == 0 && cell < head.plan.cells.n)
+        o.cell = head.plan.cells.v[cell];
     run_head_release(&head);
     if (r == 0)
         r = store_trials(s, run, (int32_t)cell, one_trial, &o, err);

@@ -41,6 +41,14 @@ enum cell_status {
 #define CELL_FLAG_NOISY_ENV                                                                        \
     32u /* a covariate passed its threshold in more than a tenth of the blocks */
 
+/* What a number is worth depends on what the operation did. Each: in more than half of the blocks.
+ */
+#define CELL_FLAG_MEMORY_FS  64u  /* a root file system that is really memory */
+#define CELL_FLAG_NOT_COLD   128u /* what was to be read cold was in a cache */
+#define CELL_FLAG_FSYNC      256u /* syncs cost less than half of the base's: not honoured? */
+#define CELL_FLAG_HUGE_PAGES 512u /* other huge pages than the base has */
+#define CELL_SEMANTICS       4    /* how many these are, from MEMORY_FS on */
+
 struct cell_result {
     uint32_t cell, target;
     enum cell_status status;

@@ -83,7 +83,11 @@ static unsigned quality_flags(const struct pair_data *d)
         drifting += fabs(v->drift) > DRIFT_MAX;
         noisy += v->noisy;
     }
-    return (drifting > d->values.n / 2 ? CELL_FLAG_DRIFT : 0) |
+    unsigned semantics = 0;
+    for (unsigned i = 0; i < CELL_SEMANTICS; i++)
+        if (d->semantics[i] > d->values.n / 2)
+            semantics |= CELL_FLAG_MEMORY_FS << i;
+    return semantics | (drifting > d->values.n / 2 ? CELL_FLAG_DRIFT : 0) |
            ((double)noisy > NOISY_FRACTION * (double)d->values.n ? CELL_FLAG_NOISY_ENV : 0);
 }
 

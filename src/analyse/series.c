@@ -1,5 +1,7 @@
 #include "analyse/series.h"
 
+#include "analyse/semantics.h"
+
 #include "stats/describe.h"
 #include "wire/hist.h"
 
@@ -123,8 +125,8 @@ static void note_failure(struct pair_data *d, enum err_kind kind, const char *te
     str_copy(d->fail_text, sizeof(d->fail_text), text);
 }
 
-void pair_data_add(struct pair_data *d, const struct trial *t, uint32_t target, uint32_t base,
-                   struct scratch *s)
+void pair_data_add(struct pair_data *d, const struct cell *cell, const struct trial *t,
+                   uint32_t target, uint32_t base, struct scratch *s)
 {
     const struct part *p = find_part(t, target);
     struct block_value v = {.block = t->block};
@@ -142,6 +144,9 @@ void pair_data_add(struct pair_data *d, const struct trial *t, uint32_t target, 
         note_failure(d, ERR_MEASUREMENT, "no operation was done");
         return;
     }
+    unsigned semantics = semantics_of(cell, p, find_part(t, base));
+    for (unsigned i = 0; i < CELL_SEMANTICS; i++)
+        d->semantics[i] += (semantics & CELL_FLAG_MEMORY_FS << i) != 0;
     v.log_ratio = target == base ? NAN : median_log_ratio(p, find_part(t, base), s);
     v.drift = p->clock_drift;
     v.noisy = trial_noisy(t);

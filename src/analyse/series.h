@@ -22,6 +22,7 @@ struct block_value {
 struct pair_data {
     VEC(struct block_value) values;
     size_t tried, failed;
+    size_t semantics[CELL_SEMANTICS]; /* blocks that showed each CELL_FLAG_ of that kind */
     enum err_kind fail_kind;
     char fail_text[480];
     uint64_t peak_memory_bytes;
@@ -34,8 +35,8 @@ struct scratch {
     size_t cap;
     struct hist *hist;
 };
-void pair_data_add(struct pair_data *d, const struct trial *t, uint32_t target, uint32_t base,
-                   struct scratch *s);
+void pair_data_add(struct pair_data *d, const struct cell *cell, const struct trial *t,
+                   uint32_t target, uint32_t base, struct scratch *s);
 void pair_data_release(struct pair_data *d);
 void scratch_release(struct scratch *s);
 

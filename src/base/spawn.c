@@ -19,6 +19,7 @@ enum step {
     STEP_JOIN,
     STEP_CPUS,
     STEP_SETNS,
+    STEP_ROOT,
     STEP_CWD,
     STEP_SESSION,
     STEP_FDS,
@@ -26,10 +27,11 @@ enum step {
 };
 
 static const char *const step_names[] = {
-    [STEP_NONE] = "start",       [STEP_JOIN] = "join cgroup",
-    [STEP_CPUS] = "set CPUs",    [STEP_SETNS] = "enter namespace",
-    [STEP_CWD] = "enter folder", [STEP_SESSION] = "make session",
-    [STEP_FDS] = "redirect",     [STEP_EXEC] = "execute",
+    [STEP_NONE] = "start",           [STEP_JOIN] = "join cgroup",
+    [STEP_CPUS] = "set CPUs",        [STEP_SETNS] = "enter namespace",
+    [STEP_ROOT] = "change root",     [STEP_CWD] = "enter folder",
+    [STEP_SESSION] = "make session", [STEP_FDS] = "redirect",
+    [STEP_EXEC] = "execute",
 };
 
 /* What parent and child share across vfork: the child writes failed and code, nothing else. */
@@ -63,6 +65,8 @@ static bool child_place(struct child *c)
     for (size_t i = 0; i < s->n_ns; i++)
         if (setns(s->ns_fds[i], 0) < 0)
             return child_fail(c, STEP_SETNS);
+    if (s->root && (chroot(s->root) < 0 || chdir("/") < 0))
+        return child_fail(c, STEP_ROOT);
     if (s->cwd && chdir(s->cwd) < 0)
         return child_fail(c, STEP_CWD);
     if (s->new_session && setsid() < 0)

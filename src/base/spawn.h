@@ -29,7 +29,8 @@ struct spawn_spec {
     const char *const *argv; /* argv[0] is the path that is executed; NULL-terminated */
     const char *const *env;  /* NULL: the controller's own */
     const char *what; /* for messages: "runc create"; NULL: argv[0]'s last part and argv[1] */
-    const char *cwd;  /* NULL: inherited */
+    const char *root; /* chroot: argv[0] and cwd are looked up inside; NULL: none */
+    const char *cwd;  /* NULL: inherited, or with a root its "/" */
     int fd_in, fd_out, fd_err; /* -1: /dev/null */
     /* Descriptors of cgroup.procs files opened for writing: the child writes "0" to each before it
      * executes, so that it and all it starts live there from the first instruction. */
@@ -46,7 +47,7 @@ struct spawn_spec {
 /* Starts the child; the pid is ours until the loop reaps it. A failure before or in execve is
  * reported here, with the step that failed ("execute /x/runc: No such file or directory"). A step
  * that fails leaves a zombie for the loop, nothing else.
- * Order: cgroups, CPUs, namespaces, cwd, session, descriptors, execve; so argv[0] and cwd are
+ * Order: cgroups, CPUs, namespaces, root, cwd, session, descriptors, execve; so argv[0] and cwd are
  * looked up in the mount namespace entered, and the CPUs come after a cpuset was joined (joining
  * resets them). A v1 cpuset without cpus or mems answers "join cgroup: No space left on device". */
 int spawn(const struct spawn_spec *spec, pid_t *ret_pid, struct err *err);

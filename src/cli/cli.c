@@ -146,7 +146,7 @@ static bool is_program(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-int cli_probe(char *dst, size_t size, struct err *err)
+static int find_probe(char *dst, size_t size, struct err *err)
 {
     /* Relative to the program: a build tree (src/cli/cupel), one folder, an installed prefix. */
     static const char *const places[] = {"../probe/cupel-probe", "cupel-probe",
@@ -182,6 +182,35 @@ int cli_probe(char *dst, size_t size, struct err *err)
                    "cupel-probe is neither beside %s nor in " CUPEL_LIBEXECDIR
                    "; CUPEL_PROBE=FILE names it",
                    self);
+}
+
+/* In one folder with the probe (installed), or in the folder of the build tree next to its own. */
+static void find_payload(const char *probe, const char *name, char *dst, size_t size)
+{
+    _cleanup_free_ char *copy = xstrdup(probe);
+    const char *dir = dirname(copy);
+
+    dst[0] = '\0';
+    for (int beside = 1; beside >= 0 && !dst[0]; beside--) {
+        _cleanup_free_ char *path = xasprintf("%s/%s%s", dir, beside ? "" : "../payload/", name);
+        _cleanup_free_ char *full = realpath(path, NULL);
+        if (full && is_program(full))
+            str_copy(dst, size, full);
+    }
+}
+
+int cli_programs(struct programs *ret, struct err *err)
+{
+    char *probe = ret->path[PROGRAM_PROBE];
+    size_t size = sizeof(ret->path[0]);
+
+    memset(ret, 0, sizeof(*ret));
+    int r = find_probe(probe, size, err);
+    if (r < 0)
+        return r;
+    find_payload(probe, "cupel-linpack", ret->path[PROGRAM_LINPACK], size);
+    find_payload(probe, "cupel-sqlite", ret->path[PROGRAM_SQLITE], size);
+    return 0;
 }
 
 int cli_print(const struct str *text, struct err *err)

@@ -6,6 +6,7 @@
 #define CUPEL_CLI_CLI_H
 
 #include "cli/options.h"
+#include "driver/driver.h"
 #include "report/style.h"
 #include "store/store.h"
 
@@ -42,8 +43,9 @@ static inline void store_closep(struct store **s)
 /* Can path be made or replaced? ERR_ENVIRONMENT says why not. "-" always can. */
 int cli_check_writable(const char *path, struct err *err);
 
-/* The static probe: $CUPEL_PROBE, else as installed, else beside the program in a build tree. */
-int cli_probe(char *dst, size_t size, struct err *err);
+/* The static probe: $CUPEL_PROBE, else beside the program in a build tree, else as installed; and
+ * the payload programs beside it, as far as they are built. */
+int cli_programs(struct programs *ret, struct err *err);
 
 /* All of text to standard output; a reader that went away (EPIPE) is no error. */
 int cli_print(const struct str *text, struct err *err);

@@ -27,7 +27,7 @@ struct finding {
     struct str containers;
     int n_containers;
     double shared_core;
-    char probe[PATH_MAX];
+    struct programs programs;
     struct err probe_err;
 };
 
@@ -88,13 +88,13 @@ static int find(struct finding *f, bool start, struct err *err)
         f->shared_core = machine_shared_core(&cpus, SHARED_CORE_NS);
     f->n_containers = machine_foreign_containers(&f->containers);
     noise_machine(f);
-    r = cli_probe(f->probe, sizeof(f->probe), &f->probe_err);
+    r = cli_programs(&f->programs, &f->probe_err);
     if (r < 0)
-        f->probe[0] = '\0';
+        memset(&f->programs, 0, sizeof(f->programs));
     /* Looking needs neither probe nor state directory; starting needs both. */
     r = 0;
     if (start) {
-        if (!f->probe[0]) {
+        if (!f->programs.path[PROGRAM_PROBE][0]) {
             *err = f->probe_err;
             r = -f->probe_err.code;
         }
@@ -102,7 +102,7 @@ static int find(struct finding *f, bool start, struct err *err)
             r = ledger_state_dir(&state, err);
     }
     if (r >= 0)
-        r = measure_doctor(loop, &f->machine, state.buf, f->probe, NULL, 0, start, NULL,
+        r = measure_doctor(loop, &f->machine, state.buf, &f->programs, NULL, 0, start, NULL,
                            &f->targets, err);
     loop_free(loop);
     return r;
@@ -270,7 +270,10 @@ static void put_json(const struct finding *f, bool started, struct str *out)
                         isfinite(f->shared_core) ? json_real(f->shared_core) : json_null());
     json_object_set_new(o, "noise", noises_json(f));
     json_object_set_new(o, "other_containers", c);
-    json_object_set_new(o, "probe", f->probe[0] ? json_string(f->probe) : json_null());
+    json_object_set_new(o, "probe",
+                        f->programs.path[PROGRAM_PROBE][0]
+                            ? json_string(f->programs.path[PROGRAM_PROBE])
+                            : json_null());
     json_object_set_new(o, "started", json_boolean(started));
     json_object_set_new(o, "targets", targets_json(f));
     char *text = json_dumps(o, JSON_INDENT(1));
@@ -298,7 +301,7 @@ static int doctor_run(struct cli *cli, const struct options *o, struct err *err)
     }
     put_machine(&f, &cli->out, &out);
     put_noise(&f, &cli->out, &out);
-    if (!f.probe[0])
+    if (!f.programs.path[PROGRAM_PROBE][0])
         str_addf(&out, "probe     %s %s\n", style_glyph(&cli->out, GLYPH_FAIL), f.probe_err.msg);
     put_targets(&f, &cli->out, &out);
     if (!f.machine.is_root)

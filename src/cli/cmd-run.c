@@ -19,7 +19,7 @@ struct ground {
     struct plan plan;
     struct machine machine;
     struct str state_dir;
-    char probe[PATH_MAX];
+    struct programs programs;
     int64_t resume;
 };
 
@@ -58,8 +58,8 @@ static int check_resume(const struct options *o, struct err *err)
 static int targets_inspect(struct ground *g, const struct target *targets, size_t n,
                            struct target_infos *ret, struct err *err)
 {
-    return measure_doctor(g->loop, &g->machine, g->state_dir.buf, g->probe, targets, n, false, NULL,
-                          ret, err);
+    return measure_doctor(g->loop, &g->machine, g->state_dir.buf, &g->programs, targets, n, false,
+                          NULL, ret, err);
 }
 
 /* Every name is looked at before anything is started. */
@@ -98,7 +98,7 @@ static int ground_prepare(struct ground *g, const struct options *o, struct err 
     if (r >= 0 && !resume)
         r = run_plan_apply(o, &g->plan, err);
     if (r >= 0)
-        r = cli_probe(g->probe, sizeof(g->probe), err);
+        r = cli_programs(&g->programs, err);
     if (r >= 0)
         r = ledger_state_dir(&g->state_dir, err);
     if (r >= 0)
@@ -177,7 +177,7 @@ static int run_run(struct cli *cli, const struct options *o, struct err *err)
     const struct measure_options mo = {
         .plan = &g.plan,
         .store = g.store,
-        .probe = g.probe,
+        .programs = &g.programs,
         .state_dir = g.state_dir.buf,
         .command = cli->command_line,
         .resume = g.resume,
@@ -217,6 +217,11 @@ static const struct example run_examples[] = {
      "everything, until each cell is precise"},
     {"cupel run --limit cpus=1,memory=512M --workload cpu.prime",
      "under the same limits everywhere"},
+    {"cupel run --image packages:gzip --target host --target runsc:ptrace -- gzip -kc "
+     "/usr/bin/perl",
+     "a program of yours: how long it takes everywhere"},
+    {"cupel run --workload ./mine.yaml --repeats 10",
+     "an application written down as those in workloads/ are"},
     {"cupel run --plan nightly.yaml --json today.json --quiet",
      "a run written down, from a script"},
     {"cupel run --resume r7", "on with a run that was interrupted"},
@@ -229,7 +234,8 @@ const struct command cmd_run = {
         "Measures workloads on targets, all of them interleaved in random order, block by block, "
         "until every cell is precise enough or the budget is spent. Every sample is stored; an "
         "interrupt (^C) ends the run in order and keeps what was measured.",
-    .operands = "",
+    .operands = "[-- COMMAND [ARGUMENT...]]",
+    .max_operands = 64,
     .options = run_options,
     .n_options = N_RUN_OPTIONS,
     .examples = run_examples,

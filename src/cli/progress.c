@@ -18,6 +18,7 @@ struct open_cell {
 struct progress_view {
     const struct cli *cli;
     char suite[24];
+    bool drop_caches;
     size_t n_targets, n_cells;
     double wanted;  /* half-width, fraction */
     unsigned lines; /* live lines on the screen */
@@ -169,6 +170,7 @@ static void on_begin(void *user, const struct plan *p, const struct target_info 
     v->n_cells = p->cells.n;
     v->wanted = p->precision > 0 ? p->precision : p->theta / 2;
     v->state.budget_ns = p->budget_ns;
+    v->drop_caches = p->drop_caches;
     if (v->cli->chatter_live) {
         str_copy(v->now, sizeof(v->now), "starting each target once, to see that it works");
         redraw(v);
@@ -190,6 +192,27 @@ static void on_target(void *user, const struct target_info *info)
     str_add(&line, " cannot be measured: ");
     text_inert(&line, info->reason);
     say(v, line.buf);
+}
+
+static void on_making(void *user, const char *line)
+{
+    say(user, line);
+}
+
+/* Said also where the view is redrawn: it is the figure one plans the day by. */
+static void on_planned(void *user, const struct progress_state *s)
+{
+    struct progress_view *v = user;
+    char time[UNIT_TEXT];
+
+    v->state = *s;
+    if (s->left_ns == UINT64_MAX)
+        return;
+    unit_elapsed(s->left_ns, time);
+    _cleanup_free_ char *line = xasprintf(
+        "%u blocks, about %s in all%s", s->max_blocks, time,
+        v->drop_caches ? "; this machine's page cache is dropped before each workload" : "");
+    say(v, line);
 }
 
 static void on_starting(void *user, const struct progress_state *s, const char *target)
@@ -289,6 +312,8 @@ void progress_bind(struct progress_view *v, struct progress *p)
         .user = v,
         .begin = on_begin,
         .target_state = on_target,
+        .making = on_making,
+        .planned = on_planned,
         .starting = on_starting,
         .cell = on_cell,
         .failure = on_failure,

@@ -1,8 +1,12 @@
 #include "cli/run-plan.h"
 
+#include "cli/apps.h"
+#include "cli/own.h"
+
 #include "base/fd.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #define PLAN_FILE_MAX (256 * 1024)
 
@@ -12,7 +16,7 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .arg = "NAME",
      .kind = OPTION_TEXT,
      .repeatable = true,
-     .help = "measure the workloads of this suite: quick (the default) or micro"},
+     .help = "measure the workloads of this suite: quick (the default), micro or paper"},
     {.name = "workload",
      .letter = 'w',
      .arg = "NAME",
@@ -20,6 +24,40 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .repeatable = true,
      .help =
          "measure this workload, cell, family or glob, e.g. sys.getpid, fs.open@tmpfs, 'mem.*'"},
+    {.name = "image",
+     .arg = "IMAGE",
+     .kind = OPTION_TEXT,
+     .help = "what the command after -- runs in: a directory, packages:NAME,..., "
+             "docker-archive:FILE, oci:DIR or docker://NAME; default: the program as this machine "
+             "has it, with its libraries"},
+    {.name = "metric",
+     .arg = "REGEX",
+     .kind = OPTION_TEXT,
+     .repeatable = true,
+     .help = "the command's figure: what the first group of this extended regular expression finds "
+             "in its output; default: the time it takes"},
+    {.name = "unit",
+     .arg = "UNIT",
+     .kind = OPTION_TEXT,
+     .repeatable = true,
+     .help = "unit of each metric, e.g. requests/s"},
+    {.name = "better",
+     .arg = "higher|lower",
+     .kind = OPTION_CHOICE,
+     .choices = "higher|lower",
+     .help = "which way a metric is better; default: lower for times and sizes, else higher"},
+    {.name = "server",
+     .arg = "COMMAND",
+     .kind = OPTION_TEXT,
+     .help = "a server to start before the command, in one word with quotes as in a shell"},
+    {.name = "ready",
+     .arg = "PORT|TEXT",
+     .kind = OPTION_TEXT,
+     .help = "the server is ready when this port answers, or when it has written this text"},
+    {.name = "timeout",
+     .arg = "TIME",
+     .kind = OPTION_TEXT,
+     .help = "the longest the command may take, default 60s"},
     {.name = "target",
      .letter = 't',
      .arg = "TARGET",
@@ -60,6 +98,12 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .min = 1,
      .max = PLAN_BLOCKS_MAX,
      .help = "measure exactly N blocks, whatever their spread"},
+    {.name = "scale",
+     .arg = "FACTOR",
+     .kind = OPTION_FRACTION,
+     .help =
+         "shorten durations and repeats by this factor, e.g. 0.1, each to a stated floor; sizes "
+         "and orders stay"},
     {.name = "interval", .arg = "TIME", .kind = OPTION_DURATION, .help = "pause between blocks"},
     {.name = "settle",
      .arg = "TIME",
@@ -80,6 +124,10 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .min = 1,
      .max = PLAN_ROUNDS_MAX,
      .help = "slices of each target per block, default 10"},
+    {.name = "drop-caches",
+     .kind = OPTION_FLAG,
+     .help = "drop the page cache of this machine before each whole workload, as the paper suite "
+             "does by itself"},
     {.name = "solo",
      .kind = OPTION_FLAG,
      .help = "run the targets one at a time within a block: for targets that are busy while idle"},
@@ -119,12 +167,19 @@ int run_plan_read(const struct options *o, struct plan *p, struct err *err)
     const char *const *drivers = driver_names(&n_drivers);
     int r;
 
-    if (!file)
-        return 0;
+    r = apps_know_all(p, err);
+    if (r < 0 || !file)
+        return r;
     r = file_read(file, PLAN_FILE_MAX, &text, err);
     if (r < 0)
         return r;
-    return plan_parse(text.buf, text.len, file, drivers, n_drivers, p, err);
+    struct plan read;
+    r = plan_parse(text.buf, text.len, file, drivers, n_drivers, p, &read, err);
+    if (r < 0)
+        return r;
+    plan_release(p);
+    *p = read;
+    return 0;
 }
 
 static int limit_one(const char *item, struct limits *l, struct err *err)
@@ -170,26 +225,42 @@ static int limits_apply(const struct options *o, struct limits *l, struct err *e
     return 0;
 }
 
+/* Before -p, which is taken as it is given, and so are repeats. */
+static void suite_scale(const struct options *o, struct plan *p)
+{
+    const struct suite *s = suite_find(p->suite);
+
+    if (s && s->repeats && !p->repeats)
+        p->repeats = s->repeats;
+    plan_scale(p, options_fraction(o, "scale", 1));
+}
+
 static int cells_apply(const struct options *o, struct plan *p, struct err *err)
 {
     const char *text;
     int r = 0;
 
-    if (options_given(o, "suite") || options_given(o, "workload")) {
+    if (options_given(o, "suite") || options_given(o, "workload") || own_given(o)) {
         p->cells.n = 0;
         p->suite[0] = '\0';
     }
     for (size_t i = 0; r >= 0 && (text = options_nth(o, "suite", i)); i++)
         r = plan_add_suite(p, text, err);
     for (size_t i = 0; r >= 0 && (text = options_nth(o, "workload", i)); i++)
-        r = plan_add_cells(p, text, err);
+        r = apps_is_file(text) ? apps_add_file(p, text, err) : plan_add_cells(p, text, err);
+    if (r >= 0 && own_given(o))
+        r = own_add(o, p, err);
+    else if (r >= 0)
+        r = own_check_none(o, err);
     if (r < 0)
         return r;
     /* A suite with something added to it is not that suite any more. */
-    if (options_given(o, "workload") || options_nth(o, "suite", 1))
+    if (options_given(o, "workload") || own_given(o) || options_nth(o, "suite", 1))
         p->suite[0] = '\0';
     if (p->cells.n == 0)
         r = plan_add_suite(p, "quick", err);
+    if (options_given(o, "scale"))
+        suite_scale(o, p);
     for (size_t i = 0; r >= 0 && (text = options_nth(o, "param", i)); i++)
         r = cells_apply_param(p->cells.v, p->cells.n, text, err);
     return r < 0 ? r : 0;
@@ -240,8 +311,14 @@ int run_plan_apply(const struct options *o, struct plan *p, struct err *err)
     p->rounds = (unsigned)options_u64(o, "rounds", p->rounds);
     p->solo = p->solo || options_flag(o, "solo");
     p->share = p->share || options_flag(o, "share");
-    /* Without any word on when to end, it ends by the clock. */
-    bool open = !p->budget_ns && !p->blocks && !p->repeats;
+    /* Without any word on when to end, it ends as its suite does, else by the clock. */
+    bool open = !p->budget_ns && !p->blocks && !p->repeats && !options_given(o, "budget");
+    const struct suite *suite = suite_find(p->suite);
+    if (open && suite)
+        p->repeats = suite->repeats;
+    p->drop_caches = p->drop_caches || options_flag(o, "drop-caches") ||
+                     (suite && suite->drop_caches && !options_given(o, "plan") && geteuid() == 0);
+    open = open && !p->repeats;
     if (options_given(o, "budget"))
         p->budget_ns = options_u64(o, "budget", 0);
     else if (open)

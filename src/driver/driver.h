@@ -14,6 +14,28 @@
 #include "ledger/ledger.h"
 #include "model/plan.h"
 #include "model/target.h"
+#include "model/workload.h"
+
+/* What a session runs: a static program, alone or inside an image. */
+struct launch_input {
+    const char *path; /* of the host */
+    const char *name; /* one component: the session finds a copy as /data/<name> */
+};
+struct launch {
+    enum program program;
+    /* Root file system of an image, as a directory that is only read: the session has it under a
+     * writable layer of its own, which goes with it. NULL: a root with the program alone. On the
+     * host target the program then runs in a chroot. */
+    const char *image;
+    const struct launch_input *inputs;
+    size_t n_inputs;
+    uint64_t tmpfs_bytes; /* size of its /tmp; 0: 256 MiB */
+};
+
+/* Absolute paths of the static programs; "" not built. */
+struct programs {
+    char path[PROGRAM_COUNT][256];
+};
 
 /* The ground a run stands on: made by measure (or doctor), passed to every driver call. */
 struct site {
@@ -22,8 +44,8 @@ struct site {
     struct ledger *ledger;
     char run_id[16];              /* 8 hexadecimal digits */
     char cgroup[CGROUP_PATH_MAX]; /* "/cupel-<run>"; "" without root: no groups then */
-    char dir[128];   /* "<state>/run/<run>": bundles, root file systems, runtime state */
-    char probe[256]; /* absolute path of the static probe */
+    char dir[128]; /* "<state>/run/<run>": bundles, root file systems, runtime state */
+    struct programs programs;
     struct limits limits;
     cpu_set_t cpus;        /* all CPUs of the run */
     unsigned next_session; /* counts sessions: container ids cupel-<run>-<nnnn> */
@@ -67,8 +89,10 @@ struct driver {
                 struct err *err);
     void (*close)(struct site *s, struct engine *e);
     /* One session, up to and including its hello frame and its proof, by a deadline. On failure
-     * nothing is left (what could not be removed stays in the ledger and is said in err). */
-    int (*start)(struct site *s, struct engine *e, struct session **ret, struct err *err);
+     * nothing is left (what could not be removed stays in the ledger and is said in err). `what`
+     * has to last as long as the call. */
+    int (*start)(struct site *s, struct engine *e, const struct launch *what, struct session **ret,
+                 struct err *err);
     /* Ends it: bye, wait, kill, delete, remove; verifies that nothing is left. Always frees. */
     int (*stop)(struct site *s, struct engine *e, struct session *sess, struct err *err);
 };

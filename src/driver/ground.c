@@ -11,10 +11,16 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-/* The same for the container's /tmp (oci-config.c) and the host's. */
+/* Of /tmp where nothing else is asked for. */
 #define TMPFS_BYTES (UINT64_C(256) << 20)
 
-#define MAX_INTENTS 4
+#define MAX_INTENTS 6
+
+static const char *const program_names[PROGRAM_COUNT] = {
+    [PROGRAM_PROBE] = "cupel-probe",
+    [PROGRAM_LINPACK] = "cupel-linpack",
+    [PROGRAM_SQLITE] = "cupel-sqlite",
+};
 
 /* ---- names ---- */
 
@@ -46,15 +52,16 @@ static struct ledger_item container_item(const struct engine *e, const struct gr
                                 .cover_unified = e->cover};
 }
 
-static size_t ground_items(const struct ground *g, bool with_tmpfs,
-                           struct ledger_item items[MAX_INTENTS])
+static size_t ground_items(const struct ground *g, struct ledger_item items[MAX_INTENTS])
 {
     size_t n = 0;
     items[n++] = (struct ledger_item){.kind = LEDGER_DIR, .path = g->dir};
     if (g->group[0])
         items[n++] = (struct ledger_item){.kind = LEDGER_CGROUP, .path = g->group};
-    if (with_tmpfs)
+    if (g->with_tmpfs)
         items[n++] = (struct ledger_item){.kind = LEDGER_MOUNT, .path = g->tmp};
+    if (g->with_image)
+        items[n++] = (struct ledger_item){.kind = LEDGER_MOUNT, .path = g->rootfs};
     return n;
 }
 
@@ -69,30 +76,84 @@ static int make_dir(const char *parent, const char *name, mode_t mode, struct er
     return chmod(path, mode) < 0 ? err_errno(err, errno, "make %s", path) : 0;
 }
 
-static int make_tree(const struct engine *e, const struct ground *g, bool with_tmpfs,
-                     struct err *err)
+/* The image under a layer of the session's own. */
+static int make_image_root(const struct ground *g, const char *image, struct err *err)
 {
-    static const char *const empty[] = {"proc", "dev", "sys", "tmp", "data", "work"};
+    char upper[192], work[192];
+    str_format(upper, sizeof(upper), "%s/upper", g->dir);
+    str_format(work, sizeof(work), "%s/work", g->dir);
+    int r = make_dir(upper, "", 0755, err);
+    if (r == 0)
+        r = make_dir(work, "", 0755, err);
+    return r == 0 ? mount_overlay(image, upper, work, g->rootfs, err) : r;
+}
+
+/* In an image only the last: what is mounted elsewhere is its runtime's to make room for. */
+static int make_root_dirs(const struct ground *g, struct err *err)
+{
+    static const char *const needed[] = {"proc", "dev", "sys", "tmp", "data", "work"};
+    for (size_t i = g->with_image ? ARRAY_SIZE(needed) - 1 : 0; i < ARRAY_SIZE(needed); i++) {
+        int fd = root_open_dir(g->rootfs, needed[i], err);
+        if (fd < 0)
+            return fd;
+        int bad = !g->with_image && fchmod(fd, 0755) < 0 ? errno : 0;
+        fd_close(&fd);
+        if (bad)
+            return err_errno(err, bad, "make %s/%s", g->rootfs, needed[i]);
+    }
+    return 0;
+}
+
+/* One copy a run, so that every target executes the same pages; a file system without links, or
+ * another one, as an image's layer is, gets a copy each. */
+static int put_program(const struct ground *g, const struct run_program *program, struct err *err)
+{
+    char path[256];
+    str_format(path, sizeof(path), "%s/%s", g->rootfs, PROBE_NAME);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return err_errno(err, errno, "replace the image's %s", PROBE_NAME);
+    if (link(program->path, path) == 0)
+        return 0;
+    return fs_copy_file(program->path, path, 0755, err);
+}
+
+static int put_inputs(const struct ground *g, const struct launch *what, struct err *err)
+{
+    for (size_t i = 0; i < what->n_inputs; i++) {
+        char path[256];
+        if (!str_format(path, sizeof(path), "%s/%s", g->data, what->inputs[i].name))
+            return err_errno(err, ENAMETOOLONG, "name input %s", what->inputs[i].name);
+        int r = fs_copy_file(what->inputs[i].path, path, 0444, err);
+        if (r < 0)
+            return err_wrap(err, "input %s", what->inputs[i].name);
+    }
+    return 0;
+}
+
+uint64_t ground_tmpfs_bytes(const struct launch *what)
+{
+    return what->tmpfs_bytes ? what->tmpfs_bytes : TMPFS_BYTES;
+}
+
+static int make_tree(const struct run_program *program, const struct ground *g,
+                     const struct launch *what, struct err *err)
+{
     int r = make_dir(g->dir, "", 0755, err);
     if (r == 0)
         r = make_dir(g->rootfs, "", 0755, err);
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(empty); i++)
-        r = make_dir(g->rootfs, empty[i], 0755, err);
+    if (r == 0 && g->with_image)
+        r = make_image_root(g, what->image, err);
+    if (r == 0)
+        r = make_root_dirs(g, err);
     if (r == 0)
         r = make_dir(g->data, "", 0755, err);
     if (r == 0)
         r = make_dir(g->tmp, "", 0755, err);
-    if (r == 0 && with_tmpfs)
-        r = mount_tmpfs(g->tmp, TMPFS_BYTES, err);
-    if (r < 0)
-        return r;
-    char probe[256];
-    str_format(probe, sizeof(probe), "%s/%s", g->rootfs, PROBE_NAME);
-    /* One copy a run, so that every target executes the same pages; a file system without links
-     * gets a copy each. */
-    if (link(e->probe, probe) == 0)
-        return 0;
-    return fs_copy_file(e->probe, probe, 0755, err);
+    if (r == 0 && g->with_tmpfs)
+        r = mount_tmpfs(g->tmp, ground_tmpfs_bytes(what), err);
+    if (r == 0)
+        r = put_inputs(g, what, err);
+    return r == 0 ? put_program(g, program, err) : r;
 }
 
 static int make_group(const struct site *s, const struct ground *g, struct err *err)
@@ -110,16 +171,21 @@ static int make_group(const struct site *s, const struct ground *g, struct err *
     return r;
 }
 
-int ground_make(struct site *s, const struct engine *e, struct ground *g, bool with_tmpfs,
+int ground_make(struct site *s, struct engine *e, struct ground *g, const struct launch *what,
                 bool container, struct err *err)
 {
     struct ledger_item items[MAX_INTENTS];
-    size_t n = ground_items(g, with_tmpfs, items);
+    const struct run_program *program;
+    int r = engine_program(s, e, what->program, &program, err);
+    if (r < 0)
+        return r;
+    g->with_image = what->image != NULL;
+    size_t n = ground_items(g, items);
     if (container)
         items[n++] = container_item(e, g);
-    int r = ledger_intend(s->ledger, items, n, err);
+    r = ledger_intend(s->ledger, items, n, err);
     if (r == 0)
-        r = make_tree(e, g, with_tmpfs, err);
+        r = make_tree(program, g, what, err);
     if (r == 0 && g->group[0])
         r = make_group(s, g, err);
     return r < 0 ? err_wrap(err, "prepare %s", g->id) : 0;
@@ -167,13 +233,13 @@ static int remove_dir(const struct ground *g, struct err *err)
     return r;
 }
 
-int ground_remove(struct site *s, struct ground *g, bool with_tmpfs, struct err *err)
+int ground_remove(struct site *s, struct ground *g, struct err *err)
 {
     struct err group_err = ERR_INIT, dir_err = ERR_INIT;
     int group = g->group[0] ? remove_group(s, g, &group_err) : 0;
     int dir = exists(g->dir) ? remove_dir(g, &dir_err) : 0;
     struct ledger_item items[MAX_INTENTS];
-    size_t n = ground_items(g, with_tmpfs, items);
+    size_t n = ground_items(g, items);
     int r = 0;
     for (size_t i = 0; i < n && r == 0; i++)
         if ((items[i].kind == LEDGER_CGROUP ? group : dir) == 0)
@@ -195,23 +261,36 @@ int ground_container_gone(struct site *s, const struct engine *e, const struct g
 
 /* ---- engines ---- */
 
-/* The run's own copy: the file given may be rebuilt while we measure. */
-static int copy_probe(struct site *s, struct engine *e, struct err *err)
+int engine_program(struct site *s, struct engine *e, enum program which,
+                   const struct run_program **ret, struct err *err)
 {
-    if (!str_format(e->probe, sizeof(e->probe), "%s/probe", s->dir))
-        return err_errno(err, ENAMETOOLONG, "copy the probe to %s", s->dir);
-    char original[FS_SHA256_HEX];
+    struct run_program *p = &e->programs[which];
+    const char *original = s->programs.path[which];
+    char sha256[FS_SHA256_HEX];
+    *ret = p;
+    if (p->path[0])
+        return 0;
+    if (!original[0])
+        return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
+                       "%s is not built here (its library was missing when cupel was built)",
+                       program_names[which]);
+    struct run_program made = {.path = ""};
+    if (!str_format(made.path, sizeof(made.path), "%s/%s", s->dir, program_names[which]))
+        return err_errno(err, ENAMETOOLONG, "copy %s to %s", program_names[which], s->dir);
     int r = fs_mkdirs(s->dir, 0700, err);
     if (r == 0)
-        r = fs_sha256(s->probe, original, err);
-    if (r == 0 && !exists(e->probe))
-        r = fs_copy_file(s->probe, e->probe, 0755, err);
+        r = fs_sha256(original, sha256, err);
+    if (r == 0 && !exists(made.path))
+        r = fs_copy_file(original, made.path, 0755, err);
     if (r == 0)
-        r = fs_sha256(e->probe, e->probe_sha256, err);
+        r = fs_sha256(made.path, made.sha256, err);
+    if (r == 0 && stat(made.path, &made.stat) < 0)
+        r = err_errno(err, errno, "read %s", made.path);
     if (r < 0)
-        return err_wrap(err, "copy the probe");
-    if (strcmp(original, e->probe_sha256) != 0)
-        return err_set(err, ERR_ENVIRONMENT, ESTALE, "%s changed while the run goes on", s->probe);
+        return err_wrap(err, "copy %s", program_names[which]);
+    if (strcmp(sha256, made.sha256) != 0)
+        return err_set(err, ERR_ENVIRONMENT, ESTALE, "%s changed while the run goes on", original);
+    *p = made;
     return 0;
 }
 
@@ -222,9 +301,8 @@ int engine_new(struct site *s, const struct target_info *info, struct engine **r
                        info->target.label, info->reason);
     struct engine *e = xcalloc(1, sizeof(*e));
     e->info = *info;
-    int r = copy_probe(s, e, err);
-    if (r == 0 && stat(e->probe, &e->probe_stat) < 0)
-        r = err_errno(err, errno, "read %s", e->probe);
+    const struct run_program *probe;
+    int r = engine_program(s, e, PROGRAM_PROBE, &probe, err);
     if (r == 0 && info->path[0] && stat(info->path, &e->runtime_stat) < 0)
         r = err_errno(err, errno, "read %s", info->path);
     if (r < 0) {
@@ -298,6 +376,14 @@ int live_describe(struct live *l, struct err *err)
         return 0;
     str_copy(s->caps.cgroup, sizeof(s->caps.cgroup), l->ground.group);
     return cgroup_meter_open(&l->site->machine->cgroups, l->ground.group, &s->meter, err);
+}
+
+void live_container_dirs(struct live *l)
+{
+    struct session_caps *caps = &l->session->caps;
+    str_copy(caps->dir_rootfs, sizeof(caps->dir_rootfs), "/work");
+    str_copy(caps->dir_tmpfs, sizeof(caps->dir_tmpfs), "/tmp");
+    str_copy(caps->dir_bind, sizeof(caps->dir_bind), "/data");
 }
 
 bool live_farewell(struct live *l, uint64_t patience_ns)

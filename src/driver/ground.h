@@ -12,14 +12,19 @@
 
 #define PROBE_NAME "cupel-probe"
 
+/* A static program of ours in the run's own copy: the file given may be rebuilt meanwhile. */
+struct run_program {
+    char path[160]; /* "": not copied yet */
+    char sha256[65];
+    struct stat stat; /* of the copy, when it was hashed */
+};
+
 /* A target made ready for a run. */
 struct engine {
     struct target_info info;
     char state_dir[160]; /* --root of the runtime; "" for host */
-    char probe[160];     /* the run's own copy of the probe */
-    char probe_sha256[65];
-    struct stat probe_stat;   /* of that copy, */
-    struct stat runtime_stat; /* and of info.path, when they were hashed */
+    struct run_program programs[PROGRAM_COUNT];
+    struct stat runtime_stat; /* of info.path, when it was hashed */
     bool cover;               /* its command lines run where the unified cgroup tree is covered */
 };
 
@@ -33,12 +38,15 @@ struct ground {
     char rootfs[192];            /* dir/rootfs: the probe, proc dev sys tmp data work */
     char data[192];              /* dir/data: the bound directory */
     char tmp[192];               /* dir/tmp: the host's tmpfs */
+    bool with_tmpfs;             /* that is mounted: the host's own session */
+    bool with_image;             /* rootfs is an overlay */
 };
 
 /* One started target: its ground and the process at its root. */
 struct live {
     struct site *site;
     struct engine *engine;
+    const struct run_program *program; /* which one it runs */
     struct session *session;
     struct ground ground;
     pid_t pid; /* 0: none yet */
@@ -52,21 +60,28 @@ struct live {
 
 /* Names of session number n, checked for length. */
 int ground_names(const struct site *s, unsigned n, struct ground *ret, struct err *err);
-/* Writes the intents (directory, group; with_tmpfs: the mount; container: NULL or the engine whose
- * runtime will hold it), then makes the directory tree with the probe, and the group with its tool
- * leaf, limits and CPUs. On failure the caller calls ground_remove. */
-int ground_make(struct site *s, const struct engine *e, struct ground *g, bool with_tmpfs,
+/* Writes the intents (directory, group, mounts; container: the one the engine's runtime will hold),
+ * then makes the directory tree with the program and what else `what` asks for, and the group with
+ * its tool leaf, limits and CPUs. g->with_tmpfs is set by the caller. On failure the caller calls
+ * ground_remove. */
+int ground_make(struct site *s, struct engine *e, struct ground *g, const struct launch *what,
                 bool container, struct err *err);
 /* Kills what is in the group, unmounts, removes group and directory, verifies, and notes it in the
  * ledger. Goes on after a failure and reports the first. */
-int ground_remove(struct site *s, struct ground *g, bool with_tmpfs, struct err *err);
+int ground_remove(struct site *s, struct ground *g, struct err *err);
 /* Kills what is in the group, and reaps it. No group: success. */
 int ground_kill(struct site *s, const struct ground *g, struct err *err);
 /* The container is verified gone. */
 int ground_container_gone(struct site *s, const struct engine *e, const struct ground *g,
                           struct err *err);
 
-/* The run's copy of the probe, its hash checked, and the engine's copy of info. */
+/* Size of a session's /tmp. */
+uint64_t ground_tmpfs_bytes(const struct launch *what);
+
+/* The run's copy of a program, its hash checked; made when it is first asked for. */
+int engine_program(struct site *s, struct engine *e, enum program program,
+                   const struct run_program **ret, struct err *err);
+/* With its copy of info, and the probe. */
 int engine_new(struct site *s, const struct target_info *info, struct engine **ret,
                struct err *err);
 void engine_free(struct engine *e);
@@ -81,6 +96,8 @@ void stdio_close_child(struct stdio *io);
 int live_watch(struct live *l, pid_t pid, struct err *err);
 /* Capabilities, meter, number: what every session has. */
 int live_describe(struct live *l, struct err *err);
+/* The places for files as every container has them: /work, /tmp, /data. */
+void live_container_dirs(struct live *l);
 /* Says bye and waits up to patience_ns for the end. True if it ended. */
 bool live_farewell(struct live *l, uint64_t patience_ns);
 struct live *live_new(struct site *s, struct engine *e);

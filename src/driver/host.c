@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/spawn.h"
 #include "base/time.h"
+#include "host/mounts.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -44,14 +45,31 @@ static bool has_group(const struct live *l)
     return l->ground.group[0] != '\0';
 }
 
+/* The same places inside an image as a container has. */
+static int furnish_image(const struct live *l, const struct launch *what, struct err *err)
+{
+    const struct ground *g = &l->ground;
+    int r = mount_root_basics(g->rootfs, err);
+    if (r == 0)
+        r = mount_root_tmpfs(g->rootfs, "tmp", ground_tmpfs_bytes(what), err);
+    return r == 0 ? mount_root_bind(g->rootfs, "data", g->data, err) : r;
+}
+
 static int spawn_probe(struct live *l, const struct stdio *io, const char *nonce, struct err *err)
 {
+    bool inside = l->ground.with_image;
     char program[256];
-    str_format(program, sizeof(program), "%s/%s", l->ground.rootfs, PROBE_NAME);
+    str_format(program, sizeof(program), "%s/%s", inside ? "" : l->ground.rootfs, PROBE_NAME);
     const char *inject = l->engine->info.target.inject;
     const char *argv[] = {program, "--nonce", nonce, *inject ? "--inject" : NULL, inject, NULL};
+    /* What a container has, too: OPENBLAS_CORETYPE of our own surroundings would be another test.
+     */
+    static const char *const env[] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb", NULL};
     struct spawn_spec spec = {.argv = argv,
-                              .cwd = l->ground.dir,
+                              .env = env,
+                              .root = inside ? l->ground.rootfs : NULL,
+                              .cwd = inside ? "/" : l->ground.dir,
                               .fd_in = io->child_in,
                               .fd_out = io->child_out,
                               .fd_err = io->child_err,
@@ -96,6 +114,10 @@ static int launch(struct live *l, struct err *err)
 static int set_dirs(struct live *l, struct err *err)
 {
     struct session_caps *caps = &l->session->caps;
+    if (l->ground.with_image) {
+        live_container_dirs(l);
+        return 0;
+    }
     bool fits = str_format(caps->dir_rootfs, sizeof(caps->dir_rootfs), "%s/work", l->ground.rootfs);
     fits &= str_copy(caps->dir_bind, sizeof(caps->dir_bind), l->ground.data);
     if (has_group(l))
@@ -113,13 +135,14 @@ static int take_down(struct live *l, struct err *err)
         if (l->watch)
             calm_wait(&calm, &l->exited, time_deadline(s->stop_timeout_ns));
     }
-    int r = ground_remove(s, &l->ground, has_group(l), err);
+    int r = ground_remove(s, &l->ground, err);
     live_free(l);
     calm_end(&calm);
     return r;
 }
 
-static int host_start(struct site *s, struct engine *e, struct session **ret, struct err *err)
+static int host_start(struct site *s, struct engine *e, const struct launch *what,
+                      struct session **ret, struct err *err)
 {
     struct live *l = live_new(s, e);
     int r = ground_names(s, s->next_session++, &l->ground, err);
@@ -127,7 +150,14 @@ static int host_start(struct site *s, struct engine *e, struct session **ret, st
         live_free(l);
         return r;
     }
-    r = ground_make(s, e, &l->ground, has_group(l), false, err);
+    if (what->image && !has_group(l))
+        r = err_set(err, ERR_UNSUPPORTED, EPERM, "an image needs root: its layers are mounted");
+    l->ground.with_tmpfs = has_group(l) && !what->image;
+    l->program = &e->programs[what->program];
+    if (r == 0)
+        r = ground_make(s, e, &l->ground, what, false, err);
+    if (r == 0 && what->image)
+        r = furnish_image(l, what, err);
     if (r == 0 && has_group(l))
         r = cgroup_make(&s->machine->cgroups, l->ground.box, err);
     if (r == 0)

@@ -30,7 +30,7 @@ struct mount_entry {
 };
 
 /* As `runc spec`, without /sys/fs/cgroup: the probe has no use for it, and on a v1 machine it alone
- * is a dozen mounts. tmpfs size as in ground.c. */
+ * is a dozen mounts. /tmp and /data are added by mount_list. */
 static const struct mount_entry mounts[] = {
     {"/proc", "proc", "proc", ""},
     {"/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"},
@@ -38,7 +38,6 @@ static const struct mount_entry mounts[] = {
     {"/dev/shm", "tmpfs", "shm", "nosuid,noexec,nodev,mode=1777,size=65536k"},
     {"/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"},
     {"/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro"},
-    {"/tmp", "tmpfs", "tmpfs", "nosuid,nodev,mode=1777,size=262144k"},
 };
 
 static json_t *words(const char *const *v, size_t n)
@@ -60,9 +59,10 @@ static json_t *split(const char *list)
     return a;
 }
 
-static json_t *mount_list(const struct ground *g)
+static json_t *mount_list(const struct ground *g, uint64_t tmpfs_bytes)
 {
     json_t *a = json_array();
+    char size[32];
     for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
         const struct mount_entry *m = &mounts[i];
         json_t *o = json_pack("{s:s, s:s, s:s}", "destination", m->destination, "type", m->type,
@@ -71,6 +71,10 @@ static json_t *mount_list(const struct ground *g)
             json_object_set_new(o, "options", split(m->options));
         json_array_append_new(a, o);
     }
+    str_format(size, sizeof(size), "size=%lluk", (unsigned long long)(tmpfs_bytes >> 10));
+    json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:[s, s, s, s]}", "destination", "/tmp",
+                                       "type", "tmpfs", "source", "tmpfs", "options", "nosuid",
+                                       "nodev", "mode=1777", size));
     json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:[s, s]}", "destination", "/data", "type",
                                        "bind", "source", g->data, "options", "bind", "rw"));
     return a;
@@ -108,12 +112,12 @@ static json_t *linux_part(const struct site *s, const struct ground *g)
 }
 
 int oci_config_write(const struct site *s, const struct engine *e, const struct ground *g,
-                     const char *nonce, struct err *err)
+                     const char *nonce, uint64_t tmpfs_bytes, struct err *err)
 {
     json_t *root =
         json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", "1.0.2", "process",
                   process(e, nonce), "root", "path", g->rootfs, "readonly", 0, "hostname", "cupel",
-                  "mounts", mount_list(g), "linux", linux_part(s, g));
+                  "mounts", mount_list(g, tmpfs_bytes), "linux", linux_part(s, g));
     _cleanup_free_ char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
     if (!text)

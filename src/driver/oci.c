@@ -230,12 +230,12 @@ static int verb(struct live *l, const char *word, const char *option, uint64_t d
     return r;
 }
 
-static int launch(struct live *l, struct err *err)
+static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
 {
     char nonce[WIRE_NONCE_SIZE];
     struct stdio io;
     session_nonce(nonce);
-    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, err);
+    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, tmpfs_bytes, err);
     if (r == 0)
         r = live_open_session(l, nonce, &io, err);
     if (r < 0)
@@ -303,7 +303,7 @@ static int take_down(struct live *l, struct err *err)
             calm_wait(&calm, &l->exited, time_deadline(s->stop_timeout_ns));
         delete_container(l, &calm);
     }
-    int ground_r = ground_remove(s, &l->ground, false, &ground_err);
+    int ground_r = ground_remove(s, &l->ground, &ground_err);
     int r = remove_entries(l, err);
     if (r == 0 && ground_r == 0)
         r = ground_container_gone(s, l->engine, &l->ground, err);
@@ -314,7 +314,8 @@ static int take_down(struct live *l, struct err *err)
     return r;
 }
 
-static int oci_start(struct site *s, struct engine *e, struct session **ret, struct err *err)
+static int oci_start(struct site *s, struct engine *e, const struct launch *what,
+                     struct session **ret, struct err *err)
 {
     struct live *l = live_new(s, e);
     int r = ground_names(s, s->next_session++, &l->ground, err);
@@ -322,21 +323,19 @@ static int oci_start(struct site *s, struct engine *e, struct session **ret, str
         live_free(l);
         return r;
     }
-    r = ground_make(s, e, &l->ground, false, true, err);
+    l->program = &e->programs[what->program];
+    r = ground_make(s, e, &l->ground, what, true, err);
     if (r == 0 && e->cover)
         r = mountns_with_cover(s->loop, s->machine->cgroups.unified_mount, &l->cover_fd, err);
     if (r == 0)
-        r = launch(l, err);
+        r = launch(l, ground_tmpfs_bytes(what), err);
     if (r == 0)
         r = live_describe(l, err);
     if (r < 0)
         return start_failed(l, take_down, r, err);
-    struct session_caps *caps = &l->session->caps;
-    str_copy(caps->dir_rootfs, sizeof(caps->dir_rootfs), "/work");
-    str_copy(caps->dir_tmpfs, sizeof(caps->dir_tmpfs), "/tmp");
-    str_copy(caps->dir_bind, sizeof(caps->dir_bind), "/data");
+    live_container_dirs(l);
     if (strcmp(e->info.kind, "runsc") == 0)
-        caps->warm_up_ns = RUNSC_WARM_UP_NS;
+        l->session->caps.warm_up_ns = RUNSC_WARM_UP_NS;
     *ret = l->session;
     return 0;
 }

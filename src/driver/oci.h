@@ -8,9 +8,10 @@
 #include "driver/ground.h"
 
 /* Writes <bundle>/config.json: what `runc spec` gives, without a terminal and without the cgroup
- * mount, the rootfs writable, a tmpfs at /tmp, the bound directory at /data, cgroupsPath set. */
+ * mount, the rootfs writable, a tmpfs of tmpfs_bytes at /tmp, the bound directory at /data,
+ * cgroupsPath set. */
 int oci_config_write(const struct site *s, const struct engine *e, const struct ground *g,
-                     const char *nonce, struct err *err);
+                     const char *nonce, uint64_t tmpfs_bytes, struct err *err);
 
 /* driver.inspect of the OCI driver. */
 void oci_inspect(struct site *s, const struct target *t, struct target_info *ret);

@@ -74,7 +74,7 @@ static void read_exe(struct evidence *ev, const struct live *l, pid_t pid)
     str_format(exe, sizeof(exe), "/proc/%d/exe", (int)pid);
     proc_exe(pid, path, sizeof(path));
     str_printable(path);
-    ev->exe_is_probe = same_file(exe, &e->probe_stat, e->probe_sha256);
+    ev->exe_is_probe = same_file(exe, &l->program->stat, l->program->sha256);
     if (!ev->exe_is_probe && e->info.path[0])
         ev->exe_is_runtime = same_file(exe, &e->runtime_stat, e->info.sha256);
     json_object_set_new(ev->json, "root_process",
@@ -83,7 +83,7 @@ static void read_exe(struct evidence *ev, const struct live *l, pid_t pid)
                                   : ev->exe_is_runtime ? "runtime"
                                                        : "neither",
                                   "sha256",
-                                  ev->exe_is_probe     ? e->probe_sha256
+                                  ev->exe_is_probe     ? l->program->sha256
                                   : ev->exe_is_runtime ? e->info.sha256
                                                        : ""));
 }

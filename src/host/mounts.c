@@ -1,14 +1,20 @@
 #include "host/mounts.h"
 
+#include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/vec.h"
 #include "host/mountinfo.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 int mount_tmpfs(const char *path, uint64_t size_bytes, struct err *err)
 {
@@ -17,6 +23,99 @@ int mount_tmpfs(const char *path, uint64_t size_bytes, struct err *err)
     if (mount("cupel", path, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
         return err_errno(err, errno, "mount a tmpfs at %s", path);
     return 0;
+}
+
+int mount_overlay(const char *lower, const char *upper, const char *work, const char *path,
+                  struct err *err)
+{
+    if (strpbrk(lower, ",:\\") || strpbrk(upper, ",:\\") || strpbrk(work, ",:\\"))
+        return err_set(err, ERR_ENVIRONMENT, EINVAL,
+                       "mount an overlay of %s: ',', ':' and '\\' "
+                       "cannot be in its paths",
+                       lower);
+    _cleanup_free_ char *options =
+        xasprintf("lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work);
+    if (mount("cupel", path, "overlay", MS_NOSUID | MS_NODEV, options) < 0)
+        return err_errno(err, errno, "mount an overlay of %s at %s", lower, path);
+    return 0;
+}
+
+int root_open_dir(const char *root, const char *name, struct err *err)
+{
+    _cleanup_fd_ int at = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (at < 0)
+        return err_errno(err, errno, "open %s", root);
+    if (mkdirat(at, name, 0755) < 0 && errno != EEXIST)
+        return err_errno(err, errno, "make %s/%s", root, name);
+    const struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    int fd = (int)syscall(SYS_openat2, at, name, &how, sizeof(how));
+    if (fd < 0)
+        return err_errno(err, errno, "open %s/%s", root, name);
+    return fd;
+}
+
+/* Mounts on a directory that is held open, so that nothing can be put in its place meanwhile. */
+static int mount_in_root(const char *root, const char *name, const char *source, const char *type,
+                         unsigned long flags, const char *options, struct err *err)
+{
+    char at[64];
+    _cleanup_fd_ int fd = root_open_dir(root, name, err);
+    if (fd < 0)
+        return fd;
+    str_format(at, sizeof(at), "/proc/self/fd/%d", fd);
+    if (mount(source, at, type, flags, options) < 0)
+        return err_errno(err, errno, "mount %s at %s/%s", type ? type : source, root, name);
+    return 0;
+}
+
+int mount_root_tmpfs(const char *root, const char *name, uint64_t size_bytes, struct err *err)
+{
+    char options[64];
+    str_format(options, sizeof(options), "mode=1777,size=%llu", (unsigned long long)size_bytes);
+    return mount_in_root(root, name, "cupel", "tmpfs", MS_NOSUID | MS_NODEV, options, err);
+}
+
+int mount_root_bind(const char *root, const char *name, const char *source, struct err *err)
+{
+    return mount_in_root(root, name, source, NULL, MS_BIND, NULL, err);
+}
+
+static int make_devices(const char *root, struct err *err)
+{
+    static const struct {
+        const char *name;
+        unsigned minor;
+    } devices[] = {{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}};
+    static const char *const links[][2] = {{"/proc/self/fd", "fd"},
+                                           {"/proc/self/fd/0", "stdin"},
+                                           {"/proc/self/fd/1", "stdout"},
+                                           {"/proc/self/fd/2", "stderr"}};
+    _cleanup_fd_ int fd = root_open_dir(root, "dev", err);
+    if (fd < 0)
+        return fd;
+    for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+        if (mknodat(fd, devices[i].name, S_IFCHR | 0666, makedev(1, devices[i].minor)) < 0 ||
+            fchmodat(fd, devices[i].name, 0666, 0) < 0)
+            return err_errno(err, errno, "make /dev/%s in %s", devices[i].name, root);
+    for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+        if (symlinkat(links[i][0], fd, links[i][1]) < 0)
+            return err_errno(err, errno, "make /dev/%s in %s", links[i][1], root);
+    if (mkdirat(fd, "shm", 01777) < 0 || fchmodat(fd, "shm", 01777, 0) < 0)
+        return err_errno(err, errno, "make /dev/shm in %s", root);
+    return 0;
+}
+
+int mount_root_basics(const char *root, struct err *err)
+{
+    const unsigned long quiet = MS_NOSUID | MS_NOEXEC | MS_NODEV;
+    int r = mount_in_root(root, "proc", "proc", "proc", quiet, NULL, err);
+    if (r == 0)
+        r = mount_in_root(root, "sys", "sysfs", "sysfs", quiet | MS_RDONLY, NULL, err);
+    if (r == 0)
+        r = mount_in_root(root, "dev", "cupel", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64m",
+                          err);
+    return r == 0 ? make_devices(root, err) : r;
 }
 
 /* The path as mountinfo shows it. Its directory is resolved, its last name is not: a symbolic link

@@ -11,6 +11,21 @@
 #include <stdint.h>
 
 int mount_tmpfs(const char *path, uint64_t size_bytes, struct err *err);
+/* An overlay of `lower`, which is only read, under `upper` (with its `work` beside it) at `path`.
+ * Device nodes and set-uid bits in it mean nothing. The paths hold no ',' and no ':'. */
+int mount_overlay(const char *lower, const char *upper, const char *work, const char *path,
+                  struct err *err);
+/* What a program in a root of its own expects there, mounted below `root`: /proc, a /dev of a few
+ * harmless devices, /sys read-only. Directories are made where they are missing; no link inside
+ * leads out of the root. */
+int mount_root_basics(const char *root, struct err *err);
+/* The same for one directory right in `root`: a tmpfs, or a directory of the host. */
+int mount_root_tmpfs(const char *root, const char *name, uint64_t size_bytes, struct err *err);
+int mount_root_bind(const char *root, const char *name, const char *source, struct err *err);
+/* Opens the directory `name` (one component) right in `root`, made if it is missing. A link there
+ * is followed as a process inside would follow it, never out of the root. The descriptor is the
+ * caller's. */
+int root_open_dir(const char *root, const char *name, struct err *err);
 /* Unmounts everything mounted at path or below it, deepest and newest first (from
  * /proc/self/mountinfo), MNT_DETACH as the last resort. Nothing mounted there: success. The last
  * name of path is not followed if it is a symbolic link. */

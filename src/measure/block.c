@@ -7,6 +7,9 @@
 #define IDLE_WATCH_NS (200 * NS_PER_MS)
 #define IDLE_BUSY_MAX .01 /* CPUs */
 
+/* What sliced cells run in. */
+static const struct launch probe_alone = {.program = PROGRAM_PROBE};
+
 /* Targets that take part in the cell, into idx. The base goes on as long as anything is compared
  * with it, and where it is the only usable target, until it is precise itself; 0: nothing is left
  * to do. */
@@ -89,10 +92,9 @@ static int watch_idle(struct course *c, unsigned block, struct err *err)
 }
 
 /* The same rule for every target: nothing is recorded before the slowest of them is warm. */
-static int warm_up(struct course *c, unsigned block, struct err *err)
+int block_warm_up(struct course *c, struct err *err)
 {
     uint64_t ready = time_mono_ns();
-    int r;
 
     for (size_t t = 0; t < c->n_targets; t++) {
         const struct slot *s = &c->slots[t];
@@ -106,8 +108,14 @@ static int warm_up(struct course *c, unsigned block, struct err *err)
         if (s->started_ns + need > ready)
             ready = s->started_ns + need;
     }
-    r = watch_idle(c, block, err);
-    return r < 0 ? r : wait_until(c, ready, err);
+    return wait_until(c, ready, err);
+}
+
+static int watched_warm_up(struct course *c, unsigned block, struct err *err)
+{
+    int r = watch_idle(c, block, err);
+
+    return r < 0 ? r : block_warm_up(c, err);
 }
 
 static int start_all(struct course *c, unsigned block, const bool *in, struct err *err)
@@ -123,7 +131,7 @@ static int start_all(struct course *c, unsigned block, const bool *in, struct er
         if (c->progress->starting)
             c->progress->starting(c->progress->user, &c->state,
                                   c->slots[order[i]].info.target.label);
-        r = target_start(c, order[i], block, err);
+        r = target_start(c, order[i], block, &probe_alone, err);
         if (r < 0)
             return r;
     }
@@ -149,22 +157,22 @@ static int replace_broken(struct course *c, unsigned block, struct err *err)
         if (!s->session || session_failure(s->session, NULL) == 0)
             continue;
         target_stop(c, t, block);
-        r = target_start(c, t, block, err);
+        r = target_start(c, t, block, &probe_alone, err);
         if (r < 0)
             return r;
         replaced = true;
     }
-    return replaced ? warm_up(c, block, err) : 0;
+    return replaced ? watched_warm_up(c, block, err) : 0;
 }
 
-static void say_cell(struct course *c, size_t cell)
+void block_say_cell(struct course *c, size_t cell)
 {
     c->state.elapsed_ns = course_now(c);
     if (c->progress->cell)
         c->progress->cell(c->progress->user, &c->state, c->head.plan.cells.v[cell].name);
 }
 
-static int keep_trial(struct course *c, struct trial *t, struct err *err)
+int block_keep_trial(struct course *c, struct trial *t, struct err *err)
 {
     int r;
 
@@ -177,7 +185,7 @@ static int keep_trial(struct course *c, struct trial *t, struct err *err)
 }
 
 /* Between cells, so that a budget below the length of a block is kept too. */
-static bool budget_over(const struct course *c)
+bool block_budget_over(const struct course *c)
 {
     return c->head.plan.budget_ns && course_now(c) > c->head.plan.budget_ns;
 }
@@ -194,14 +202,14 @@ static int block_interleaved(struct course *c, unsigned block, const size_t *cel
         return 0;
     r = start_all(c, block, in, err);
     if (r == 0)
-        r = warm_up(c, block, err);
+        r = watched_warm_up(c, block, err);
     for (size_t i = 0; r == 0 && i < n_cells; i++) {
         size_t n = cell_targets(c, cells[i], idx);
         struct trial t;
 
         if (n == 0 || store_has_trial(c->o->store, c->head.id, block, (uint32_t)cells[i]))
             continue;
-        if (i > 0 && budget_over(c)) {
+        if (i > 0 && block_budget_over(c)) {
             c->cut = true;
             break;
         }
@@ -209,10 +217,10 @@ static int block_interleaved(struct course *c, unsigned block, const size_t *cel
         t.block = block;
         t.cell = (uint32_t)cells[i];
         t.position = (uint32_t)i;
-        say_cell(c, cells[i]);
+        block_say_cell(c, cells[i]);
         r = trial_run(c, block, cells[i], idx, n, &t, err);
         if (r == 0)
-            r = keep_trial(c, &t, err);
+            r = block_keep_trial(c, &t, err);
         trial_release(&t);
         if (r == 0)
             r = replace_broken(c, block, err);
@@ -221,10 +229,10 @@ static int block_interleaved(struct course *c, unsigned block, const size_t *cel
     return r;
 }
 
-/* One target after the other, each alone on the machine: for targets that are not quiet while idle,
- * and for whole workloads. fresh: a session of its own for every cell. */
+/* One target after the other, each alone on the machine: for targets that are not quiet while idle.
+ */
 static int block_alone(struct course *c, unsigned block, const size_t *cells, size_t n_cells,
-                       bool fresh, struct err *err)
+                       struct err *err)
 {
     _cleanup_free_ size_t *order = xcalloc(c->n_targets, sizeof(*order));
     _cleanup_free_ size_t *idx = xcalloc(c->n_targets, sizeof(*idx));
@@ -250,16 +258,14 @@ static int block_alone(struct course *c, unsigned block, const size_t *cells, si
                 in = in || idx[j] == t;
             if (!in || store_has_trial(c->o->store, c->head.id, block, (uint32_t)cells[i]))
                 continue;
-            if (fresh)
-                target_stop(c, t, block);
             if (!c->slots[t].session) {
                 memset(one, 0, c->n_targets * sizeof(*one));
                 one[t] = true;
                 r = start_all(c, block, one, err);
                 if (r == 0)
-                    r = warm_up(c, block, err);
+                    r = watched_warm_up(c, block, err);
             }
-            say_cell(c, cells[i]);
+            block_say_cell(c, cells[i]);
             if (r == 0)
                 r = trial_run(c, block, cells[i], &t, 1, &trials[i], err);
             if (r == 0)
@@ -269,7 +275,7 @@ static int block_alone(struct course *c, unsigned block, const size_t *cells, si
     }
     for (size_t i = 0; i < n_cells; i++) {
         if (r == 0)
-            r = keep_trial(c, &trials[i], err);
+            r = block_keep_trial(c, &trials[i], err);
         trial_release(&trials[i]);
     }
     stop_all(c, block);
@@ -282,8 +288,7 @@ static int record_impossible(struct course *c, size_t cell, uint32_t position, s
     struct trial t;
     int r;
 
-    if (CPU_COUNT(&c->cell_cpus[cell]) ||
-        store_has_trial(c->o->store, c->head.id, 0, (uint32_t)cell))
+    if (!c->impossible[cell] || store_has_trial(c->o->store, c->head.id, 0, (uint32_t)cell))
         return 0;
     trial_init(&t);
     t.cell = (uint32_t)cell;
@@ -307,7 +312,7 @@ static int record_impossible(struct course *c, size_t cell, uint32_t position, s
         str_copy(p.fail_text, sizeof(p.fail_text), why->msg);
         VEC_PUSH(&t.parts, p);
     }
-    r = keep_trial(c, &t, err);
+    r = block_keep_trial(c, &t, err);
     trial_release(&t);
     return r;
 }
@@ -332,10 +337,10 @@ int block_run(struct course *c, unsigned block, struct err *err)
     if (r < 0)
         return r;
     if (c->head.plan.solo)
-        r = block_alone(c, block, sliced, n_sliced, false, err);
+        r = block_alone(c, block, sliced, n_sliced, err);
     else
         r = block_interleaved(c, block, sliced, n_sliced, err);
     if (r == 0 && n_whole && !c->cut)
-        r = block_alone(c, block, whole, n_whole, true, err);
+        r = whole_block(c, block, whole, n_whole, err);
     return r;
 }

@@ -5,18 +5,23 @@
  *
  *     site.c      the ground: ledger, run directory, run cgroup; and taking it away
  *     schedule.c  who comes when (seeded, pure)
+ *     images.c    what applications run in
  *     targets.c   preflight of the targets; starting and stopping their sessions
  *     trial.c     one cell over the targets of a block: prepare, calibrate, rounds, finish
+ *     estimate.c  how long it will take
+ *     whole.c     workloads that run whole, alone on the machine
  *     block.c     one block: starts, warm-up, the cells in their order, stops
  *     warn.c      covariates and what is remarkable about them
  *     measure.c   the run: blocks until everything is precise, spent or interrupted */
 #ifndef CUPEL_MEASURE_COURSE_H
 #define CUPEL_MEASURE_COURSE_H
 
+#include "base/fs.h"
 #include "base/rand.h"
 #include "base/time.h"
 #include "host/covariates.h"
 #include "host/cpus.h"
+#include "image/image.h"
 #include "measure/measure.h"
 #include "stats/sequential.h"
 
@@ -37,8 +42,18 @@ struct slot {
     struct session *session;  /* NULL: not running now */
     uint64_t started_ns;      /* CLOCK_MONOTONIC of its hello */
     uint64_t ping_ns;         /* median round trip of an empty frame in this session */
+    uint64_t cycle_ns;        /* start, warm-up and stop, as the preflight took it */
+    bool own_kernel;          /* its guest says another kernel than ours */
     struct err start_failure; /* of this block's start, kind ERR_NONE: none */
     struct pair *pairs;       /* n_cells */
+};
+
+/* An application's image and inputs, which its cell's launch points to. */
+struct cell_files {
+    struct image image;
+    struct launch_input inputs[APP_LIST_MAX];
+    size_t n_inputs;
+    char paths[APP_LIST_MAX][256], sha256[APP_LIST_MAX][65];
 };
 
 struct course {
@@ -48,8 +63,11 @@ struct course {
     struct run_head head; /* head.plan: resolved */
     struct rng rng;       /* of the step at hand; seeded per block and purpose */
     size_t n_targets, n_cells;
-    struct slot *slots;   /* n_targets */
-    cpu_set_t *cell_cpus; /* n_cells */
+    struct slot *slots;       /* n_targets */
+    cpu_set_t *cell_cpus;     /* n_cells */
+    struct launch *launches;  /* n_cells: what the sessions of whole cells run */
+    struct cell_files *files; /* n_cells: and what of it is made for an application */
+    bool *impossible;         /* n_cells: not on this machine */
     size_t base;
     size_t usable_targets; /* after the preflight */
     struct monitor *monitor;
@@ -92,7 +110,8 @@ void schedule_rounds_rng(uint64_t seed, unsigned block, unsigned cell, struct rn
 int targets_preflight(struct course *c, struct err *err);
 /* Starts one target's session for block, records it in the store, sets slot->session or
  * slot->start_failure. Returns < 0 only for what ends the run (interrupt, store). */
-int target_start(struct course *c, size_t target, unsigned block, struct err *err);
+int target_start(struct course *c, size_t target, unsigned block, const struct launch *what,
+                 struct err *err);
 void target_stop(struct course *c, size_t target, unsigned block);
 void targets_close(struct course *c);
 
@@ -103,6 +122,15 @@ int trial_run(struct course *c, unsigned block, size_t cell, const size_t *targe
 
 /* block.c */
 int block_run(struct course *c, unsigned block, struct err *err);
+/* Its steps that whole workloads go through as well. The same rule for every target: nothing is
+ * recorded before the slowest of those that run is warm. */
+int block_warm_up(struct course *c, struct err *err);
+void block_say_cell(struct course *c, size_t cell);
+int block_keep_trial(struct course *c, struct trial *t, struct err *err);
+bool block_budget_over(const struct course *c);
+
+/* whole.c: the whole cells of a block, one execution after the other. */
+int whole_block(struct course *c, unsigned block, const size_t *cells, size_t n, struct err *err);
 
 /* warn.c */
 void warn_add(struct course *c, enum warning_kind kind, int block, int target, int cell,
@@ -112,6 +140,16 @@ void warn_machine_end(struct course *c);
 void covariates_between(const struct course *c, const struct reading *from,
                         const struct reading *to, struct covariates *ret);
 void warn_trial(struct course *c, const struct trial *t);
+
+/* This machine cannot measure the cell at all, on no target. */
+void course_impossible(struct course *c, size_t cell, const struct err *why);
+
+/* images.c: the images and inputs of applications. What cannot be had makes its cells impossible;
+ * < 0 only for an interrupt. */
+int images_prepare(struct course *c, struct err *err);
+
+/* estimate.c: how long a block is expected to take, before there was one. */
+uint64_t estimate_block_ns(const struct course *c);
 
 /* resolve.c: "auto" parameters, CPU sets and workers of every cell of the plan, from the machine.
  */

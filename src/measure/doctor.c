@@ -35,11 +35,13 @@ static void inspect_all(struct course *c)
 }
 
 int measure_doctor(struct loop *l, const struct machine *m, const char *state_dir,
-                   const char *probe, const struct target *targets, size_t n_targets, bool start,
-                   const struct progress *progress, struct target_infos *ret, struct err *err)
+                   const struct programs *programs, const struct target *targets, size_t n_targets,
+                   bool start, const struct progress *progress, struct target_infos *ret,
+                   struct err *err)
 {
     static const struct progress silent;
-    struct measure_options o = {.loop = l, .machine = m, .state_dir = state_dir, .probe = probe};
+    struct measure_options o = {
+        .loop = l, .machine = m, .state_dir = state_dir, .programs = programs};
     struct course c = {.o = &o, .progress = progress ? progress : &silent};
     struct err late = ERR_INIT;
     int r = 0;

@@ -27,6 +27,29 @@
 #define CLOCK_AHEAD    .001
 #define CLOCK_AHEAD_NS 2000
 
+void lane_open(struct course *c, struct lane *l, size_t cell, size_t target, struct trial *t)
+{
+    struct part p = {
+        .role = "main", .target = (uint32_t)target, .outcome = OUTCOME_OK, .clock_drift = NAN};
+
+    VEC_PUSH(&t->parts, p);
+    *l = (struct lane){.target = target,
+                       .cell = cell,
+                       .slot = &c->slots[target],
+                       .pair = course_pair(c, target, cell),
+                       .part = &t->parts.v[t->parts.n - 1],
+                       .alive = true,
+                       .prepare_timeout_ns = PREPARE_TIMEOUT_NS,
+                       .slice_timeout_ns = SLICE_TIMEOUT_NS + 20 * c->head.plan.slice_ns,
+                       .finish_timeout_ns = FINISH_TIMEOUT_NS};
+}
+
+void lane_close(struct lane *l)
+{
+    free(l->output);
+    l->output = NULL;
+}
+
 static bool is_final(const struct err *why)
 {
     return why->kind == ERR_UNSUPPORTED || why->kind == ERR_USAGE || why->kind == ERR_BUG;
@@ -75,6 +98,30 @@ static const char *place_dir(const struct session *s, enum place p)
     return NULL;
 }
 
+static int fill_params(const struct cell *cell, struct facts *ret, struct err *err)
+{
+    for (size_t i = 0; i < cell->params.n; i++) {
+        const struct param *p = &cell->params.v[i];
+        bool fits = p->is_text ? facts_add_text(ret, p->name, p->text)
+                               : facts_add_num(ret, p->name, p->num);
+        if (!fits)
+            return err_set(err, ERR_BUG, E2BIG, "%s has too many parameters", cell->name);
+    }
+    return 0;
+}
+
+/* Its parameters are in its description. */
+static int fill_spec(const struct cell *cell, struct frame *f, struct err *err)
+{
+    struct str spec = STR_INIT;
+    int r = app_spec(cell, &spec, err);
+
+    if (r == 0)
+        f->prepare.spec = str_take(&spec);
+    str_release(&spec);
+    return r;
+}
+
 static int fill_prepare(const struct course *c, const struct lane *l, struct frame *f,
                         struct err *err)
 {
@@ -82,18 +129,17 @@ static int fill_prepare(const struct course *c, const struct lane *l, struct fra
     const char *dir = place_dir(l->slot->session, cell->place);
 
     frame_init(f, FRAME_PREPARE, l->slot->session->nonce, 0);
-    str_copy(f->prepare.workload, sizeof(f->prepare.workload), cell->workload->name);
+    str_copy(f->prepare.workload, sizeof(f->prepare.workload),
+             cell->app ? "app.run" : cell_exec(cell));
     f->prepare.workers = cell->workers;
     for (int cpu = 0; cpu < CPU_SETSIZE && f->prepare.n_cpus < WIRE_CPUS_MAX; cpu++)
         if (CPU_ISSET((size_t)cpu, &c->cell_cpus[l->cell]))
             f->prepare.cpus[f->prepare.n_cpus++] = (uint16_t)cpu;
-    for (size_t i = 0; i < cell->params.n; i++) {
-        const struct param *p = &cell->params.v[i];
-        bool fits = p->is_text ? facts_add_text(&f->prepare.params, p->name, p->text)
-                               : facts_add_num(&f->prepare.params, p->name, p->num);
-        if (!fits)
-            return err_set(err, ERR_BUG, E2BIG, "%s has too many parameters", cell->name);
-    }
+    if (cell->app)
+        return fill_spec(cell, f, err);
+    int r = fill_params(cell, &f->prepare.params, err);
+    if (r < 0)
+        return r;
     if (!dir)
         return 0;
     if (!dir[0])
@@ -110,6 +156,7 @@ void lane_post_prepare(struct course *c, struct lane *l)
     struct err why = ERR_INIT;
     int r = session_confine(&c->site, s, &c->cell_cpus[l->cell], &why);
 
+    frame_init(&f, FRAME_NONE, "", 0);
     if (r < 0)
         err_wrap(&why, "confine to the cell's CPUs");
     if (r == 0)
@@ -120,6 +167,7 @@ void lane_post_prepare(struct course *c, struct lane *l)
     }
     if (r < 0)
         lane_fail(c, l, &why);
+    frame_release(&f);
 }
 
 /* Waits for the answer of this lane's session. NULL: the lane failed. */
@@ -176,7 +224,7 @@ static int lane_ping(struct course *c, struct lane *l, struct err *err)
 int lane_wait_prepared(struct course *c, struct lane *l, struct err *err)
 {
     const struct frame *answer;
-    int r = lane_wait(c, l, FRAME_READY, PREPARE_TIMEOUT_NS, "prepare", &answer, err);
+    int r = lane_wait(c, l, FRAME_READY, l->prepare_timeout_ns, "prepare", &answer, err);
 
     if (r < 0 || !l->alive)
         return r;
@@ -189,7 +237,7 @@ static int check_sliced(const struct course *c, const struct lane *l, const stru
 {
     uint64_t want = l->ops * c->head.plan.cells.v[l->cell].workers;
 
-    if (d->ops != want)
+    if (l->for_ns ? d->ops == 0 : d->ops != want)
         return err_set(err, ERR_MEASUREMENT, EPROTO, "did %llu of %llu operations",
                        (unsigned long long)d->ops, (unsigned long long)want);
     if (d->ns == 0)
@@ -220,13 +268,13 @@ static int lane_run_slice(struct course *c, struct lane *l, bool hist, uint64_t 
     f.slice.ops = l->ops;
     f.slice.lead = l->lead;
     f.slice.hist = hist;
+    f.slice.for_ns = l->for_ns;
     if (metered)
         metered = cgroup_meter_read(&s->meter, &cpu_before) == 0;
     r = session_post(s, &f, &why);
     if (r < 0)
         return lane_error(c, l, &why, err);
-    r = lane_wait(c, l, FRAME_SLICED, SLICE_TIMEOUT_NS + 20 * c->head.plan.slice_ns, "a slice",
-                  &answer, err);
+    r = lane_wait(c, l, FRAME_SLICED, l->slice_timeout_ns, "a slice", &answer, err);
     if (r < 0 || !l->alive)
         return r;
     if (metered)
@@ -241,12 +289,10 @@ static int lane_run_slice(struct course *c, struct lane *l, bool hist, uint64_t 
     return 0;
 }
 
-static void set_ops(const struct course *c, struct lane *l, uint64_t ops)
+static void set_ops(struct lane *l, uint64_t ops)
 {
-    bool whole = c->head.plan.cells.v[l->cell].workload->grain == GRAIN_WHOLE;
-
     l->ops = ops;
-    l->lead = whole ? 0 : (ops + LEAD_DIVISOR - 1) / LEAD_DIVISOR;
+    l->lead = (ops + LEAD_DIVISOR - 1) / LEAD_DIVISOR;
 }
 
 /* The next number of operations to try after `ops` took `ns`. */
@@ -265,7 +311,7 @@ static uint64_t next_ops(uint64_t ops, uint64_t ns, uint64_t want_ns)
 
 int lane_calibrate(struct course *c, struct lane *l, uint64_t want_ns, struct err *err)
 {
-    set_ops(c, l, l->pair->ops_hint ? l->pair->ops_hint : 1);
+    set_ops(l, l->pair->ops_hint ? l->pair->ops_hint : 1);
     for (int step = 0; step < CALIBRATE_STEPS && l->alive; step++) {
         const struct frame_sliced *d;
         uint64_t ops = l->ops;
@@ -275,7 +321,7 @@ int lane_calibrate(struct course *c, struct lane *l, uint64_t want_ns, struct er
         if (r < 0 || !d)
             return r;
         close = d->ns >= want_ns / 2 && d->ns <= want_ns * 2;
-        set_ops(c, l, next_ops(ops, d->ns, want_ns));
+        set_ops(l, next_ops(ops, d->ns, want_ns));
         if (close || (l->ops == 1 && ops == 1 && d->ns > want_ns))
             break;
     }
@@ -296,6 +342,8 @@ int lane_slice(struct course *c, struct lane *l, uint32_t round, uint32_t positi
         return r;
     s.ops = d->ops;
     s.ns = d->ns;
+    free(l->output);
+    l->output = d->output ? xstrdup(d->output) : NULL;
     s.control_ns = session_control_ns(l->slot->session);
     /* The CPU time is that of lead and slice together. */
     if (s.cpu_ns != UINT64_MAX)
@@ -329,9 +377,9 @@ int lane_latency(struct course *c, struct lane *l, struct err *err)
     uint64_t ops = l->ops;
     int r;
 
-    set_ops(c, l, ops > 1 ? ops / 2 : 1);
+    set_ops(l, ops > 1 ? ops / 2 : 1);
     r = lane_run_slice(c, l, true, NULL, &d, err);
-    set_ops(c, l, ops);
+    set_ops(l, ops);
     if (r < 0 || !d)
         return r;
     if (check_hist(d, &why) < 0)
@@ -423,7 +471,7 @@ int lane_wait_finished(struct course *c, struct lane *l, struct err *err)
 {
     const struct frame *answer;
     struct err why = ERR_INIT;
-    int r = lane_wait(c, l, FRAME_FINISHED, FINISH_TIMEOUT_NS, "finish", &answer, err);
+    int r = lane_wait(c, l, FRAME_FINISHED, l->finish_timeout_ns, "finish", &answer, err);
 
     if (r < 0 || !l->alive)
         return r;

@@ -14,8 +14,11 @@ struct lane {
     struct pair *pair;
     struct part *part; /* in the trial's array, which does not grow any more */
     bool alive;
-    uint64_t ops;     /* per worker and slice */
-    uint64_t lead;    /* and before it, untimed */
+    uint64_t ops;    /* per worker and slice */
+    uint64_t lead;   /* and before it, untimed */
+    uint64_t for_ns; /* whole workloads that go on for a time; 0: ops it is */
+    uint64_t prepare_timeout_ns, slice_timeout_ns, finish_timeout_ns;
+    char *output;     /* of the last slice, or NULL; freed by lane_close */
     uint64_t ping_ns; /* empty frame, confined as the slices are */
     /* When the first and the last slice ended, by the guest's clock and by ours. */
     struct {
@@ -23,6 +26,10 @@ struct lane {
     } first_end, last_end;
 };
 
+/* A lane whose part is appended to t; the part moves when another is. It is not alive where the
+ * target could not be started, or without a session. */
+void lane_open(struct course *c, struct lane *l, size_t cell, size_t target, struct trial *t);
+void lane_close(struct lane *l);
 void lane_fail(struct course *c, struct lane *l, const struct err *why);
 /* PREPARE, in two halves so that the lanes of a trial prepare side by side. */
 void lane_post_prepare(struct course *c, struct lane *l);

@@ -92,6 +92,9 @@ static void course_slots(struct course *c)
     c->n_cells = c->head.plan.cells.n;
     c->slots = xcalloc(c->n_targets, sizeof(*c->slots));
     c->cell_cpus = xcalloc(c->n_cells, sizeof(*c->cell_cpus));
+    c->files = xcalloc(c->n_cells, sizeof(*c->files));
+    c->impossible = xcalloc(c->n_cells, sizeof(*c->impossible));
+    c->launches = xcalloc(c->n_cells, sizeof(*c->launches));
     for (size_t t = 0; t < c->n_targets; t++) {
         c->slots[t].info.target = c->head.plan.targets.v[t];
         c->slots[t].pairs = xcalloc(c->n_cells, sizeof(struct pair));
@@ -142,6 +145,9 @@ static void course_release(struct course *c)
         free(c->slots[t].pairs);
     free(c->slots);
     free(c->cell_cpus);
+    free(c->launches);
+    free(c->files);
+    free(c->impossible);
     run_head_release(&c->head);
 }
 
@@ -350,6 +356,8 @@ static int course_run(struct course *c, struct err *err)
     if (r == 0)
         r = resolve_cells(c, err);
     if (r == 0)
+        r = images_prepare(c, err);
+    if (r == 0)
         r = course_record(c, err);
     if (r < 0)
         return r;
@@ -357,6 +365,10 @@ static int course_run(struct course *c, struct err *err)
     if (c->shared)
         warn_add(c, WARN_SHARED, -1, -1, -1, NAN, "another run measured at the same time");
     warn_machine(c);
+    if (c->head.plan.repeats)
+        c->state.left_ns = (c->max_blocks - c->first_block) * estimate_block_ns(c);
+    if (c->progress->planned)
+        c->progress->planned(c->progress->user, &c->state);
     r = blocks_run(c, err);
     if (r == 0)
         warn_machine_end(c);

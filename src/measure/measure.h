@@ -34,6 +34,10 @@ struct progress {
     /* Anything may be NULL. */
     void (*begin)(void *user, const struct plan *p, const struct target_info *infos, size_t n);
     void (*target_state)(void *user, const struct target_info *info); /* after its preflight */
+    /* An image, or a file that an application needs: said before it takes its time. */
+    void (*making)(void *user, const char *line);
+    /* Everything is known now: left_ns is the estimate for a run of a fixed number of blocks. */
+    void (*planned)(void *user, const struct progress_state *s);
     void (*starting)(void *user, const struct progress_state *s, const char *target);
     void (*cell)(void *user, const struct progress_state *s, const char *cell);
     void (*failure)(void *user, const char *target, const char *cell, const struct err *why);
@@ -46,7 +50,7 @@ struct progress {
 struct measure_options {
     const struct plan *plan;
     struct store *store;
-    const char *probe; /* absolute path of the static probe */
+    const struct programs *programs;
     const char *state_dir;
     const char *command; /* as typed, for the record */
     int64_t resume;      /* run to go on with, 0: a new one (plan is then taken from the store) */
@@ -68,8 +72,9 @@ int measure_run(const struct measure_options *o, const struct progress *progress
  * `start` only looks; with it each usable one is really started once under a deadline. Of progress
  * only starting and target_state are called. */
 int measure_doctor(struct loop *l, const struct machine *m, const char *state_dir,
-                   const char *probe, const struct target *targets, size_t n_targets, bool start,
-                   const struct progress *progress, struct target_infos *ret, struct err *err);
+                   const struct programs *programs, const struct target *targets, size_t n_targets,
+                   bool start, const struct progress *progress, struct target_infos *ret,
+                   struct err *err);
 
 /* target_info as the JSON object that the store keeps (malloced). */
 char *target_info_json(const struct target_info *info);

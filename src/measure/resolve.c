@@ -10,6 +10,10 @@
 #define ARRAY_MAX_BYTES   (256 * MIB)
 #define ARRAYS            3
 
+/* A file that is read and written: the smaller of this and a quarter of the memory. */
+#define FILE_MAX_BYTES    (2048 * MIB)
+#define TMPFS_SLACK_BYTES (64 * MIB)
+
 /* Three arrays of twice the last-level cache each are streamed through in a circle, six times the
  * cache in all: least-recently-used never hits, and the four times that STREAM asks of its arrays
  * is kept by their sum. Twice instead of four times keeps the first touch in each new session
@@ -35,6 +39,15 @@ static uint64_t auto_array_bytes(const struct course *c)
     return want / (2 * MIB) * (2 * MIB);
 }
 
+static uint64_t auto_file_bytes(const struct course *c)
+{
+    uint64_t memory = c->o->machine->memory_bytes, limit = c->head.plan.limits.memory_bytes;
+
+    if (limit && limit < memory)
+        memory = limit;
+    return (memory / 4 < FILE_MAX_BYTES ? memory / 4 : FILE_MAX_BYTES) / MIB * MIB;
+}
+
 static int resolve_auto(const struct course *c, struct cell *cell, struct param *p, struct err *err)
 {
     if (str_eq(p->name, "array_bytes")) {
@@ -43,6 +56,11 @@ static int resolve_auto(const struct course *c, struct cell *cell, struct param 
             return err_set(
                 err, ERR_ENVIRONMENT, ENOMEM,
                 "%s: too little memory for its arrays; give -p array_bytes=", cell->name);
+        p->is_auto = false;
+        return 0;
+    }
+    if (str_eq(p->name, "size")) {
+        p->num = (int64_t)auto_file_bytes(c);
         p->is_auto = false;
         return 0;
     }
@@ -66,6 +84,25 @@ static int resolve_cpus(const struct course *c, const struct cell *cell, cpu_set
     return 0;
 }
 
+/* What its sessions run in. A file of its own has to fit where the workload puts one. */
+static void resolve_launch(const struct cell *cell, struct launch *ret)
+{
+    int64_t size = params_num(&cell->params, "size", 0);
+
+    ret->program = cell->workload->program;
+    if (cell->place == PLACE_TMPFS && size > 0)
+        ret->tmpfs_bytes = (uint64_t)size + TMPFS_SLACK_BYTES;
+}
+
+void course_impossible(struct course *c, size_t cell, const struct err *why)
+{
+    c->impossible[cell] = true;
+    for (size_t t = 0; t < c->n_targets; t++) {
+        c->slots[t].pairs[cell].given_up = true;
+        c->slots[t].pairs[cell].why = *why;
+    }
+}
+
 int resolve_cells(struct course *c, struct err *err)
 {
     for (size_t i = 0; i < c->n_cells; i++) {
@@ -79,12 +116,10 @@ int resolve_cells(struct course *c, struct err *err)
                 return r;
         }
         if (resolve_cpus(c, cell, &c->cell_cpus[i], &why) < 0) {
-            for (size_t t = 0; t < c->n_targets; t++) {
-                c->slots[t].pairs[i].given_up = true;
-                c->slots[t].pairs[i].why = why;
-            }
+            course_impossible(c, i, &why);
             continue;
         }
+        resolve_launch(cell, &c->launches[i]);
         if (cell->workers == 0)
             cell->workers = (unsigned)cpus_count(&c->cell_cpus[i]);
     }

@@ -21,7 +21,7 @@ static void site_names(struct course *c)
     if (c->o->machine->is_root && c->o->machine->cgroups.mode != CGROUP_NONE)
         str_format(s->cgroup, sizeof(s->cgroup), "/cupel-%s", s->run_id);
     str_format(s->dir, sizeof(s->dir), "%s/run/%s", c->o->state_dir, s->run_id);
-    str_copy(s->probe, sizeof(s->probe), c->o->probe);
+    s->programs = *c->o->programs;
 }
 
 /* The safety net below every run without limits of its own. It lies on the run's group, above all

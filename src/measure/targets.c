@@ -78,9 +78,10 @@ static int record_session(struct course *c, size_t target, unsigned block, struc
 }
 
 /* Starts the session and measures its round trip; on failure nothing runs and err says why. */
-static int start_session(struct course *c, struct slot *slot, struct err *err)
+static int start_session(struct course *c, struct slot *slot, const struct launch *what,
+                         struct err *err)
 {
-    int r = slot->driver->start(&c->site, slot->engine, &slot->session, err);
+    int r = slot->driver->start(&c->site, slot->engine, what, &slot->session, err);
 
     if (r < 0) {
         slot->session = NULL;
@@ -95,13 +96,14 @@ static int start_session(struct course *c, struct slot *slot, struct err *err)
     return r;
 }
 
-int target_start(struct course *c, size_t target, unsigned block, struct err *err)
+int target_start(struct course *c, size_t target, unsigned block, const struct launch *what,
+                 struct err *err)
 {
     struct slot *slot = &c->slots[target];
     int r;
 
     err_clear(&slot->start_failure);
-    r = start_session(c, slot, &slot->start_failure);
+    r = start_session(c, slot, what, &slot->start_failure);
     if (r == -EINTR && loop_interrupted(c->o->loop))
         return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
     if (r < 0 && c->progress->failure)
@@ -141,6 +143,7 @@ static void slot_close_engine(struct course *c, struct slot *slot)
 /* One real start of one target: what hangs or fails here is not tried again in each block. */
 static int preflight_one(struct course *c, struct slot *slot, struct err *err)
 {
+    const struct launch probe = {.program = PROGRAM_PROBE};
     struct err why = ERR_INIT;
     int r;
 
@@ -151,11 +154,15 @@ static int preflight_one(struct course *c, struct slot *slot, struct err *err)
     if (!slot->info.usable)
         return 0;
     r = slot->driver->open(&c->site, &slot->info, &slot->engine, &why);
+    uint64_t begin_ns = time_mono_ns();
     if (r == 0)
-        r = start_session(c, slot, &why);
+        r = start_session(c, slot, &probe, &why);
     if (r == 0) {
+        slot->cycle_ns = slot->session->caps.warm_up_ns;
+        slot->own_kernel = !str_eq(slot->session->hello.release, c->o->machine->kernel);
         r = slot->driver->stop(&c->site, slot->engine, slot->session, &why);
         slot->session = NULL;
+        slot->cycle_ns += time_mono_ns() - begin_ns;
     }
     if (loop_interrupted(c->o->loop))
         return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");

@@ -9,24 +9,14 @@
 static void lanes_open(struct course *c, size_t cell, const size_t *targets, size_t n,
                        struct trial *t, struct lane *lanes)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct part p = {.role = "main",
-                         .target = (uint32_t)targets[i],
-                         .outcome = OUTCOME_OK,
-                         .clock_drift = NAN};
-        VEC_PUSH(&t->parts, p);
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct slot *slot = &c->slots[targets[i]];
+    size_t first = t->parts.n;
 
-        lanes[i] = (struct lane){.target = targets[i],
-                                 .cell = cell,
-                                 .slot = slot,
-                                 .pair = course_pair(c, targets[i], cell),
-                                 .part = &t->parts.v[t->parts.n - n + i],
-                                 .alive = true};
-        if (!slot->session)
-            lane_fail(c, &lanes[i], &slot->start_failure);
+    for (size_t i = 0; i < n; i++)
+        lane_open(c, &lanes[i], cell, targets[i], t);
+    for (size_t i = 0; i < n; i++) {
+        lanes[i].part = &t->parts.v[first + i]; /* the array does not grow any more */
+        if (!lanes[i].slot->session)
+            lane_fail(c, &lanes[i], &lanes[i].slot->start_failure);
     }
 }
 
@@ -53,13 +43,10 @@ static int lanes_calibrate(struct course *c, struct lane *lanes, size_t n, struc
 
         if (!lanes[i].alive)
             continue;
-        if (cell->workload->grain == GRAIN_WHOLE)
-            lanes[i].ops = 1;
-        else
-            r = lane_calibrate(c, &lanes[i], want, err);
+        r = lane_calibrate(c, &lanes[i], want, err);
         if (r < 0)
             return r;
-        if (cell->grain == GRAIN_WHOLE && cell->workload->grain != GRAIN_WHOLE) {
+        if (cell->grain == GRAIN_WHOLE) {
             lanes[i].ops *= WHOLE_SLICES;
             lanes[i].lead = 0;
         }
@@ -183,6 +170,8 @@ int trial_run(struct course *c, unsigned block, size_t cell, const size_t *targe
     r = lanes_run(c, block, lanes, n, err);
     monitor_read(c->monitor, &after);
     t->end_ns = course_now(c);
+    for (size_t i = 0; i < n; i++)
+        lane_close(&lanes[i]);
     covariates_between(c, &before, &after, &t->covariates);
     t->covariates.throttled = throttled_since(c, lanes, n, throttled);
     return r;

@@ -59,17 +59,30 @@ static const struct param_def params_disk[] = {
      "drop the file from the page cache before it is read the first time", 0},
 };
 
+/* Four times the file, at some 500 MB/s. */
+static uint64_t disk_expected_ns(const struct params *p)
+{
+    int64_t size = params_num(p, "size", 0);
+    return (uint64_t)(size > 0 ? size : 2 * GIB) * 8;
+}
+
 static const struct param_def params_ramspeed[] = {
     {"array_bytes", PARAM_SIZE, "32M", MIB, 4 * GIB, NULL, "size of each array of each process",
      MIB},
     {"pass_bytes", PARAM_SIZE, "8G", MIB, 1024 * GIB, NULL,
-     "how much of the arrays each process goes through in all", MIB},
+     "how much of the arrays each process goes through in all, in whole MiBs", 0},
     {"elements", PARAM_CHOICE, "int", 0, 0, "int|float", "unsigned long or double", 0},
 };
 
 static uint64_t ramspeed_ops(const struct params *p)
 {
     return (uint64_t)(params_num(p, "pass_bytes", MIB) / MIB);
+}
+
+/* Two or three streams, at some 10 GB/s. */
+static uint64_t ramspeed_expected_ns(const struct params *p)
+{
+    return (uint64_t)params_num(p, "pass_bytes", 0) / 4;
 }
 
 static const struct param_def params_blogbench[] = {
@@ -81,9 +94,39 @@ static const struct param_def params_blogbench[] = {
     {"interval", PARAM_DURATION, "10s", 1000000, 600000000000, NULL, "time between that", 0},
 };
 
+static uint64_t blogbench_expected_ns(const struct params *p)
+{
+    return (uint64_t)(params_num(p, "iterations", 0) * params_num(p, "interval", 0));
+}
+
 static const struct param_def params_unixbench[] = {
     {"time", PARAM_DURATION, "10s", 1000000, 3600000000000, NULL, "how long it runs", 0},
 };
+
+static const struct param_def params_linpack[] = {
+    {"n", PARAM_COUNT, "5000", 1, 100000, NULL,
+     "order of the system: 5000 takes 0.2 GB of memory, 20000 takes 3.2 GB", 0},
+    {"threads", PARAM_COUNT, "0", 0, 1024, NULL,
+     "threads that solve it; 0: one for each CPU of the cell", 0},
+};
+
+static const struct param_def params_sqlite[] = {
+    {"rows", PARAM_COUNT, "2500", 1, 99999, NULL, "rows of a script", 0},
+    {"scripts", PARAM_COUNT, "1", 1, 100, NULL, "how often the script is fed to the database", 0},
+    {"indexed", PARAM_CHOICE, "no", 0, 0, "no|yes", "whether the table has an index", 0},
+};
+
+/* The usual count, 2/3 n^3 + 2 n^2, to the nearest whole one. */
+static uint64_t linpack_flops(const struct params *p)
+{
+    uint64_t n = (uint64_t)params_num(p, "n", 0);
+    return (2 * n * n * n + 6 * n * n + 1) / 3;
+}
+
+static uint64_t sqlite_rows(const struct params *p)
+{
+    return (uint64_t)(params_num(p, "rows", 0) * params_num(p, "scripts", 0));
+}
 
 /* The table of system-call costs: name (the probe's row is "call.<name>"), where the files lie that
  * it needs, whether one call natively takes long enough (about a microsecond) to be timed singly,
@@ -161,20 +204,23 @@ static const struct param_def params_unixbench[] = {
 #define DISK_WORKLOAD(verb, what)                                                                  \
     {                                                                                              \
         .name = "disk." verb, .family = "disk", .title = what, .op = "MiB", .grain = GRAIN_WHOLE,  \
-        .bytes_per_op = 1048576.0, PARAMS(params_disk), .exec = "disk.iozone", .metric = verb      \
+        .bytes_per_op = 1048576.0, PARAMS(params_disk), .exec = "disk.iozone", .metric = verb,     \
+        .expected_ns = disk_expected_ns, .dearer = 2                                               \
     }
 
 #define RAMSPEED_WORKLOAD(verb, arrays, what)                                                      \
     {                                                                                              \
         .name = "ramspeed." verb, .family = "ramspeed", .title = what, .op = "MiB",                \
         .grain = GRAIN_WHOLE, .processes = true, .bytes_per_op = (arrays)*1048576.0,               \
-        PARAMS(params_ramspeed), .whole_ops = ramspeed_ops                                         \
+        PARAMS(params_ramspeed), .whole_ops = ramspeed_ops, .expected_ns = ramspeed_expected_ns,   \
+        .scaled = "pass_bytes", .scaled_floor = 64 * MIB                                           \
     }
 
 #define BLOGBENCH_WORKLOAD(verb, what)                                                             \
     {                                                                                              \
         .name = "blogbench." verb, .family = "blogbench", .title = what, .op = "blog",             \
-        .grain = GRAIN_WHOLE, PARAMS(params_blogbench), .exec = "blogbench", .metric = verb        \
+        .grain = GRAIN_WHOLE, PARAMS(params_blogbench), .exec = "blogbench", .metric = verb,       \
+        .expected_ns = blogbench_expected_ns, .scaled = "iterations", .scaled_floor = 1            \
     }
 
 /* The work is that of sys.*, done for a time. */
@@ -182,7 +228,7 @@ static const struct param_def params_unixbench[] = {
     {                                                                                              \
         .name = "unixbench." verb, .family = "unixbench", .title = what, .op = per,                \
         .grain = GRAIN_WHOLE, .processes = true, PARAMS(params_unixbench), .exec = "sys." verb,    \
-        .time_param = "time"                                                                       \
+        .time_param = "time", .scaled = "time", .scaled_floor = 100000000                          \
     }
 
 static const struct workload workloads[] = {
@@ -289,6 +335,24 @@ static const struct workload workloads[] = {
     UNIXBENCH_WORKLOAD("close", "two calls", "UnixBench's syscall test: dup and close"),
     UNIXBENCH_WORKLOAD("getpid", "call", "UnixBench's syscall test: getpid"),
     UNIXBENCH_WORKLOAD("exec", "program", "UnixBench's syscall test: fork, execve, wait"),
+
+    {.name = "linpack",
+     .family = "linpack",
+     .title = "LINPACK: a dense system of equations, by OpenBLAS",
+     .op = "flop",
+     .grain = GRAIN_WHOLE,
+     PARAMS(params_linpack),
+     .program = PROGRAM_LINPACK,
+     .whole_ops = linpack_flops},
+    {.name = "sqlite",
+     .family = "sqlite",
+     .title = "SQLite: rows inserted one by one, each in a transaction of its own",
+     .op = "insert",
+     .grain = GRAIN_WHOLE,
+     .processes = true,
+     PARAMS(params_sqlite),
+     .program = PROGRAM_SQLITE,
+     .whole_ops = sqlite_rows},
 
     CALLS(CALL_WORKLOAD)};
 
@@ -398,14 +462,23 @@ static const struct cell_def cell_defs[] = {
     UNIXBENCH_CELLS("getpid", 0, 0),
     UNIXBENCH_CELLS("exec", SUITE_PAPER, 0),
 
+    {"linpack", "", CPUS_ALL, false, PLACE_NONE, "", SUITE_PAPER, 0},
+    {"sqlite", "rootfs", CPUS_ONE, false, PLACE_ROOTFS, "", SUITE_PAPER, 0},
+    {"sqlite", "tmpfs", CPUS_ONE, false, PLACE_TMPFS, "", SUITE_PAPER, 0},
+    {"sqlite", "bind", CPUS_ONE, false, PLACE_BIND, "", 0, 0},
+    {"sqlite", "rootfs-indexed", CPUS_ONE, false, PLACE_ROOTFS, "indexed=yes", SUITE_PAPER, 0},
+
     CALLS(CALL_CELL)};
 
 static const struct suite suites[] = {
-    {"quick", SUITE_QUICK, "a dozen cells that show the differences that matter, in four minutes"},
-    {"micro", SUITE_MICRO, "every cell that is cut into slices"},
-    {"paper", SUITE_PAPER, "whole benchmarks, as published comparisons run them"},
-    {"storage", SUITE_STORAGE, "IOzone's and Blogbench's tests in every place; hours"},
-    {"unixbench", SUITE_UNIXBENCH, "UnixBench's system-call test, each kind, one copy and four"},
+    {"quick", SUITE_QUICK, "a dozen cells that show the differences that matter, in four minutes",
+     0, false},
+    {"micro", SUITE_MICRO, "every small cell there is", 0, false},
+    {"paper", SUITE_PAPER, "the workloads of the paper that cupel began with, with its parameters",
+     10, true},
+    {"storage", SUITE_STORAGE, "IOzone's and Blogbench's tests in every place; hours", 0, true},
+    {"unixbench", SUITE_UNIXBENCH, "UnixBench's system-call test, each kind, one copy and four", 0,
+     false},
 };
 
 static const struct workload unknown = {

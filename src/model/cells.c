@@ -4,6 +4,7 @@
 #include "model/workload.h"
 
 #include <errno.h>
+#include <math.h>
 
 const struct workload *workload_find(const char *name)
 {
@@ -118,6 +119,37 @@ void cell_from_def(const struct cell_def *def, struct cell *ret)
     each_preset(def, apply_preset, ret);
 }
 
+/* JSON readers take integers up to 2^53. */
+#define VALUE_NS_MAX  9e15
+#define VALUE_OPS_MAX 1e15
+
+const char *cell_exec(const struct cell *c)
+{
+    return c->workload->exec ? c->workload->exec : c->workload->name;
+}
+
+bool cell_shares_execution(const struct cell *a, const struct cell *b)
+{
+    return a->workload->grain == GRAIN_WHOLE && b->workload->grain == GRAIN_WHOLE &&
+           a->workload->program == b->workload->program && a->app == b->app && a->cpus == b->cpus &&
+           a->workers == b->workers && a->place == b->place && str_eq(cell_exec(a), cell_exec(b)) &&
+           params_equal(&a->params, &b->params);
+}
+
+int value_encode(double value, enum better better, uint64_t *ret_ops, uint64_t *ret_ns)
+{
+    double cost = better == BETTER_HIGHER ? 1e9 / value : 1e9 * value;
+
+    if (!(value > 0) || !isfinite(cost) || cost > VALUE_NS_MAX || cost < 1 / VALUE_OPS_MAX)
+        return -ERANGE;
+    /* As many operations as leave the nanoseconds below 2^53: digits to spare. */
+    double k = floor(log10(VALUE_NS_MAX / cost));
+    double ops = pow(10, k < 15 ? k : 15);
+    *ret_ops = (uint64_t)llround(ops);
+    *ret_ns = (uint64_t)llround(cost * ops);
+    return 0;
+}
+
 /* How a pattern selects; decided once for the whole catalogue. */
 enum selection { BY_CELL, BY_WORKLOAD, BY_FAMILY, BY_GLOB };
 
@@ -182,9 +214,22 @@ static int nothing_selected(const char *pattern, struct err *err)
     return r;
 }
 
+/* What the paper, and others, call some of it. */
+static const struct {
+    const char *name, *means;
+} other_names[] = {
+    {"iozone", "disk"},
+    {"ramspeed/smp", "ramspeed"},
+    {"ramsmp", "ramspeed"},
+    {"xlinpack", "linpack"},
+};
+
 int cells_select(const char *pattern, void (*cb)(void *user, const struct cell_def *d), void *user,
                  struct err *err)
 {
+    for (size_t i = 0; i < ARRAY_SIZE(other_names); i++)
+        if (str_eq(pattern, other_names[i].name))
+            pattern = other_names[i].means;
     enum selection how = selection_of(pattern);
     int n = 0;
     for (size_t i = 0; i < cell_def_count(); i++) {
@@ -295,6 +340,14 @@ const char *cpus_kind_name(enum cpus_kind c)
 const char *place_name(enum place p)
 {
     return (size_t)p < ARRAY_SIZE(place_names) ? place_names[p] : "none";
+}
+
+int better_parse(const char *name, enum better *ret)
+{
+    int i = name_index(better_names, ARRAY_SIZE(better_names), name);
+    if (i >= 0)
+        *ret = (enum better)i;
+    return i < 0 ? i : 0;
 }
 
 int grain_parse(const char *name, enum grain *ret)

@@ -39,10 +39,8 @@ static void format_num(enum param_kind kind, int64_t num, char *dst, size_t size
 const char *param_kind_name(enum param_kind k)
 {
     static const char *const names[] = {
-        [PARAM_COUNT] = "count",
-        [PARAM_SIZE] = "size",
-        [PARAM_DURATION] = "duration",
-        [PARAM_CHOICE] = "choice",
+        [PARAM_COUNT] = "count",   [PARAM_SIZE] = "size", [PARAM_DURATION] = "duration",
+        [PARAM_CHOICE] = "choice", [PARAM_TEXT] = "text",
     };
     return (size_t)k < ARRAY_SIZE(names) ? names[k] : "count";
 }
@@ -60,6 +58,10 @@ void param_def_range(const struct param_def *def, char *dst, size_t size)
             str_addn(&text, *p == '|' ? " or " : p, *p == '|' ? 4 : 1);
         str_copy(dst, size, text.buf);
         str_release(&text);
+        return;
+    }
+    if (def->kind == PARAM_TEXT) {
+        str_copy(dst, size, "any text");
         return;
     }
     char min[32], max[32];
@@ -123,6 +125,14 @@ static struct param *find_or_add(struct params *p, const char *name)
     return v;
 }
 
+static bool text_ok(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if (*c < 0x20 || *c > 0x7e)
+            return false;
+    return true;
+}
+
 int params_set(struct params *p, const struct param_def *def, const char *text, struct err *err)
 {
     struct param v = {.num = 0};
@@ -136,6 +146,12 @@ int params_set(struct params *p, const struct param_def *def, const char *text, 
                            range);
         v.is_text = true;
         str_copy(v.text, sizeof(v.text), text);
+    } else if (def->kind == PARAM_TEXT) {
+        v.is_text = true;
+        if (!text_ok(text) || !str_copy(v.text, sizeof(v.text), text))
+            return err_set(err, ERR_USAGE, EINVAL,
+                           "%s: '%.60s' is longer than %d bytes, or not printable", def->name, text,
+                           PARAM_TEXT_MAX - 1);
     } else {
         int r = parse_num(def, text, &v.num, err);
         if (r < 0)

@@ -17,7 +17,7 @@
 #define PARAM_TEXT_MAX 128
 #define PARAMS_MAX     16
 
-enum param_kind { PARAM_COUNT, PARAM_SIZE, PARAM_DURATION, PARAM_CHOICE };
+enum param_kind { PARAM_COUNT, PARAM_SIZE, PARAM_DURATION, PARAM_CHOICE, PARAM_TEXT };
 
 struct param_def {
     const char *name;
@@ -55,7 +55,7 @@ const char *params_text(const struct params *p, const char *name, const char *fa
 void param_value_text(const struct param_def *def, const struct param *v, char *dst, size_t size);
 bool param_equal(const struct param *a, const struct param *b);
 bool params_equal(const struct params *a, const struct params *b); /* order counts */
-const char *param_kind_name(enum param_kind k); /* "count", "size", "duration", "choice" */
+const char *param_kind_name(enum param_kind k); /* "count", "size", "duration", ... */
 /* What may be given, for help and messages: "1M to 4G, or auto", "plain or nt". */
 void param_def_range(const struct param_def *def, char *dst, size_t size);
 

@@ -1,6 +1,7 @@
 #include "model/plan.h"
 
 #include <errno.h>
+#include <math.h>
 #include <inttypes.h>
 
 void plan_init(struct plan *p)
@@ -9,6 +10,7 @@ void plan_init(struct plan *p)
         .theta = PLAN_THETA,
         .slice_ns = PLAN_SLICE_NS,
         .rounds = PLAN_ROUNDS,
+        .scale = 1,
     };
 }
 
@@ -18,6 +20,9 @@ void plan_release(struct plan *p)
         return;
     VEC_RELEASE(&p->targets);
     VEC_RELEASE(&p->cells);
+    VEC_FOREACH (&p->apps, struct app *, a)
+        app_unref(*a);
+    VEC_RELEASE(&p->apps);
 }
 
 void plan_copy(struct plan *to, const struct plan *from)
@@ -28,10 +33,14 @@ void plan_copy(struct plan *to, const struct plan *from)
     to->targets.n = to->targets.cap = 0;
     to->cells.v = NULL;
     to->cells.n = to->cells.cap = 0;
+    to->apps.v = NULL;
+    to->apps.n = to->apps.cap = 0;
     VEC_FOREACH (&from->targets, struct target, t)
         VEC_PUSH(&to->targets, *t);
     VEC_FOREACH (&from->cells, struct cell, c)
         VEC_PUSH(&to->cells, *c);
+    VEC_FOREACH (&from->apps, struct app *, a)
+        VEC_PUSH(&to->apps, app_ref(*a));
 }
 
 int plan_base_index(const struct plan *p, size_t *ret, struct err *err)
@@ -75,10 +84,66 @@ static void add_cell(void *user, const struct cell_def *d)
         VEC_PUSH(&p->cells, c);
 }
 
+void plan_know_app(struct plan *p, struct app *a)
+{
+    VEC_FOREACH (&p->apps, struct app *, known)
+        if (str_eq((*known)->name, a->name))
+            return;
+    VEC_PUSH(&p->apps, app_ref(a));
+}
+
+static void add_app_cell(struct plan *p, const struct app *a, size_t i)
+{
+    struct cell c;
+    app_cell(a, i, &c);
+    if (!has_cell(p, c.name))
+        VEC_PUSH(&p->cells, c);
+}
+
+/* By the application's name or alias all its cells, else those whose names match. */
+static size_t add_app_cells(struct plan *p, const char *pattern)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < p->apps.n; k++) {
+        const struct app *a = p->apps.v[k];
+        bool all = app_answers_to(a, pattern);
+        for (size_t i = 0; i < a->n_metrics; i++) {
+            if (!all && !str_glob(pattern, a->metrics[i].cell))
+                continue;
+            add_app_cell(p, a, i);
+            n++;
+        }
+    }
+    return n;
+}
+
+static const char *nearest_app(const struct plan *p, const char *pattern)
+{
+    VEC(const char *) names = VEC_INIT;
+    for (size_t k = 0; k < p->apps.n; k++) {
+        VEC_PUSH(&names, p->apps.v[k]->name);
+        for (size_t i = 0; i < p->apps.v[k]->n_metrics; i++)
+            VEC_PUSH(&names, p->apps.v[k]->metrics[i].cell);
+    }
+    const char *best = str_nearest(pattern, names.v, names.n);
+    VEC_RELEASE(&names);
+    return best;
+}
+
 int plan_add_cells(struct plan *p, const char *pattern, struct err *err)
 {
-    int r = cells_select(pattern, add_cell, p, err);
-    return r < 0 ? r : 0;
+    size_t n = add_app_cells(p, pattern);
+    struct err why = ERR_INIT;
+    int r = cells_select(pattern, add_cell, p, &why);
+    if (r >= 0 || n > 0)
+        return 0;
+    const char *near = nearest_app(p, pattern);
+    if (near && !strstr(why.msg, "did you mean"))
+        return err_set(err, ERR_USAGE, ENOENT, "no workload \"%.64s\"; did you mean %s?", pattern,
+                       near);
+    if (err)
+        *err = why;
+    return r;
 }
 
 int plan_add_suite(struct plan *p, const char *name, struct err *err)
@@ -96,8 +161,35 @@ int plan_add_suite(struct plan *p, const char *name, struct err *err)
     for (size_t i = 0; i < cell_def_count(); i++)
         if (cell_def_at(i)->suites & s->bit)
             add_cell(p, cell_def_at(i));
+    for (size_t k = 0; k < p->apps.n; k++)
+        for (size_t i = 0; (p->apps.v[k]->suites & s->bit) && i < p->apps.v[k]->n_metrics; i++)
+            add_app_cell(p, p->apps.v[k], i);
     str_copy(p->suite, sizeof(p->suite), s->name);
     return 0;
+}
+
+/* Never longer than it was, never shorter than the floor. */
+static void scale_param(struct cell *c, double factor)
+{
+    const struct workload *w = c->workload;
+    const struct param *p = w->scaled ? params_find(&c->params, w->scaled) : NULL;
+
+    if (!p || p->is_text || p->is_auto || p->num <= w->scaled_floor)
+        return;
+    double want = floor((double)p->num * factor + .5);
+    params_set_num(&c->params, w->scaled,
+                   want > (double)w->scaled_floor ? (int64_t)want : w->scaled_floor);
+}
+
+void plan_scale(struct plan *p, double factor)
+{
+    for (size_t i = 0; i < p->cells.n; i++)
+        scale_param(&p->cells.v[i], factor);
+    if (p->repeats > PLAN_REPEATS_MIN) {
+        unsigned repeats = (unsigned)floor(p->repeats * factor + .5);
+        p->repeats = repeats > PLAN_REPEATS_MIN ? repeats : PLAN_REPEATS_MIN;
+    }
+    p->scale *= factor;
 }
 
 int plan_add_target(struct plan *p, const char *text, const char *const *drivers, size_t n_drivers,
@@ -122,7 +214,8 @@ bool plan_equal(const struct plan *a, const struct plan *b)
         a->precision == b->precision && a->blocks == b->blocks && a->repeats == b->repeats &&
         a->budget_ns == b->budget_ns && a->interval_ns == b->interval_ns &&
         a->settle_ns == b->settle_ns && a->slice_ns == b->slice_ns && a->rounds == b->rounds &&
-        a->solo == b->solo && a->targets.n == b->targets.n && a->cells.n == b->cells.n;
+        a->solo == b->solo && a->scale == b->scale && a->drop_caches == b->drop_caches &&
+        a->targets.n == b->targets.n && a->cells.n == b->cells.n;
     for (size_t i = 0; same && i < a->targets.n; i++)
         same = target_equal(&a->targets.v[i], &b->targets.v[i]);
     for (size_t i = 0; same && i < a->cells.n; i++)
@@ -212,6 +305,23 @@ static void add_cell_text(struct str *out, const struct cell *c)
     str_add(out, c->params.n || grain ? "}\n" : "\n");
 }
 
+/* The texts of the applications that cells are of: the plan means the same elsewhere. */
+static void add_applications(struct str *out, const struct plan *p)
+{
+    bool any = false;
+    for (size_t k = 0; k < p->apps.n; k++) {
+        bool used = false;
+        for (size_t i = 0; i < p->cells.n; i++)
+            used = used || p->cells.v[i].app == p->apps.v[k];
+        if (!used)
+            continue;
+        str_add(out, any ? "  - " : "applications:\n  - ");
+        add_quoted(out, p->apps.v[k]->source);
+        str_addc(out, '\n');
+        any = true;
+    }
+}
+
 int plan_format(const struct plan *p, struct str *out, struct err *err)
 {
     if (p->suite[0])
@@ -226,6 +336,7 @@ int plan_format(const struct plan *p, struct str *out, struct err *err)
             str_addc(out, '\n');
         }
     }
+    add_applications(out, p);
     if (p->cells.n) {
         str_add(out, "workloads:\n");
         for (size_t i = 0; i < p->cells.n; i++) {
@@ -251,5 +362,9 @@ int plan_format(const struct plan *p, struct str *out, struct err *err)
     add_duration(out, "settle", p->settle_ns);
     add_duration(out, "slice", p->slice_ns);
     str_addf(out, "rounds: %u\nsolo: %s\n", p->rounds, p->solo ? "yes" : "no");
+    if (p->drop_caches)
+        str_add(out, "drop_caches: yes\n");
+    if (p->scale < 1)
+        str_addf(out, "scaled: %.17g\n", p->scale);
     return 0;
 }

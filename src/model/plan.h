@@ -22,6 +22,9 @@
  *     slice: 15ms
  *     rounds: 10
  *     solo: no
+ *     applications: ["name: mine\n..."] # texts as in model/app.h, that workloads may name
+ *     drop_caches: no
+ *     scaled: 0.1                       # says that it was shortened so; does nothing more
  *
  * Every key may be left out: the fields then keep what plan_init gives, and a plan without targets
  * or cells is the caller's to complete. `share` is no part of a plan file: it is said on the spot.
@@ -32,6 +35,7 @@
 
 #include "base/str.h"
 #include "base/vec.h"
+#include "model/app.h"
 #include "model/target.h"
 #include "model/workload.h"
 
@@ -48,6 +52,7 @@ struct plan {
     char suite[24]; /* "" when made of workloads alone */
     VEC(struct target) targets;
     VEC(struct cell) cells;
+    VEC(struct app *) apps;      /* those that names may refer to, and all that cells refer to */
     char base[TARGET_LABEL_MAX]; /* "": host where present, else the first target */
     struct limits limits;
     uint64_t seed;        /* 0: drawn at start */
@@ -61,6 +66,8 @@ struct plan {
     uint64_t slice_ns;    /* length of a slice */
     unsigned rounds;      /* slices of each target per block and cell */
     bool solo;            /* targets one at a time within a block */
+    bool drop_caches;     /* the host's page cache is dropped before each whole execution */
+    double scale;         /* durations and repeats were shortened by this factor; 1: as declared */
     bool share;           /* go on although another run measures on this machine */
 };
 
@@ -72,6 +79,8 @@ struct plan {
 /* Bounds, for the command line too. */
 #define PLAN_TARGETS_MAX    64
 #define PLAN_BLOCKS_MAX     100000u
+#define PLAN_REPEATS_MIN    7u /* the least that an interval needs */
+#define PLAN_SCALE_MIN      .001
 #define PLAN_ROUNDS_MAX     1000u
 #define PLAN_SLICE_MIN_NS   (1000 * 1000)
 #define PLAN_SLICE_MAX_NS   UINT64_C(10000000000)
@@ -84,11 +93,12 @@ void plan_release(struct plan *p);
 /* Releases what `to` (initialised) held and makes it a copy with arrays of its own. */
 void plan_copy(struct plan *to, const struct plan *from);
 
-/* Reads YAML: ERR_USAGE "my.yaml:7:3: unknown key "metrik"; expected one of ..." for unknown,
+/* known: a plan whose applications names may refer to; NULL: none.
+ * Reads YAML: ERR_USAGE "my.yaml:7:3: unknown key "metrik"; expected one of ..." for unknown,
  * double and misplaced keys, wrong types, bad values; ret is untouched then. `name` is used in
  * messages. drivers as in target_parse. */
 int plan_parse(const char *text, size_t n, const char *name, const char *const *drivers,
-               size_t n_drivers, struct plan *ret, struct err *err);
+               size_t n_drivers, const struct plan *known, struct plan *ret, struct err *err);
 /* Appends YAML that plan_parse reads to an equal plan, on this machine or another: cells one by one
  * with all their parameters, so it means the same when a suite has changed. The suite is written as
  * `from_suite`, which names it and adds nothing; the number of workers is derived anew from the
@@ -97,10 +107,16 @@ int plan_format(const struct plan *p, struct str *out, struct err *err);
 /* All that a plan file holds; `share` and the cells' workers do not count. */
 bool plan_equal(const struct plan *a, const struct plan *b);
 
-/* Adds the cells of a suite, or those a pattern selects (cells_select), leaving out what is there
- * already. ERR_USAGE with the nearest name. */
+/* Makes an application known, by reference: its name, its aliases and its cells can be added then.
+ * One of the same source or name that is known already stays. */
+void plan_know_app(struct plan *p, struct app *a);
+/* Adds the cells of a suite, or those a pattern selects (an application, one of its cells, or
+ * cells_select), leaving out what is there already. ERR_USAGE with the nearest name. */
 int plan_add_suite(struct plan *p, const char *suite, struct err *err);
 int plan_add_cells(struct plan *p, const char *pattern, struct err *err);
+/* Shortens the repeats (to PLAN_REPEATS_MIN at the least) and what workloads declare as scaled, to
+ * the floor each states; never sizes, orders or records. */
+void plan_scale(struct plan *p, double factor);
 /* As the function says, for p->targets and with a bound on their number. */
 int plan_add_target(struct plan *p, const char *text, const char *const *drivers, size_t n_drivers,
                     struct err *err);

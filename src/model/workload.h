@@ -13,7 +13,8 @@
  *   1. one file-local function in src/probe/<family>.c and its row in that family's table;
  *   2. one row in workloads[] of catalogue.c, its parameters in a PARAMS table above;
  *   3. one row per cell in cell_defs[]; a system call is one line of CALLS instead of 2 and 3;
- *   4. the unit test of the catalogue compares both with the probe's own list. */
+ *   4. the unit test of the catalogue compares both with the probe's own list, and with those of
+ *      the payload programs. */
 #ifndef CUPEL_MODEL_WORKLOAD_H
 #define CUPEL_MODEL_WORKLOAD_H
 
@@ -43,8 +44,8 @@ enum program { PROGRAM_PROBE, PROGRAM_LINPACK, PROGRAM_SQLITE, PROGRAM_COUNT };
 struct app;
 
 struct workload {
-    const char *name;   /* "family.verb" */
-    const char *family; /* "cpu", "mem", "sys", "call", "mm", "ipc", "fs", "clock" */
+    const char *name;   /* "family.verb", or the family alone */
+    const char *family; /* "cpu", "mem", "sys", "call", "mm", "ipc", "fs", "clock", "linpack" */
     const char *title;  /* what it measures, one line */
     const char *op;     /* what one operation is: "event", "call", "MiB", "round trip" */
     enum grain grain;
@@ -66,6 +67,14 @@ struct workload {
     const char *time_param;
     /* Operations of each worker in one execution. NULL: 1. */
     uint64_t (*whole_ops)(const struct params *p);
+    /* How long an execution takes on a bare machine of the usual kind, for the estimate at the
+     * start of a run, and how much longer where system calls are dear. Without: time_param, else 5
+     * s. */
+    uint64_t (*expected_ns)(const struct params *p);
+    unsigned dearer; /* times, in a sandbox with a kernel of its own; 0: 1 */
+    /* The parameter that --scale shortens, and to what at the least. NULL: nothing. */
+    const char *scaled;
+    int64_t scaled_floor;
 };
 
 #define SUITE_QUICK     1u
@@ -116,6 +125,8 @@ struct suite {
     const char *name; /* "quick", "micro" */
     unsigned bit;
     const char *title;
+    unsigned repeats; /* > 0: exactly so many blocks unless said otherwise, no early looks */
+    bool drop_caches; /* as plan.drop_caches */
 };
 size_t suite_count(void);
 const struct suite *suite_at(size_t i);
@@ -141,6 +152,16 @@ int cells_select(const char *pattern, void (*cb)(void *user, const struct cell_d
  * cell. */
 int cells_apply_param(struct cell *cells, size_t n, const char *assignment, struct err *err);
 
+/* The name under which the program that serves it knows the workload. */
+const char *cell_exec(const struct cell *c);
+/* Do two cells read their figures from one and the same execution? Only whole workloads do. */
+bool cell_shares_execution(const struct cell *a, const struct cell *b);
+
+/* An application's value as a sample's ops and ns (see struct cell), to a dozen digits. -ERANGE:
+ * not above 0, or beyond what the two can hold: costs up to 9e6 units (another unit would do),
+ * rates from 1.2e-7. */
+int value_encode(double value, enum better better, uint64_t *ret_ops, uint64_t *ret_ns);
+
 const struct param_def *workload_param(const struct workload *w, const char *name); /* or NULL */
 /* Stands for the workload of a stored run that this version does not know, so that the run can
  * still be shown: cell.workload is never NULL. */
@@ -151,6 +172,7 @@ const char *better_name(enum better b);       /* "lower", "higher" */
 const char *grain_name(enum grain g);         /* "slice", "whole" */
 const char *cpus_kind_name(enum cpus_kind c); /* "one", "two", "all" */
 const char *place_name(enum place p);         /* "none", "rootfs", "tmpfs", "bind" */
+int better_parse(const char *name, enum better *ret);
 int grain_parse(const char *name, enum grain *ret);
 int cpus_kind_parse(const char *name, enum cpus_kind *ret);
 int place_parse(const char *name, enum place *ret);

@@ -39,7 +39,8 @@
  *   1. write run (and what it needs of prepare, start, check, verify, stop) in its family's file;
  *   2. add its row to that file's table;
  *   3. add it to the catalogue of model/, whose test compares itself with `cupel-probe --list`.
- * Adding a family: its file, one line in FAMILIES in registry.c, one in meson.build. */
+ * Adding a family: its file, one line in FAMILIES in registry.c, one in meson.build. A family that
+ * would make the probe heavy becomes a program of its own: see program.h and src/payload. */
 #ifndef CUPEL_PROBE_FAMILY_H
 #define CUPEL_PROBE_FAMILY_H
 
@@ -65,6 +66,7 @@ struct worker {
     uint64_t tally[WORKER_TALLIES]; /* the workload's own; zero after each prepare */
     int fail_code;                  /* errno of worker_fail, 0: none; kept until the next prepare */
     char fail_where[WIRE_NAME_MAX];
+    char fail_text[WIRE_TEXT_MAX]; /* of worker_fail_text; "" otherwise */
     /* Below: the harness's own. */
     uint64_t start_ns, end_ns, cpu_ns;
     uint64_t ops; /* of the last slice, injected ones excluded */
@@ -118,12 +120,6 @@ struct family {
     void (*teardown)(struct job *job);
 };
 
-/* registry.c */
-/* Every family, in the order of --list. */
-const struct family *const *families(unsigned *ret_n);
-/* NULL when there is no such workload. */
-const struct workload *workload_find(const char *name, const struct family **ret_family);
-
 /* job.c: parameters, with bounds. A missing one takes its fallback; one that is of the wrong type
  * or out of [min, max] is ERR_USAGE with EINVAL. The values come from the controller only: no size
  * is ever taken from the guest's view of the machine. */
@@ -145,6 +141,10 @@ int job_verify_count(const struct job *job, uint64_t per_op, struct frame_finish
 
 /* Marks the worker as failed; the first failure is kept. Safe in the hot loop's error branch. */
 void worker_fail(struct worker *w, int code, const char *where);
+
+/* The same with a sentence of its own instead of the errno's: what a program said before it died.
+ */
+void worker_fail_text(struct worker *w, int code, const char *text);
 
 /* Pins the calling thread to a CPU of the cell: slot modulo the number of its CPUs. Returns the
  * CPU, or -1 when the cell names none or the kernel refuses. Workers are pinned already (slot =

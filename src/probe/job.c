@@ -88,6 +88,14 @@ void worker_fail(struct worker *w, int code, const char *where)
     str_copy(w->fail_where, sizeof(w->fail_where), where);
 }
 
+void worker_fail_text(struct worker *w, int code, const char *text)
+{
+    if (w->fail_code)
+        return;
+    w->fail_code = code ? code : EIO;
+    str_copy(w->fail_text, sizeof(w->fail_text), text);
+}
+
 int job_pin(const struct job *job, unsigned slot)
 {
     if (job->prepare.n_cpus == 0)

@@ -1,9 +1,9 @@
-/* cupel-probe: the static guest. It does the work that is measured, inside a target and nowhere
- * else, and says how long it took; it decides nothing.
+/* The static guest, cupel-probe or a payload program: program.h says which. It does the work that
+ * is measured, inside a target and nowhere else, and says how long it took; it decides nothing.
  *
  * Layer: probe. Only this file reads arguments and prints (to standard error, and the lists). */
 #include "base/str.h"
-#include "probe/family.h"
+#include "probe/program.h"
 #include "probe/session.h"
 
 #include <getopt.h>
@@ -20,28 +20,34 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, OPT_HELP},         {NULL, 0, NULL, 0},
 };
 
-static const char usage_text[] =
-    "usage: cupel-probe --nonce HEX16 [--inject cpu:PERCENT] [--lease SECONDS]\n"
-    "       cupel-probe --list | --version\n"
-    "Serves one cupel controller on standard input and output; not meant to be run by hand.\n"
-    "  --nonce HEX16        sixteen hexadecimal digits that every frame must carry\n"
-    "  --inject cpu:1%      do so much more work than is reported (to test the verdicts)\n"
-    "  --lease SECONDS      leave after so long without a frame (default 60)\n"
-    "  --list               print the names of the workloads\n"
-    "  --true               leave at once with status 0 (what the exec workloads start)\n";
+static void print_usage(FILE *to)
+{
+    const char *name = program_info.name;
+    fprintf(
+        to,
+        "usage: %s --nonce HEX16 [--inject cpu:PERCENT] [--lease SECONDS]\n"
+        "       %s --list | --version\n"
+        "%s\n"
+        "Serves one cupel controller on standard input and output; not meant to be run by hand.\n"
+        "  --nonce HEX16        sixteen hexadecimal digits that every frame must carry\n"
+        "  --inject cpu:1%%      do so much more work than is reported (to test the verdicts)\n"
+        "  --lease SECONDS      leave after so long without a frame (default 60)\n"
+        "  --list               print the names of the workloads\n"
+        "  --true               leave at once with status 0 (what the exec workloads start)\n",
+        name, name, program_info.what);
+}
 
 static void list_workloads(void)
 {
-    unsigned n;
-    const struct family *const *f = families(&n);
-    for (unsigned i = 0; i < n; i++)
-        for (unsigned k = 0; k < f[i]->n; k++)
-            puts(f[i]->list[k].name);
+    for (unsigned f = 0; f < program_info.n_families; f++)
+        for (unsigned k = 0; k < program_info.families[f]->n; k++)
+            puts(program_info.families[f]->list[k].name);
 }
 
 static int usage_error(const struct err *err)
 {
-    fprintf(stderr, "cupel-probe: %s\n%s", err->msg, usage_text);
+    fprintf(stderr, "%s: %s\n", program_info.name, err->msg);
+    print_usage(stderr);
     return EXIT_USAGE;
 }
 
@@ -83,7 +89,7 @@ static int serve(const struct session_options *opt)
     signal(SIGPIPE, SIG_IGN); /* a reader that is gone is seen as EPIPE */
     enum session_end end = session_serve(STDIN_FILENO, STDOUT_FILENO, opt, &err);
     if (end != SESSION_DONE)
-        fprintf(stderr, "cupel-probe: %s\n", err.msg);
+        fprintf(stderr, "%s: %s\n", program_info.name, err.msg);
     return (int)end;
 }
 
@@ -100,10 +106,10 @@ int main(int argc, char **argv)
             list_workloads();
             return 0;
         case OPT_VERSION:
-            puts("cupel-probe " CUPEL_VERSION);
+            printf("%s " CUPEL_VERSION "\n", program_info.name);
             return 0;
         case OPT_HELP:
-            fputs(usage_text, stdout);
+            print_usage(stdout);
             return 0;
         case OPT_NONCE:
             r = parse_nonce(optarg, opt.nonce, &err);

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "probe/program.h"
 #include "probe/team.h"
 
 #include <errno.h>
@@ -53,7 +54,7 @@ static int say_hello(struct session *s, struct err *err)
     frame_init(&f, FRAME_HELLO, s->opt->nonce, 0);
     struct frame_hello *h = &f.hello;
     h->version = WIRE_VERSION;
-    str_copy(h->program, sizeof(h->program), "cupel-probe " CUPEL_VERSION);
+    str_format(h->program, sizeof(h->program), "%s " CUPEL_VERSION, program_info.name);
     struct utsname u;
     if (uname(&u) == 0) {
         str_copy(h->sysname, sizeof(h->sysname), u.sysname);
@@ -85,7 +86,7 @@ static void drop_team(struct session *s)
 static int prepare(struct session *s, const struct frame_prepare *p, struct err *err)
 {
     const struct family *family;
-    const struct workload *workload = workload_find(p->workload, &family);
+    const struct workload *workload = program_workload(p->workload, &family);
     if (!workload)
         return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "no workload '%s' in this probe",
                        p->workload);

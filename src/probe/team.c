@@ -390,6 +390,7 @@ static void worker_reset(struct job *job, unsigned i)
     w->index = i;
     w->done = 0;
     w->fail_code = 0;
+    w->fail_text[0] = '\0';
     w->inject_carry = 0;
     memset(w->tally, 0, sizeof(w->tally));
     err_clear(&w->err);
@@ -562,6 +563,8 @@ static int team_failure(const struct team *t, struct err *err)
 {
     for (unsigned i = 0; i < t->job.prepare.workers; i++) {
         const struct worker *w = &t->job.workers[i];
+        if (w->fail_text[0])
+            return err_set(err, ERR_MEASUREMENT, w->fail_code, "%s", w->fail_text);
         if (w->fail_code)
             return err_errno(err, w->fail_code, "%s, worker %u: %s", t->job.workload->name, i,
                              w->fail_where);

@@ -1,4 +1,5 @@
 /* One cell on one target: what was measured, why it can be believed, how to repeat it. */
+#include "report/figure.h"
 #include "report/report.h"
 #include "report/words.h"
 
@@ -35,17 +36,6 @@ static void estimate_text(const struct style *s, const struct estimate *e, struc
     }
 }
 
-static void rate_text(const struct view *v, const struct cell_result *r, struct str *out)
-{
-    double bytes = v->cell->workload ? v->cell->workload->bytes_per_op : 0;
-    char num[UNIT_TEXT], unit[UNIT_TEXT];
-
-    if (bytes <= 0 || r->absolute.n == 0)
-        return;
-    unit_rate_parts(bytes / r->absolute.value * 1e9, num, unit);
-    str_addf(out, " = %s %s", num, unit);
-}
-
 /* Lines are "  key         text", the text broken at the width. */
 #define KEY_WIDTH 12
 
@@ -58,6 +48,22 @@ static void line(const struct view *v, const char *key, const char *text)
     text_wrap(v->out, &v->o->style, lead.buf, KEY_WIDTH + 2, text);
 }
 
+/* Time per operation, and the rate or metric where that is how people know it. */
+static void value_text(const struct view *v, const struct cell_result *r, struct str *out)
+{
+    char num[UNIT_TEXT], unit[UNIT_TEXT];
+
+    if (v->cell->unit[0]) {
+        figure_text(&v->o->style, v->cell, &r->absolute, out);
+        return;
+    }
+    estimate_text(&v->o->style, &r->absolute, out);
+    if (str_eq(figure_unit(v->cell), "ns"))
+        return;
+    figure_parts(&v->o->style, v->cell, r->absolute.value, num, unit);
+    str_addf(out, " = %s %s", num, unit);
+}
+
 static void put_values(const struct view *v)
 {
     const char *op = v->cell->workload ? v->cell->workload->op : "operation";
@@ -67,19 +73,20 @@ static void put_values(const struct view *v)
     if (v->base != v->r && v->base->absolute.n) {
         label(v, v->base->target, &t);
         str_addc(&t, ' ');
-        estimate_text(&v->o->style, &v->base->absolute, &t);
-        rate_text(v, v->base, &t);
+        value_text(v, v->base, &t);
         str_addf(&t, " %s ", style_glyph(&v->o->style, GLYPH_DOT));
     }
     label(v, v->r->target, &t);
     str_addc(&t, ' ');
     if (v->r->absolute.n) {
-        estimate_text(&v->o->style, &v->r->absolute, &t);
-        rate_text(v, v->r, &t);
+        value_text(v, v->r, &t);
     } else {
         str_add(&t, "no value");
     }
-    str_addf(&key, "per %s", op);
+    if (v->cell->unit[0])
+        str_add(&key, "value");
+    else
+        str_addf(&key, "per %s", op);
     line(v, key.buf, t.buf);
 }
 
@@ -104,9 +111,14 @@ static void put_ratio(const struct view *v)
         }
         str_addf(&t, " %s %s %s ", dot, verdict_word(v->r->verdict), dot);
     }
-    str_addf(&t, "%zu blocks %s %u rounds %s %.0f ms", v->r->absolute.n,
-             style_glyph(&v->o->style, GLYPH_TIMES), p->rounds,
-             style_glyph(&v->o->style, GLYPH_TIMES), (double)p->slice_ns / NS_PER_MS);
+    if (v->cell->grain == GRAIN_WHOLE)
+        str_addf(&t, "%zu blocks, one execution each", v->r->absolute.n);
+    else
+        str_addf(&t, "%zu blocks %s %u rounds %s %.0f ms", v->r->absolute.n,
+                 style_glyph(&v->o->style, GLYPH_TIMES), p->rounds,
+                 style_glyph(&v->o->style, GLYPH_TIMES), (double)p->slice_ns / NS_PER_MS);
+    if (p->scale < 1)
+        str_addf(&t, ", scaled by %.3g", p->scale);
     line(v, v->r->is_base ? "measured" : "ratio", t.buf);
 }
 
@@ -407,23 +419,9 @@ static void put_blocks(const struct view *v, const struct cell_series *c)
 
 static void put_remarks(const struct view *v)
 {
-    static const struct {
-        unsigned bit;
-        const char *text;
-    } remarks[] = {
-        {CELL_FLAG_ASYMMETRIC, "the blocks are lopsided: median, mean and estimate differ by more "
-                               "than the interval's half-width"},
-        {CELL_FLAG_AUTOCORRELATED, "neighbouring blocks resemble each other: the interval is too "
-                                   "narrow, more blocks would help"},
-        {CELL_FLAG_NOT_STEADY, "not steady: the first third of the blocks differs from the rest"},
-        {CELL_FLAG_DRIFT, "the guest's clock was off by more than 1 %"},
-        {CELL_FLAG_TOO_FEW, "too few blocks for an interval"},
-        {CELL_FLAG_NOISY_ENV, "the machine was disturbed in more than a tenth of the blocks"},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(remarks); i++)
-        if (v->r->flags & remarks[i].bit)
-            line(v, "note", remarks[i].text);
+    for (unsigned bit = 1; bit && bit <= v->r->flags; bit <<= 1)
+        if (v->r->flags & bit)
+            line(v, "note", flag_words(bit));
     if (v->r->flags == 0 && v->r->absolute.n)
         line(v, "note", "steady");
 }
@@ -510,6 +508,8 @@ void report_again(const struct analysis *a, uint32_t cell, uint32_t target, stru
         str_add(out, " --solo");
     if (p->blocks)
         str_addf(out, " --blocks %u", p->blocks);
+    if (p->repeats)
+        str_addf(out, " --repeats %u", p->repeats);
     if (p->seed)
         str_addf(out, " --seed %" PRIu64, p->seed);
 }

@@ -1,6 +1,7 @@
 /* Comma-separated values, RFC 4180: a header line, CRLF left out in favour of the newline every
  * tool here reads, fields quoted where they need it. Figures in full precision, units in the column
  * names. */
+#include "report/figure.h"
 #include "report/report.h"
 #include "report/words.h"
 
@@ -93,9 +94,16 @@ static void summary_row(const struct analysis *a, const struct cell_result *r, s
             str_addc(out, ',');
     }
     if (r->peak_memory_bytes)
-        str_addf(out, ",%" PRIu64 "\n", r->peak_memory_bytes);
+        str_addf(out, ",%" PRIu64, r->peak_memory_bytes);
     else
-        str_add(out, ",\n");
+        str_addc(out, ',');
+    const struct cell *cell = &p->cells.v[r->cell];
+    struct estimate value = figure_estimate(cell, &r->absolute);
+    str_addc(out, ',');
+    csv_text(out, figure_unit(cell));
+    csv_estimate(out, &value);
+    csv_double(out, p->scale);
+    str_addc(out, '\n');
 }
 
 void report_summary_csv(const struct analysis *a, struct str *out)
@@ -105,7 +113,7 @@ void report_summary_csv(const struct analysis *a, struct str *out)
             "ratio,ratio_lo,ratio_hi,ns_per_op,ns_per_op_lo,ns_per_op_hi,"
             "cpu_ns_per_op,cpu_ns_per_op_lo,cpu_ns_per_op_hi,cpus_busy,n,mean_ns,variance_ns2,"
             "overhead,degradation,sign_flip_p,holm_p,lag1_r,p50_ns,p90_ns,p99_ns,"
-            "peak_memory_bytes\n");
+            "peak_memory_bytes,unit,value,value_lo,value_hi,scale\n");
     for (size_t c = 0; c < a->n_cells; c++)
         for (size_t t = 0; t < a->n_targets; t++)
             summary_row(a, analysis_at(a, c, t), out);

@@ -1,4 +1,5 @@
 /* Estimates and verdicts as JSON: what `show --json` prints and `export` stores under "summary". */
+#include "report/figure.h"
 #include "report/report.h"
 #include "report/words.h"
 
@@ -34,6 +35,8 @@ static json_t *flags_json(unsigned flags)
         {CELL_FLAG_ASYMMETRIC, "asymmetric"},  {CELL_FLAG_AUTOCORRELATED, "autocorrelated"},
         {CELL_FLAG_NOT_STEADY, "not-steady"},  {CELL_FLAG_DRIFT, "clock-drift"},
         {CELL_FLAG_TOO_FEW, "too-few-blocks"}, {CELL_FLAG_NOISY_ENV, "noisy-environment"},
+        {CELL_FLAG_MEMORY_FS, "memory-fs"},    {CELL_FLAG_NOT_COLD, "not-cold"},
+        {CELL_FLAG_FSYNC, "fsync-doubtful"},   {CELL_FLAG_HUGE_PAGES, "huge-pages-differ"},
     };
     json_t *a = json_array();
 
@@ -71,6 +74,8 @@ static json_t *result_json(const struct analysis *a, const struct cell_result *r
         [CELL_NOT_MEASURED] = "not-measured",
     };
     bool has = r->absolute.n > 0;
+    const struct cell *cell = &a->head.plan.cells.v[r->cell];
+    struct estimate value = figure_estimate(cell, &r->absolute);
     json_t *o = json_object();
 
     json_object_set_new(o, "cell", json_string(a->head.plan.cells.v[r->cell].name));
@@ -82,6 +87,8 @@ static json_t *result_json(const struct analysis *a, const struct cell_result *r
                                                       : json_string(verdict_name(r->verdict)));
     json_object_set_new(o, "ratio", estimate_json(&r->ratio));
     json_object_set_new(o, "ns_per_op", estimate_json(&r->absolute));
+    json_object_set_new(o, "value", has ? estimate_json(&value) : json_null());
+    json_object_set_new(o, "unit", json_string(figure_unit(cell)));
     json_object_set_new(o, "cpu_ns_per_op", estimate_json(&r->cpu));
     json_object_set_new(o, "cpus_busy", number(has ? r->cpus_busy : NAN));
     json_object_set_new(o, "n", json_integer((json_int_t)r->absolute.n));

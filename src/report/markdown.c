@@ -46,8 +46,11 @@ static void md_head(const struct analysis *a, bool absolute, struct str *out)
     md_text(out, host);
     str_addf(out, ", %zu blocks in %s, base ", a->n_blocks, elapsed);
     md_text(out, a->head.base < a->n_targets ? a->head.plan.targets.v[a->head.base].label : "none");
-    str_addf(out, "; %s, 95 %% intervals.\n\n|",
-             absolute ? "time per operation or rate" : "ratios of time per operation");
+    if (a->head.plan.scale < 1)
+        str_addf(out, ", scaled by %.3g", a->head.plan.scale);
+    str_addf(out, "; %s%s, 95 %% intervals.\n\n|",
+             absolute ? "time per operation or rate" : "ratios of ",
+             absolute ? "" : report_cost_words(&a->head.plan));
 }
 
 void report_markdown(const struct analysis *a, const struct report_options *o, struct str *out)
@@ -83,9 +86,7 @@ void report_markdown(const struct analysis *a, const struct report_options *o, s
             if (!a->targets[t].usable && analysis_at(a, c, t)->status == CELL_NOT_MEASURED)
                 cell_words_unusable(&style, target_why(&a->targets[t]), &w);
             else if (absolute)
-                cell_words_absolute(
-                    &style, analysis_at(a, c, t),
-                    p->cells.v[c].workload ? p->cells.v[c].workload->bytes_per_op : 0, &w);
+                cell_words_absolute(&style, analysis_at(a, c, t), &p->cells.v[c], &w);
             else
                 cell_words_ratio(&style, analysis_at(a, c, t), &w);
             md_cell(&w, out);

@@ -92,11 +92,10 @@ static void column_add(struct table *t, uint32_t target)
     c.rows = xcalloc(t->n_rows, sizeof(*c.rows));
     for (size_t i = 0; i < t->a->n_cells; i++) {
         const struct cell_result *r = analysis_at(t->a, i, target);
-        const struct workload *w = p->cells.v[i].workload;
         if (c.unusable && r->status == CELL_NOT_MEASURED)
             cell_words_unusable(&t->o->style, target_why(&t->a->targets[target]), &c.rows[i]);
         else if (t->absolute)
-            cell_words_absolute(&t->o->style, r, w ? w->bytes_per_op : 0, &c.rows[i]);
+            cell_words_absolute(&t->o->style, r, &p->cells.v[i], &c.rows[i]);
         else
             cell_words_ratio(&t->o->style, r, &c.rows[i]);
     }
@@ -297,10 +296,12 @@ static void put_head(const struct table *t, struct str *out)
         flow_add(&f, "base %s", base.buf);
         str_release(&base);
     }
+    if (a->head.plan.scale < 1)
+        flow_add(&f, "scaled by %.3g", a->head.plan.scale);
     if (t->absolute)
         flow_add(&f, "time per operation or rate, 95 %% intervals");
     else
-        flow_add(&f, "ratios of time per operation, 95 %% intervals");
+        flow_add(&f, "ratios of %s, 95 %% intervals", report_cost_words(&a->head.plan));
     flow_end(&f);
 }
 
@@ -420,6 +421,36 @@ static void put_failures(const struct table *t, struct str *out)
     }
 }
 
+/* What the operations really did, where that is not what their name says: a line a kind and target.
+ */
+static void put_semantics(const struct table *t, struct str *out)
+{
+    const struct analysis *a = t->a;
+
+    for (unsigned bit = CELL_FLAG_MEMORY_FS; bit <= CELL_FLAG_HUGE_PAGES; bit <<= 1) {
+        for (uint32_t target = 0; target < a->n_targets; target++) {
+            const char *first = NULL;
+            _cleanup_(str_release) struct str text = STR_INIT;
+            size_t n = 0;
+            for (size_t cell = 0; cell < a->n_cells; cell++) {
+                if (!(analysis_at(a, cell, target)->flags & bit))
+                    continue;
+                first = first ? first : a->head.plan.cells.v[cell].name;
+                n++;
+            }
+            if (n == 0)
+                continue;
+            str_addf(&text, "%s %s", style_glyph(&t->o->style, GLYPH_WARN), first);
+            if (n > 1)
+                str_addf(&text, " and %zu more", n - 1);
+            str_add(&text, " on ");
+            text_inert(&text, a->head.plan.targets.v[target].label);
+            str_addf(&text, ": %s", flag_words(bit));
+            text_wrap(out, &t->o->style, "", 2, text.buf);
+        }
+    }
+}
+
 /* Warnings by kind: the worst one speaks, the others are counted. */
 static void put_warnings(const struct table *t, struct str *out)
 {
@@ -490,6 +521,7 @@ void report_table(const struct analysis *a, const struct report_options *o, stru
         put_tables(&t, out);
     put_legend(&t, out);
     put_failures(&t, out);
+    put_semantics(&t, out);
     put_warnings(&t, out);
     put_hint(&t, out);
     table_release(&t);

@@ -62,6 +62,37 @@ void unit_rate_parts(double bytes_per_s, char num[UNIT_TEXT], char unit[UNIT_TEX
     str_copy(unit, UNIT_TEXT, name);
 }
 
+void unit_flops_parts(double flop_per_s, char num[UNIT_TEXT], char unit[UNIT_TEXT])
+{
+    static const char *const names[] = {"flop/s", "kflop/s", "Mflop/s", "Gflop/s", "Tflop/s"};
+    const char *name;
+
+    unit[0] = '\0';
+    if (!isfinite(flop_per_s)) {
+        str_copy(num, UNIT_TEXT, "?");
+        return;
+    }
+    scaled(flop_per_s, 1000, names, ARRAY_SIZE(names), num, &name);
+    str_copy(unit, UNIT_TEXT, name);
+}
+
+void unit_value(double v, char dst[UNIT_TEXT])
+{
+    if (!isfinite(v)) {
+        str_copy(dst, UNIT_TEXT, "?");
+        return;
+    }
+    int whole = v > 0 ? (int)floor(log10(v)) + 1 : 1;
+    if (whole > 3) { /* what is left of the third digit is noise: 93142 is 93100 */
+        double step = pow(10, whole - 3);
+        v = floor(v / step + .5) * step;
+    }
+    if (whole > 15 || whole < -9)
+        str_format(dst, UNIT_TEXT, "%.3g", v);
+    else
+        str_format(dst, UNIT_TEXT, "%.*f", whole >= 3 ? 0 : 3 - whole, v);
+}
+
 void unit_bytes(uint64_t bytes, char dst[UNIT_TEXT])
 {
     static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB"};

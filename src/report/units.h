@@ -14,6 +14,10 @@ void unit_ns(const struct style *s, double ns, char dst[UNIT_TEXT]);
 void unit_ns_parts(const struct style *s, double ns, char num[UNIT_TEXT], char unit[UNIT_TEXT]);
 /* "18.2 GB/s", powers of 1000. */
 void unit_rate_parts(double bytes_per_s, char num[UNIT_TEXT], char unit[UNIT_TEXT]);
+/* "78.3 Gflop/s". */
+void unit_flops_parts(double flop_per_s, char num[UNIT_TEXT], char unit[UNIT_TEXT]);
+/* Three significant digits of anything that is not negative: "0.00132", "93100". */
+void unit_value(double v, char dst[UNIT_TEXT]);
 /* "23.5 GiB", powers of 1024. */
 void unit_bytes(uint64_t bytes, char dst[UNIT_TEXT]);
 /* "0.4 %", "3.8 %", "25 %" from .004, .038, .25. */

@@ -1,5 +1,7 @@
 #include "report/words.h"
 
+#include "report/figure.h"
+
 #include <jansson.h>
 #include <math.h>
 
@@ -160,15 +162,46 @@ void cell_words_ratio(const struct style *s, const struct cell_result *r, struct
     str_copy(ret->word, sizeof(ret->word), verdict_word(r->verdict));
 }
 
-void cell_words_absolute(const struct style *s, const struct cell_result *r, double bytes_per_op,
-                         struct cell_words *ret)
+const char *flag_words(unsigned flag)
+{
+    static const struct {
+        unsigned bit;
+        const char *text;
+    } remarks[] = {
+        {CELL_FLAG_ASYMMETRIC, "the blocks are lopsided: median, mean and estimate differ by more "
+                               "than the interval's half-width"},
+        {CELL_FLAG_AUTOCORRELATED, "neighbouring blocks resemble each other: the interval is too "
+                                   "narrow, more blocks would help"},
+        {CELL_FLAG_NOT_STEADY, "not steady: the first third of the blocks differs from the rest"},
+        {CELL_FLAG_DRIFT, "the guest's clock was off by more than 1 %"},
+        {CELL_FLAG_TOO_FEW, "too few blocks for an interval"},
+        {CELL_FLAG_NOISY_ENV, "the machine was disturbed in more than a tenth of the blocks"},
+        {CELL_FLAG_MEMORY_FS, "its root file system is really memory"},
+        {CELL_FLAG_NOT_COLD, "what was to be read cold was in a cache"},
+        {CELL_FLAG_FSYNC, "its syncs cost less than half of the base's: are they honoured?"},
+        {CELL_FLAG_HUGE_PAGES, "its memory has other huge pages than the base's"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(remarks); i++)
+        if (remarks[i].bit == flag)
+            return remarks[i].text;
+    return "";
+}
+
+const char *report_cost_words(const struct plan *p)
+{
+    for (size_t i = 0; i < p->cells.n; i++)
+        if (p->cells.v[i].unit[0])
+            return "cost (time per operation, what a rate is the inverse of)";
+    return "time per operation";
+}
+
+void cell_words_absolute(const struct style *s, const struct cell_result *r,
+                         const struct cell *cell, struct cell_words *ret)
 {
     *ret = (struct cell_words){.tone = TONE_PLAIN};
     if (words_of_status(s, r, ret))
         return;
-    if (bytes_per_op > 0)
-        unit_rate_parts(bytes_per_op / r->absolute.value * 1e9, ret->number, ret->unit);
-    else
-        unit_ns_parts(s, r->absolute.value, ret->number, ret->unit);
+    figure_parts(s, cell, r->absolute.value, ret->number, ret->unit);
     half_set(s, &r->absolute, interval_half(r->absolute.lo, r->absolute.hi), ret);
 }

@@ -21,11 +21,15 @@ struct cell_words {
 
 /* The ratio to the base. */
 void cell_words_ratio(const struct style *s, const struct cell_result *r, struct cell_words *ret);
-/* Time per operation, or bytes per second for workloads that move bytes (bytes_per_op > 0). */
-void cell_words_absolute(const struct style *s, const struct cell_result *r, double bytes_per_op,
-                         struct cell_words *ret);
+/* The cell's own figure (see report/figure.h). */
+void cell_words_absolute(const struct style *s, const struct cell_result *r,
+                         const struct cell *cell, struct cell_words *ret);
 /* A cell of a target that could not be used at all: what its preflight found. */
 void cell_words_unusable(const struct style *s, enum err_kind why, struct cell_words *ret);
+/* What the ratios of a run are ratios of. */
+const char *report_cost_words(const struct plan *p);
+/* A remark about a cell's data, one CELL_FLAG_. */
+const char *flag_words(unsigned flag);
 /* The kind in a stored target_info; ERR_UNSUPPORTED where it does not say. */
 enum err_kind target_why(const struct target_row *row);
 /* "slower", "faster", "alike", "slight", "unsure". */

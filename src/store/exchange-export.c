@@ -102,6 +102,8 @@ static json_t *plan_to_json(const struct plan *p)
     set_int(o, "slice_ns", p->slice_ns);
     set_int(o, "rounds", p->rounds);
     set(o, "solo", json_boolean(p->solo));
+    set(o, "scale", json_real(p->scale));
+    set(o, "drop_caches", json_boolean(p->drop_caches));
     set(o, "share", json_boolean(p->share));
     set_real(limits, "cpus", p->limits.cpus);
     set_int(limits, "memory_bytes", p->limits.memory_bytes);
@@ -125,6 +127,10 @@ static json_t *cells_to_json(const struct plan *p)
         set_text(o, "place", place_name(c->place));
         set_text(o, "grain", grain_name(c->grain));
         set(o, "params", params_to_json(&c->params));
+        set_text(o, "unit", c->unit);
+        set_text(o, "better", better_name(c->better));
+        if (c->app)
+            set_text(o, "app", c->app->source);
         json_array_append_new(a, o);
     }
     return a;

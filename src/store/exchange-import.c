@@ -38,6 +38,7 @@ WORD_PARSER(warning_parse, enum warning_kind)
 WORD_PARSER(cpus_kind_parse, enum cpus_kind)
 WORD_PARSER(place_parse, enum place)
 WORD_PARSER(grain_parse, enum grain)
+WORD_PARSER(better_parse, enum better)
 
 static int word_err_kind(const char *text, void *ret)
 {
@@ -111,6 +112,9 @@ static void take_plan(struct importer *m, const json_t *doc)
     p->rounds = (unsigned)doc_int(d, o, "rounds", 1, PLAN_ROUNDS_MAX);
     p->solo = doc_bool(d, o, "solo");
     p->share = doc_bool(d, o, "share");
+    /* Not in documents of before these were thought of. */
+    p->drop_caches = json_object_get(o, "drop_caches") && doc_bool(d, o, "drop_caches");
+    p->scale = json_object_get(o, "scale") ? doc_real(d, o, "scale", 0, 1) : 1;
     take_limits(m, o);
 }
 
@@ -157,6 +161,12 @@ static void take_cell(struct importer *m, const json_t *o)
     doc_word(d, o, "place", word_place_parse, &c.place);
     doc_word(d, o, "grain", word_grain_parse, &c.grain);
     c.workers = (unsigned)doc_int(d, o, "workers", 0, 65536);
+    if (json_object_get(o, "unit")) {
+        doc_text(d, o, "unit", c.unit, sizeof(c.unit));
+        doc_word(d, o, "better", word_better_parse, &c.better);
+    }
+    if (json_is_string(json_object_get(o, "app")))
+        cell_find_app(&m->head.plan, &c, json_string_value(json_object_get(o, "app")));
     const json_t *params = doc_object(d, o, "params");
     struct err why = ERR_INIT;
     if (d->r == 0 && params_from_json(params, &c.params, &why) < 0)

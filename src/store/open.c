@@ -73,6 +73,12 @@ static const char *const upgrades[STORE_FORMAT] = {
     " kind TEXT NOT NULL, block INTEGER, target INTEGER, cell INTEGER, value REAL,"
     " text TEXT NOT NULL);"
     "CREATE INDEX warning_run ON warning(run);",
+    /* 1 to 2: applications and their units, shortened runs */
+    "ALTER TABLE run ADD COLUMN scale REAL NOT NULL DEFAULT 1;"
+    "ALTER TABLE run ADD COLUMN drop_caches INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE cell ADD COLUMN unit TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE cell ADD COLUMN better TEXT NOT NULL DEFAULT 'lower';"
+    "ALTER TABLE cell ADD COLUMN app TEXT;",
 };
 
 static uint32_t be32(const unsigned char *p)

@@ -128,6 +128,24 @@ const struct workload *cell_workload(const char *cell)
     return w ? w : workload_unknown();
 }
 
+void cell_find_app(struct plan *p, struct cell *c, const char *source)
+{
+    struct app *a = NULL;
+    if (app_parse(source, strlen(source), "application", &a, NULL) < 0)
+        return;
+    plan_know_app(p, a);
+    app_unref(a);
+    for (size_t k = 0; k < p->apps.n; k++) {
+        if (!str_eq(p->apps.v[k]->source, source))
+            continue;
+        for (size_t i = 0; i < p->apps.v[k]->n_metrics; i++)
+            if (str_eq(p->apps.v[k]->metrics[i].cell, c->name)) {
+                c->workload = &p->apps.v[k]->metrics[i].workload;
+                c->app = p->apps.v[k];
+            }
+    }
+}
+
 bool cell_name_ok(const char *name)
 {
     size_t n = 0;

@@ -6,6 +6,7 @@
 #ifndef CUPEL_STORE_PLAIN_H
 #define CUPEL_STORE_PLAIN_H
 
+#include "model/plan.h"
 #include "model/target.h"
 #include "model/workload.h"
 
@@ -28,6 +29,9 @@ void text_clean(char *text);
 void cell_workload_name(const char *cell, char dst[CELL_NAME_MAX]);
 const struct workload *cell_workload(const char *cell);
 /* Letters, digits and ._@+- only, 1 .. CELL_NAME_MAX - 1 of them. */
+/* Ties a stored cell to its application, whose text came with it; it stays unknown where this
+ * version does not read that text any more. */
+void cell_find_app(struct plan *p, struct cell *c, const char *source);
 bool cell_name_ok(const char *name);
 
 #endif

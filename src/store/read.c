@@ -96,7 +96,8 @@ int store_run_find(struct store *s, const char *spec, int64_t *ret, struct err *
 #define HEAD_COLUMNS                                                                               \
     "id, uuid, machine_id, machine, version, command, started_real_ns, ended_real_ns, status,"     \
     " base, suite, base_label, seed, theta, precision, blocks, repeats, budget_ns, interval_ns,"   \
-    " settle_ns, slice_ns, rounds, solo, share, limit_cpus, limit_memory_bytes, limit_pids"
+    " settle_ns, slice_ns, rounds, solo, share, limit_cpus, limit_memory_bytes, limit_pids, "      \
+    "scale, drop_caches"
 
 static void read_head(struct columns *c, struct run_head *h)
 {
@@ -130,6 +131,8 @@ static void read_head(struct columns *c, struct run_head *h)
     p->limits.cpus = col_double(c);
     p->limits.memory_bytes = col_count(c);
     p->limits.pids = col_count(c);
+    p->scale = col_double(c);
+    p->drop_caches = col_i64(c) != 0;
 }
 
 static int read_json(struct columns *c, json_t **ret)
@@ -180,7 +183,7 @@ static int read_cells(struct store *s, struct run_head *h, struct err *err)
 {
     _cleanup_stmt_ sqlite3_stmt *st = NULL;
     int r = prepare_for(s,
-                        "SELECT idx, name, cpus, workers, place, grain, params"
+                        "SELECT idx, name, cpus, workers, place, grain, params, unit, better, app"
                         " FROM cell WHERE run=? ORDER BY idx",
                         h->id, &st, err);
     if (r < 0)
@@ -206,8 +209,15 @@ static int read_cells(struct store *s, struct run_head *h, struct err *err)
         if (r == 0)
             r = params_from_json(params, &x.params, NULL);
         json_decref(params);
+        col_text(&c, x.unit, sizeof(x.unit));
+        text_clean(x.unit);
+        col_text(&c, name, sizeof(name));
+        r = r < 0 ? r : better_parse(name, &x.better);
+        const char *app = (const char *)sqlite3_column_text(c.st, c.i++);
         if (r < 0)
             return not_ours(s, "a cell", err);
+        if (app)
+            cell_find_app(&h->plan, &x, app);
         VEC_PUSH(&h->plan.cells, x);
     }
     return r;

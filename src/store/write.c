@@ -45,8 +45,8 @@ static int insert_head(struct store *s, struct run_head *h, struct err *err)
         "INSERT INTO run(uuid, machine_id, machine, version, command, started_real_ns,"
         " ended_real_ns, status, base, suite, base_label, seed, theta, precision, blocks, repeats,"
         " budget_ns, interval_ns, settle_ns, slice_ns, rounds, solo, share, limit_cpus,"
-        " limit_memory_bytes, limit_pids)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " limit_memory_bytes, limit_pids, scale, drop_caches)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         &st, err);
     if (r < 0)
         return r;
@@ -78,6 +78,8 @@ static int insert_head(struct store *s, struct run_head *h, struct err *err)
     bind_double(&b, p->limits.cpus);
     bind_i64(&b, (int64_t)p->limits.memory_bytes);
     bind_i64(&b, (int64_t)p->limits.pids);
+    bind_double(&b, p->scale);
+    bind_i64(&b, p->drop_caches);
     r = db_run(s, &b, "store the run", err);
     if (r == 0)
         h->id = sqlite3_last_insert_rowid(s->db);
@@ -124,7 +126,7 @@ static int insert_cells(struct store *s, const struct run_head *h, struct err *e
     _cleanup_stmt_ sqlite3_stmt *st = NULL;
     int r = db_prepare(s,
                        "INSERT INTO cell(run, idx, name, workload, cpus, workers, place, grain,"
-                       " params) VALUES(?,?,?,?,?,?,?,?,?)",
+                       " params, unit, better, app) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
                        &st, err);
     for (size_t i = 0; r == 0 && i < h->plan.cells.n; i++) {
         const struct cell *c = &h->plan.cells.v[i];
@@ -141,6 +143,9 @@ static int insert_cells(struct store *s, const struct run_head *h, struct err *e
         bind_text(&b, place_name(c->place));
         bind_text(&b, grain_name(c->grain));
         bind_text(&b, params);
+        bind_text(&b, c->unit);
+        bind_text(&b, better_name(c->better));
+        bind_text(&b, c->app ? c->app->source : NULL);
         r = db_run(s, &b, "store a cell", err);
     }
     return r;

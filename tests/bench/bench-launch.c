@@ -28,7 +28,7 @@ static int ours_slice(void *user, uint64_t want_ns, double *ret, struct err *err
 {
     struct rig *r = user;
     struct session *s;
-    int rc = r->driver->start(&r->site, r->engine, &s, err);
+    int rc = r->driver->start(&r->site, r->engine, &rig_probe, &s, err);
 
     (void)want_ns;
     if (rc < 0)
@@ -85,7 +85,7 @@ static int bare_prepare(struct bare *b, const char *launcher, struct err *err)
     struct rig *r = b->rig;
     const struct cgroups *g = &r->machine.cgroups;
     struct session *s;
-    int rc = r->driver->start(&r->site, r->engine, &s, err);
+    int rc = r->driver->start(&r->site, r->engine, &rig_probe, &s, err);
 
     if (rc < 0)
         return rc;

@@ -112,12 +112,35 @@ static int probe_ops(struct bench_probe *p, uint64_t ops, uint64_t *ret_ns, stru
     return r;
 }
 
+static int probe_whole(struct bench_probe *p, uint64_t *ret_ns, struct err *err)
+{
+    const struct frame *answer;
+    struct frame f;
+    int r = probe_prepare(p, err);
+
+    if (r == 0)
+        r = probe_ops(p, p->whole_ops, ret_ns, err);
+    if (r < 0)
+        return r;
+    frame_init(&f, FRAME_FINISH, p->session->nonce, 0);
+    r = session_call(p->session, &f, FRAME_FINISHED, time_deadline(ANSWER_TIMEOUT_NS), &answer,
+                     err);
+    if (r == 0 && !answer->finished.verified)
+        r = err_set(err, ERR_MEASUREMENT, EPROTO, "%s: %s", p->workload, answer->finished.detail);
+    return r;
+}
+
 static int probe_slice(void *user, uint64_t want_ns, double *ret, struct err *err)
 {
     struct bench_probe *p = user;
     uint64_t ns = 0;
     int r;
 
+    if (p->whole_ops) {
+        r = probe_whole(p, &ns, err);
+        *ret = (double)ns;
+        return r;
+    }
     for (p->ops = p->ops ? p->ops : 1;; p->ops *= 2) {
         r = probe_ops(p, p->ops, &ns, err);
         if (r < 0 || ns > want_ns / 2)

@@ -35,12 +35,15 @@ struct bench_plan {
 int bench_compare(const struct bench_plan *p, struct subject *a, struct subject *b, bool cost,
                   struct err *err);
 
-/* The probe, bare on the host on the given CPU, with one workload prepared. */
+/* The probe, or another program with its frames, bare on the host on the given CPU, with one
+ * workload prepared. */
 struct bench_probe {
     struct loop *loop;
     const char *path, *workload;
     const char *const *params; /* "name=number" ..., NULL-terminated; may be NULL */
     int cpu;
+    uint64_t whole_ops; /* > 0: a slice is a whole piece of so many operations, prepared anew and
+                           verified, and is what an operation means in the results */
     struct session *session;
     int pid;
     uint64_t ops;

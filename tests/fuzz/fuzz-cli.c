@@ -82,7 +82,7 @@ static void round_trip(const struct plan *p)
 
     plan_init(&again);
     if (plan_format(p, &text, &err) >= 0) {
-        int r = plan_parse(text.buf, text.len, "again", drivers, n_drivers, &again, &err);
+        int r = plan_parse(text.buf, text.len, "again", drivers, n_drivers, NULL, &again, &err);
         if (r < 0)
             fprintf(stderr, "%s\n%s\n", err.msg, text.buf);
         require(r >= 0, "a plan that was written can be read");

@@ -7,7 +7,7 @@ static const char *const drivers[] = {"host", "oci", "docker", "podman", "qemu"}
 
 static int parse(const char *text, size_t n, struct plan *ret, struct err *err)
 {
-    return plan_parse(text, n, "plan.yaml", drivers, ARRAY_SIZE(drivers), ret, err);
+    return plan_parse(text, n, "plan.yaml", drivers, ARRAY_SIZE(drivers), NULL, ret, err);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

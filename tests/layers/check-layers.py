@@ -22,13 +22,15 @@ ALLOWED = {
     "model": LOW,
     "host": LOW,
     "ledger": LOW + MIDDLE,
+    "image": LOW + MIDDLE + ["ledger"],
     "driver": LOW + MIDDLE + ["ledger"],
     "store": LOW + MIDDLE + ["ledger"],
     "analyse": LOW + MIDDLE + ["store"],
-    "measure": LOW + MIDDLE + ["ledger", "driver", "store", "analyse"],
+    "measure": LOW + MIDDLE + ["ledger", "image", "driver", "store", "analyse"],
     "report": LOW + MIDDLE + ["store", "analyse"],
     "cli": LOW + MIDDLE + ["ledger", "driver", "store", "analyse", "measure", "report"],
     "probe": LOW + ["wire"],
+    "payload": LOW + ["wire", "probe"],
 }
 
 
@@ -106,7 +108,7 @@ def main():
     for room in rooms:
         results.append((f"{room}: includes", check_includes(root, room)))
         results.append((f"{room}: symbols", check_symbols(room, defined, undefined)
-                        if defined[room] or room in ("cli", "probe") else ["no objects found"]))
+                        if defined[room] or room in ("cli", "probe", "payload") else ["no objects found"]))
         results.append((f"{room}: headers alone", check_headers(root, room)))
     print(f"1..{len(results)}")
     failed = 0

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+const struct launch rig_probe = {.program = PROGRAM_PROBE};
+
 void rig_init(struct rig *r)
 {
     *r = (struct rig){0};
@@ -19,7 +21,8 @@ void rig_init(struct rig *r)
     str_format(r->state, sizeof(r->state), "/tmp/cupel-test-%s", s->run_id);
     str_format(s->dir, sizeof(s->dir), "%s/run/%s", r->state, s->run_id);
     const char *probe = getenv("CUPEL_PROBE");
-    str_copy(s->probe, sizeof(s->probe), probe ? probe : CUPEL_PROBE_PATH);
+    str_copy(s->programs.path[PROGRAM_PROBE], sizeof(s->programs.path[0]),
+             probe ? probe : CUPEL_PROBE_PATH);
     s->loop = r->loop;
     s->machine = &r->machine;
     s->start_timeout_ns = 20 * NS_PER_S;
@@ -152,7 +155,7 @@ size_t rig_fds(void)
 struct session *rig_start(struct rig *r)
 {
     struct session *s = NULL;
-    assert_ok(r->driver->start(&r->site, r->engine, &s, err));
+    assert_ok(r->driver->start(&r->site, r->engine, &rig_probe, &s, err));
     assert_non_null(s);
     return s;
 }

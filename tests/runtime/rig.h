@@ -20,6 +20,9 @@ struct rig {
     struct engine *engine;
 };
 
+/* The probe alone, in an empty root: what most sessions run. */
+extern const struct launch rig_probe;
+
 /* The site alone. Limits and times may be changed before rig_open. */
 void rig_init(struct rig *r);
 /* Parses and inspects the target, opens it when usable. False: info.reason says why not. */

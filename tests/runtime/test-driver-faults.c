@@ -55,7 +55,7 @@ static void check_start_fails(const char *target, enum err_kind kind, const char
     struct session *s = NULL;
     struct err why = ERR_INIT;
     uint64_t begin = time_mono_ns();
-    int rc = r.driver->start(&r.site, r.engine, &s, &why);
+    int rc = r.driver->start(&r.site, r.engine, &rig_probe, &s, &why);
     uint64_t took = time_mono_ns() - begin;
     assert_null(s);
     assert_true(rc < 0);
@@ -156,7 +156,8 @@ static void test_replaced_runtime(void **state)
     assert_int_equal(unlink(path), 0);
     script("upgrade", "runc", body, target, sizeof(target));
     struct session *s = NULL;
-    assert_fails(r.driver->start(&r.site, r.engine, &s, err), ESTALE, "changed while the run");
+    assert_fails(r.driver->start(&r.site, r.engine, &rig_probe, &s, err), ESTALE,
+                 "changed while the run");
     rig_release(&r);
 }
 
@@ -258,7 +259,7 @@ static void test_kvm(void **state)
     struct session *s = NULL;
     struct err why = ERR_INIT;
     uint64_t begin = time_mono_ns();
-    int rc = r.driver->start(&r.site, r.engine, &s, &why);
+    int rc = r.driver->start(&r.site, r.engine, &rig_probe, &s, &why);
     assert_true(time_mono_ns() - begin < 10 * NS_PER_S);
     if (rc == 0) {
         rig_stop(&r, s);

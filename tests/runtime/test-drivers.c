@@ -7,6 +7,7 @@
 #include "rig.h"
 
 #include "base/fd.h"
+#include "base/fs.h"
 #include "driver/attribution.h"
 #include "driver/confine.h"
 #include "host/cpus.h"
@@ -14,8 +15,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 static const char *target = "host";
 
@@ -350,7 +353,7 @@ static void test_interrupted_start(void **state)
     raise(SIGHUP);
     struct session *s = NULL;
     struct err why = ERR_INIT;
-    int rc = r.driver->start(&r.site, r.engine, &s, &why);
+    int rc = r.driver->start(&r.site, r.engine, &rig_probe, &s, &why);
     if (rc == 0 && is_kind(&r, "host")) { /* so quick that the hello came with the signal */
         rig_stop(&r, s);
     } else {
@@ -387,6 +390,87 @@ static void test_stalled_probe(void **state)
     uint64_t begin = time_mono_ns();
     rig_stop(&r, s);
     assert_true(time_mono_ns() - begin < 6 * NS_PER_S);
+    rig_release(&r);
+}
+
+/* ---- images ---- */
+
+static void make_file(const char *dir, const char *name)
+{
+    char path[256];
+    str_format(path, sizeof(path), "%s/%s", dir, name);
+    _cleanup_fd_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+}
+
+static size_t entries(const char *dir)
+{
+    size_t n = 0;
+    DIR *d = opendir(dir);
+    assert_non_null(d);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
+}
+
+/* A tree that means no good: what we need to make is there already, as links out of the root. */
+static void make_image(const struct rig *r, char dst[160])
+{
+    char path[224];
+    str_format(dst, 160, "%s/image", r->state);
+    assert_ok(fs_mkdirs(dst, 0755, err));
+    str_format(path, sizeof(path), "%s/etc", dst);
+    assert_ok(fs_mkdirs(path, 0755, err));
+    make_file(dst, "etc/marker");
+    str_format(path, sizeof(path), "%s/work", dst);
+    assert_int_equal(symlink("../../../../etc", path), 0);
+    str_format(path, sizeof(path), "%s/cupel-probe", dst);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    str_format(path, sizeof(path), "%s/disk", dst);
+    assert_int_equal(mknod(path, S_IFBLK | 0666, 0xfe00), 0);
+}
+
+/* The session works on a layer of its own: image and host stay as they were. */
+static void test_image(void **state)
+{
+    struct rig r;
+    struct session *s = NULL;
+    char image[160], input[224], etc[224];
+    rig_init(&r);
+    open_target(&r);
+    if (!r.machine.is_root) {
+        rig_release(&r);
+        return;
+    }
+    make_image(&r, image);
+    make_file(r.state, "input");
+    str_format(input, sizeof(input), "%s/input", r.state);
+    const struct launch_input in = {.path = input, .name = "clip.ivf"};
+    const struct launch what = {
+        .program = PROGRAM_PROBE, .image = image, .inputs = &in, .n_inputs = 1};
+    size_t before = entries("/etc"), in_image = entries(image);
+    assert_ok(r.driver->start(&r.site, r.engine, &what, &s, err));
+    check_proof(&r, s);
+    struct frame f;
+    frame_init(&f, FRAME_PREPARE, s->nonce, 0);
+    str_copy(f.prepare.workload, sizeof(f.prepare.workload), "fs.create");
+    f.prepare.workers = 1;
+    facts_add_text(&f.prepare.params, "dir", s->caps.dir_rootfs);
+    assert_ok(session_call(s, &f, FRAME_READY, time_deadline(30 * NS_PER_S), NULL, err));
+    rig_slice(s, 5);
+    rig_finish(s);
+    char clip[256];
+    struct stat st;
+    str_format(clip, sizeof(clip), "%s/%04u/data/clip.ivf", r.site.dir, s->number);
+    assert_int_equal(stat(clip, &st), 0);
+    rig_stop(&r, s);
+    assert_int_equal(entries("/etc"), before);
+    assert_int_equal(entries(image), in_image);
+    str_format(etc, sizeof(etc), "%s/etc", image);
+    assert_int_equal(entries(etc), 3);
+    assert_ok(fs_remove_tree(image, err));
+    unlink(input);
     rig_release(&r);
 }
 
@@ -442,7 +526,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_limit_memory),   cmocka_unit_test(test_limit_pids),
         cmocka_unit_test(test_killed_payload), cmocka_unit_test(test_interrupted_start),
         cmocka_unit_test(test_stalled_probe),  cmocka_unit_test(test_two_at_once),
-        cmocka_unit_test(test_many_starts),
+        cmocka_unit_test(test_image),          cmocka_unit_test(test_many_starts),
     };
     if (argc > 2)
         cmocka_set_test_filter(argv[2]);

@@ -49,11 +49,10 @@ static inline void talk_hear(struct talk *t, struct frame *ret)
         fail_msg("%s: %.*s", err.msg, (int)n, line);
 }
 
-/* inject: the value of --inject, or NULL. */
-static inline void talk_open(struct talk *t, const char *inject)
+/* path: of the probe or another program with its frames. inject: the value of --inject, or NULL. */
+static inline void talk_start(struct talk *t, const char *path, const char *inject)
 {
-    const char *argv[] = {CUPEL_PROBE_PATH,           "--nonce", TALK_NONCE,
-                          inject ? "--inject" : NULL, inject,    NULL};
+    const char *argv[] = {path, "--nonce", TALK_NONCE, inject ? "--inject" : NULL, inject, NULL};
     struct err err = ERR_INIT;
     int in[2], out[2];
     assert_int_equal(fd_pipe(in, &err), 0);
@@ -72,6 +71,11 @@ static inline void talk_open(struct talk *t, const char *inject)
     talk_hear(t, &f);
     assert_int_equal(f.type, FRAME_HELLO);
     frame_release(&f);
+}
+
+static inline void talk_open(struct talk *t, const char *inject)
+{
+    talk_start(t, CUPEL_PROBE_PATH, inject);
 }
 
 static inline void talk_ask(struct talk *t, struct frame *f, struct frame *ret)

@@ -8,6 +8,7 @@
 #include "model/workload.h"
 
 #include <errno.h>
+#include <math.h>
 
 static bool good_text(const char *s)
 {
@@ -23,7 +24,7 @@ static void workloads_are_sound(void **state)
     for (size_t i = 0; i < workload_count(); i++) {
         const struct workload *w = workload_at(i);
         size_t family = strlen(w->family);
-        assert_true(str_starts(w->name, w->family) && w->name[family] == '.');
+        assert_true(str_starts(w->name, w->family) && strchr(".", w->name[family]));
         assert_ptr_equal(workload_find(w->name), w);
         assert_true(good_text(w->title) && good_text(w->op));
         assert_true(w->n_params < PARAMS_MAX);
@@ -54,7 +55,7 @@ static void cells_are_sound(void **state)
         cell_def_name(d, name);
         assert_true(strlen(name) < 24); /* stands in the first column of tables */
         assert_ptr_equal(cell_def_find(name), d);
-        assert_true(d->suites);
+        assert_true(d->suites & SUITE_MICRO || workload_find(d->workload)->grain == GRAIN_WHOLE);
         assert_true(!d->worker_per_cpu || d->cpus == CPUS_ALL);
         cell_from_def(d, &c);
         assert_string_equal(c.name, name);
@@ -62,10 +63,8 @@ static void cells_are_sound(void **state)
         assert_int_equal(c.params.n, c.workload->n_params);
         assert_int_equal(c.workers, d->copies ? d->copies : d->worker_per_cpu ? 0 : 1);
         assert_true(!d->copies || !d->worker_per_cpu);
-        if (!d->copies) /* what is sliced is in the suite of all that is; the rest is not */
-            assert_true((d->suites & SUITE_MICRO) && c.grain == GRAIN_SLICE);
-        else
-            assert_true(!(d->suites & (SUITE_QUICK | SUITE_MICRO)) && c.grain == GRAIN_WHOLE);
+        if (c.grain == GRAIN_WHOLE)
+            assert_false(d->suites & (SUITE_QUICK | SUITE_MICRO));
     }
     assert_null(cell_def_at(cell_def_count()));
     assert_null(cell_def_find("cpu.prime@al"));
@@ -116,8 +115,12 @@ static void select_cells(void **state)
     assert_picks("fs.*", 6, "fs.open@rootfs", "fs.create@bind");
     assert_picks("fs*@tmpfs", 2, "fs.open@tmpfs", "fs.create@tmpfs");
     assert_picks("disk.read", 9, "disk.read@rootfs-4k", "disk.read@bind-1m");
+    assert_picks("iozone", 36, "disk.write@rootfs-4k", "disk.reread@bind-1m");
     assert_picks("*@*-64k", 12, "disk.write@rootfs-64k", "disk.reread@bind-64k");
     assert_picks("unixbench.mix", 2, "unixbench.mix@1", "unixbench.mix@4");
+    assert_picks("*@tmpfs", 5, "fs.open@tmpfs", "sqlite@tmpfs");
+    assert_picks("linpack", 1, "linpack", "linpack");
+    assert_picks("sqlite", 4, "sqlite@rootfs", "sqlite@rootfs-indexed");
     assert_picks("*", cell_def_count(), "cpu.prime", "call.timer");
     assert_fails(cells_select("sys.getpit", pick, &p, err), ENOENT,
                  "no workload \"sys.getpit\"; did you mean sys.getpid?");
@@ -215,12 +218,21 @@ static void whole_cells(void **state)
     assert_int_equal(params_num(&c.params, "readers", 0), 10);
 }
 
-static const char *exec_of(const struct workload *w)
+/* Does the catalogue have a workload of this program that executes name? Applications, which are
+ * not of the catalogue, are executed by one that is in the probe alone. */
+static bool executes(enum program program, const char *name)
 {
-    return w->exec ? w->exec : w->name;
+    if (program == PROGRAM_PROBE && str_eq(name, "app.run"))
+        return true;
+    for (size_t i = 0; i < workload_count(); i++) {
+        const struct workload *w = workload_at(i);
+        if (w->program == program && str_eq(w->exec ? w->exec : w->name, name))
+            return true;
+    }
+    return false;
 }
 
-static bool probe_lists(const char *text, const char *name)
+static bool lists(const char *text, const char *name)
 {
     for (size_t n; *text; text += n + (text[n] == '\n')) {
         n = strcspn(text, "\n");
@@ -230,33 +242,113 @@ static bool probe_lists(const char *text, const char *name)
     return false;
 }
 
-static bool catalogue_executes(const char *name)
-{
-    for (size_t i = 0; i < workload_count(); i++)
-        if (str_eq(exec_of(workload_at(i)), name))
-            return true;
-    return false;
-}
-
-/* What every workload of the catalogue executes is one of the probe's, and the other way round. */
-static void same_as_the_probe(void **state)
+/* What each workload of the catalogue executes is in its program's list, and the other way round.
+ */
+static void assert_same_as(enum program program, const char *path)
 {
     struct loop *loop = NULL;
     _cleanup_(str_release) struct str out = STR_INIT;
-    const char *const argv[] = {CUPEL_PROBE_PATH, "--list", NULL};
+    const char *const argv[] = {path, "--list", NULL};
     assert_ok(loop_new(&loop, err));
     assert_ok(spawn_simple(loop, argv, time_deadline(10 * NS_PER_S), &out, err));
     loop_free(loop);
     for (size_t i = 0; i < workload_count(); i++) {
         const struct workload *w = workload_at(i);
-        if (w->program == PROGRAM_PROBE && !probe_lists(out.buf, exec_of(w)))
-            fail_msg("the catalogue has %s, the probe no %s", w->name, exec_of(w));
+        const char *exec = w->exec ? w->exec : w->name;
+        if (w->program == program && !lists(out.buf, exec))
+            fail_msg("the catalogue has %s, %s has no %s", w->name, path, exec);
     }
     for (char *line = out.buf, *end; (end = strchr(line, '\n')); line = end + 1) {
         *end = '\0';
-        if (!catalogue_executes(line))
-            fail_msg("the probe has %s, the catalogue has not", line);
+        if (!executes(program, line))
+            fail_msg("%s has %s, the catalogue has not", path, line);
     }
+}
+
+static void same_as_the_probe(void **state)
+{
+    assert_same_as(PROGRAM_PROBE, CUPEL_PROBE_PATH);
+}
+
+static void same_as_linpack(void **state)
+{
+#ifdef CUPEL_LINPACK_PATH
+    assert_same_as(PROGRAM_LINPACK, CUPEL_LINPACK_PATH);
+#else
+    print_message("# skipped: cupel-linpack is not built here\n");
+    skip();
+#endif
+}
+
+static void same_as_sqlite(void **state)
+{
+#ifdef CUPEL_SQLITE_PATH
+    assert_same_as(PROGRAM_SQLITE, CUPEL_SQLITE_PATH);
+#else
+    print_message("# skipped: cupel-sqlite is not built here\n");
+    skip();
+#endif
+}
+
+static void whole_operations(void **state)
+{
+    struct cell c;
+    cell_from_def(cell_def_find("linpack"), &c);
+    assert_int_equal(c.workload->whole_ops(&c.params), 83383333333); /* 2/3 5000^3 + 2 5000^2 */
+    params_set_num(&c.params, "n", 20000);
+    assert_int_equal(c.workload->whole_ops(&c.params), 5334133333333);
+    params_set_num(&c.params, "n", 100); /* 666666.67 + 20000 */
+    assert_int_equal(c.workload->whole_ops(&c.params), 686667);
+    cell_from_def(cell_def_find("sqlite@rootfs-indexed"), &c);
+    assert_int_equal(c.workload->whole_ops(&c.params), 2500);
+    assert_string_equal(params_text(&c.params, "indexed", ""), "yes");
+    params_set_num(&c.params, "scripts", 3);
+    assert_int_equal(c.workload->whole_ops(&c.params), 7500);
+}
+
+static double decode(double value, enum better better)
+{
+    uint64_t ops, ns;
+    assert_int_equal(value_encode(value, better, &ops, &ns), 0);
+    assert_true(ops > 0 && ns > 0 && ops < UINT64_C(1) << 50 && ns < UINT64_C(1) << 53);
+    return better == BETTER_HIGHER ? 1e9 * (double)ops / (double)ns
+                                   : (double)ns / (double)ops / 1e9;
+}
+
+static void values(void **state)
+{
+    static const double v[] = {2e-7, 1.23456789e-4, .0032, 1, 3.2, 93142.7, 8999999.5};
+    for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+        for (enum better b = BETTER_LOWER; b <= BETTER_HIGHER; b++)
+            if (fabs(decode(v[i], b) / v[i] - 1) > 1e-9)
+                fail_msg("%g becomes %g", v[i], decode(v[i], b));
+    assert_true(fabs(decode(1.23456789e12, BETTER_HIGHER) / 1.23456789e12 - 1) < 1e-9);
+    assert_true(fabs(decode(1e-12, BETTER_LOWER) / 1e-12 - 1) < 1e-9);
+    uint64_t ops = 7, ns = 7;
+    static const double bad[] = {0, -1, INFINITY, NAN, 1e10};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(value_encode(bad[i], BETTER_LOWER, &ops, &ns), -ERANGE);
+    assert_int_equal(value_encode(1e-9, BETTER_HIGHER, &ops, &ns), -ERANGE);
+    assert_true(ops == 7 && ns == 7);
+}
+
+/* One execution serves the cells that ask for the same in every respect. */
+static void shared_executions(void **state)
+{
+    static const struct workload read = {
+        .name = "b.read", .family = "b", .grain = GRAIN_WHOLE, .exec = "b"};
+    static const struct workload write = {
+        .name = "b.write", .family = "b", .grain = GRAIN_WHOLE, .exec = "b"};
+    struct cell a = {.workload = &read, .workers = 1}, b = {.workload = &write, .workers = 1};
+    assert_string_equal(cell_exec(&a), "b");
+    assert_true(cell_shares_execution(&a, &b));
+    b.place = PLACE_TMPFS;
+    assert_false(cell_shares_execution(&a, &b));
+    b.place = PLACE_NONE;
+    params_set_num(&b.params, "size", 1);
+    assert_false(cell_shares_execution(&a, &b));
+    struct cell sliced = {.workload = workload_find("sys.getpid")};
+    assert_false(cell_shares_execution(&sliced, &sliced));
 }
 
 int main(void)
@@ -270,7 +362,12 @@ int main(void)
         cmocka_unit_test(suites),
         cmocka_unit_test(enumerations),
         cmocka_unit_test(whole_cells),
+        cmocka_unit_test(values),
+        cmocka_unit_test(shared_executions),
         cmocka_unit_test(same_as_the_probe),
+        cmocka_unit_test(same_as_linpack),
+        cmocka_unit_test(same_as_sqlite),
+        cmocka_unit_test(whole_operations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,8 +63,9 @@ static void test_config(void **state)
     assert_string_equal(g.id, "cupel-0000beef-0007");
     assert_string_equal(g.box, "/cupel-0000beef/s0007/box");
     assert_int_equal(mkdir(g.dir, 0700), 0);
-    assert_ok(oci_config_write(&site, &engine, &g, "0123456789abcdef", err));
-    assert_fails(oci_config_write(&site, &engine, &g, "0123456789abcdef", err), EEXIST, "config");
+    assert_ok(oci_config_write(&site, &engine, &g, "0123456789abcdef", UINT64_C(1) << 28, err));
+    assert_fails(oci_config_write(&site, &engine, &g, "0123456789abcdef", UINT64_C(1) << 28, err),
+                 EEXIST, "config");
 
     char path[256];
     str_format(path, sizeof(path), "%s/config.json", g.dir);
@@ -89,7 +90,7 @@ static void test_config(void **state)
 
     machine.cgroups.mode = CGROUP_HYBRID; /* there without a cgroup namespace */
     unlink(path);
-    assert_ok(oci_config_write(&site, &engine, &g, "0123456789abcdef", err));
+    assert_ok(oci_config_write(&site, &engine, &g, "0123456789abcdef", UINT64_C(1) << 28, err));
     c = json_load_file(path, 0, NULL);
     assert_int_equal(json_array_size(json_object_get(json_object_get(c, "linux"), "namespaces")),
                      5);

@@ -9,7 +9,7 @@ static const char *const drivers[] = {"host", "oci", "docker"};
 
 static int parse(const char *text, struct plan *ret, struct err *err)
 {
-    return plan_parse(text, strlen(text), "my.yaml", drivers, ARRAY_SIZE(drivers), ret, err);
+    return plan_parse(text, strlen(text), "my.yaml", drivers, ARRAY_SIZE(drivers), NULL, ret, err);
 }
 
 #define assert_refused(text, says)                                                                 \
@@ -161,7 +161,7 @@ static void refused(void **state)
 
 static void malformed(void **state)
 {
-    assert_refused("", "my.yaml: the plan is empty");
+    assert_refused("", "my.yaml: it is empty");
     assert_refused("- a\n", "my.yaml:1:1: expected a mapping of keys");
     assert_refused("a: [1\n", "my.yaml:");
     assert_refused("seed: 1\n---\nseed: 2\n", "my.yaml:3:1: a second document");
@@ -239,6 +239,44 @@ static void round_trip(void **state)
     plan_release(&p);
 }
 
+/* Shortened is what declares a floor, and repeats; sizes stay. */
+static void scale(void **state)
+{
+    static const struct param_def defs[] = {
+        {"time", PARAM_DURATION, "10s", 1, INT64_MAX, NULL, "", 0},
+        {"size", PARAM_SIZE, "2G", 1, INT64_MAX, NULL, "", 0},
+    };
+    static const struct workload w = {.name = "x",
+                                      .family = "x",
+                                      .params = defs,
+                                      .n_params = 2,
+                                      .scaled = "time",
+                                      .scaled_floor = INT64_C(2000000000)};
+    struct cell cell = {.workload = &w};
+    struct plan p;
+    plan_init(&p);
+    params_set_num(&cell.params, "time", INT64_C(10000000000));
+    params_set_num(&cell.params, "size", INT64_C(2) << 30);
+    VEC_PUSH(&p.cells, cell);
+    p.repeats = 50;
+    plan_scale(&p, .5);
+    assert_int_equal(params_num(&p.cells.v[0].params, "time", 0), 5000000000);
+    assert_int_equal(params_num(&p.cells.v[0].params, "size", 0), INT64_C(2) << 30);
+    assert_int_equal(p.repeats, 25);
+    plan_scale(&p, .1);
+    assert_int_equal(params_num(&p.cells.v[0].params, "time", 0), 2000000000);
+    assert_int_equal(p.repeats, 7);
+    assert_true(p.scale == .05);
+    p.cells.n = 0;
+    assert_round_trip(&p);
+    p.repeats = 3; /* as given: no reason to make it more */
+    plan_scale(&p, .5);
+    assert_int_equal(p.repeats, 3);
+    plan_release(&p);
+    assert_refused("scaled: 1.5\n", "scaled: expected a factor");
+    assert_refused("scaled: x\n", "scaled: expected a factor");
+}
+
 static void base(void **state)
 {
     struct plan p;
@@ -266,7 +304,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults), cmocka_unit_test(all_keys),  cmocka_unit_test(json_is_yaml),
         cmocka_unit_test(refused),  cmocka_unit_test(malformed), cmocka_unit_test(round_trip),
-        cmocka_unit_test(base),
+        cmocka_unit_test(scale),    cmocka_unit_test(base),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -431,7 +431,8 @@ static void only_its_controller_is_served(void **state)
     _cleanup_free_ char *flood = xmalloc(WIRE_LINE_MAX + 2);
     memset(flood, 'x', WIRE_LINE_MAX + 1);
     flood[WIRE_LINE_MAX + 1] = '\0';
-    talk_bytes(&t, flood);
+    /* It may leave before the last byte, for which the pipe has no room. */
+    assert_true(write(t.to, flood, WIRE_LINE_MAX + 1) >= WIRE_LINE_MAX);
     expect_alien(&t, "bytes");
 }
 
@@ -546,6 +547,7 @@ static void wrong_arguments_are_refused(void **state)
 
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hello_says_where_it_is),
         cmocka_unit_test(every_workload_does_its_work),

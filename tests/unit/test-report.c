@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "report/units.h"
+#include "report/figure.h"
 #include "report/words.h"
 
 #include "base/time.h"
@@ -214,7 +215,8 @@ static void test_failures_are_never_numbers(void **state)
     failure_sentence(&r, &s);
     assert_string_equal(s.buf, "timed out in 2 of 11 blocks (rate 2.0 % to 52 %)");
     str_release(&s);
-    cell_words_absolute(&utf8, &r, 0, &w);
+    const struct cell cell = {.workload = workload_find("sys.getpid")};
+    cell_words_absolute(&utf8, &r, &cell, &w);
     assert_string_equal(w.number, "");
     for (enum err_kind k = ERR_UNSUPPORTED; k < ERR_KIND_COUNT; k++) {
         r.status = CELL_FAILED;
@@ -233,13 +235,43 @@ static void test_absolute(void **state)
     struct cell_result r = measured(1, .01, VERDICT_EQUIVALENT);
     struct cell_words w;
 
-    cell_words_absolute(&utf8, &r, 0, &w);
+    struct cell cell = {.workload = workload_find("sys.getpid")};
+    cell_words_absolute(&utf8, &r, &cell, &w);
     assert_string_equal(w.number, "1.00");
     assert_string_equal(w.unit, "µs");
-    cell_words_absolute(&utf8, &r, 64, &w);
-    assert_string_equal(w.number, "64.0");
-    assert_string_equal(w.unit, "MB/s");
+    cell.workload = workload_find("mem.copy"); /* 2 MiB an operation, which takes 1 µs here */
+    cell_words_absolute(&utf8, &r, &cell, &w);
+    assert_string_equal(w.number, "2.10");
+    assert_string_equal(w.unit, "TB/s");
     assert_string_equal(w.half, "±1.0 %");
+}
+
+/* A cost of 1000 ns is a rate of a million, whose larger bound belongs to the smaller cost. */
+static void test_metrics(void **state)
+{
+    struct cell_result r = measured(1, .01, VERDICT_EQUIVALENT);
+    struct cell cell = {.workload = workload_unknown(), .better = BETTER_HIGHER};
+    struct cell_words w;
+    struct str s = STR_INIT;
+
+    str_copy(cell.unit, sizeof(cell.unit), "requests/s");
+    cell_words_absolute(&utf8, &r, &cell, &w);
+    assert_string_equal(w.number, "1000000");
+    assert_string_equal(w.unit, "requests/s");
+    r.absolute = (struct estimate){.value = 1000, .lo = 500, .hi = 2000, .level = .95, .n = 10};
+    figure_text(&utf8, &cell, &r.absolute, &s);
+    assert_string_equal(s.buf, "1000000 requests/s [500000 requests/s, 2000000 requests/s]");
+    str_release(&s);
+    cell.better = BETTER_LOWER;
+    str_copy(cell.unit, sizeof(cell.unit), "J");
+    struct estimate e = {.value = 3.2e9, .lo = 3e9, .hi = 4e9, .level = .95, .n = 10};
+    e = figure_estimate(&cell, &e);
+    assert_true(e.value > 3.19999 && e.value < 3.20001 && e.lo < e.value && e.hi > e.value);
+    char num[UNIT_TEXT];
+    unit_value(.00132, num);
+    assert_string_equal(num, "0.00132");
+    unit_value(93142.7, num);
+    assert_string_equal(num, "93100");
 }
 
 int main(void)
@@ -257,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_failures_are_never_numbers),
         cmocka_unit_test(test_absolute),
+        cmocka_unit_test(test_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

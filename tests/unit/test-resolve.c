@@ -26,6 +26,8 @@ static void begin(struct resolving *x, unsigned cpus, const char *const *cells)
         assert_ok(plan_add_cells(&x->c.head.plan, *cells, err));
     x->c.n_cells = x->c.head.plan.cells.n;
     x->c.cell_cpus = xcalloc(x->c.n_cells, sizeof(cpu_set_t));
+    x->c.impossible = xcalloc(x->c.n_cells, sizeof(bool));
+    x->c.launches = xcalloc(x->c.n_cells, sizeof(struct launch));
     for (size_t t = 0; t < 2; t++)
         x->slots[t].pairs = xcalloc(x->c.n_cells, sizeof(struct pair));
     CPU_ZERO(&x->c.site.cpus);
@@ -38,6 +40,8 @@ static void end(struct resolving *x)
     for (size_t t = 0; t < 2; t++)
         free(x->slots[t].pairs);
     free(x->c.cell_cpus);
+    free(x->c.launches);
+    free(x->c.impossible);
     run_head_release(&x->c.head);
 }
 

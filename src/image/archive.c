@@ -1,0 +1,76 @@
+/* Images out of archives and registries: skopeo reads them, umoci unpacks them. */
+#include "image/make.h"
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+
+#include <errno.h>
+
+
+struct archive {
+    const char *reference;
+    char skopeo[256], umoci[256];
+};
+
+/* skopeo's own words for where it is: what we accept, and the digest of its manifest. */
+static int read_digest(struct image_store *s, const struct archive *a, char dst[FS_SHA256_HEX],
+                       struct err *err)
+{
+    _cleanup_(str_release) struct str out = STR_INIT;
+    const char *const argv[] = {a->skopeo, "inspect", "--raw", a->reference, NULL};
+    int r = tool_run(s, argv, &out, err);
+    if (r == 0)
+        fs_sha256_bytes(out.buf ? out.buf : "", out.len, dst);
+    return r;
+}
+
+static int make_archive(struct image_store *s, void *user, const char *rootfs, struct err *err)
+{
+    const struct archive *a = user;
+    char layout[300], bundle[300], from[300];
+    /* rootfs is <tmp>/rootfs: the rest of the work lies beside it and goes with it. */
+    str_format(layout, sizeof(layout), "oci:%.*s/oci:image", (int)(strrchr(rootfs, '/') - rootfs),
+               rootfs);
+    str_format(bundle, sizeof(bundle), "%.*s/bundle", (int)(strrchr(rootfs, '/') - rootfs), rootfs);
+    const char *const copy[] = {a->skopeo,    "copy", "--quiet", "--insecure-policy",
+                                a->reference, layout, NULL};
+    const char *const unpack[] = {a->umoci, "unpack", "--image", layout + strlen("oci:"),
+                                  bundle,   NULL};
+    int r = tool_run(s, copy, NULL, err);
+    if (r == 0)
+        r = tool_run(s, unpack, NULL, err);
+    str_format(from, sizeof(from), "%s/rootfs", bundle);
+    if (r == 0)
+        r = fs_remove_tree(rootfs, err);
+    if (r == 0 && rename(from, rootfs) < 0)
+        r = err_errno(err, errno, "keep what was unpacked");
+    if (r == 0)
+        r = fs_remove_tree(bundle, err);
+    str_format(from, sizeof(from), "%.*s/oci", (int)(strrchr(rootfs, '/') - rootfs), rootfs);
+    return r == 0 ? fs_remove_tree(from, err) : r;
+}
+
+int image_from_archive(struct image_store *s, const char *reference, struct image *ret,
+                       struct err *err)
+{
+    static const char *const kinds[] = {"docker-archive:", "oci:", "docker://"};
+    struct archive a = {.reference = reference};
+    char key[FS_SHA256_HEX], manifest[FS_SHA256_HEX], of[128];
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        known = known || str_starts(reference, kinds[i]);
+    if (!known)
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "image %s: expected docker-archive:FILE, oci:DIR or docker://NAME",
+                       reference);
+    int r = tool_find("skopeo", "skopeo", a.skopeo, err);
+    if (r == 0)
+        r = tool_find("umoci", "umoci", a.umoci, err);
+    if (r == 0)
+        r = read_digest(s, &a, manifest, err);
+    if (r < 0)
+        return err_wrap(err, "image %s", reference);
+    str_format(of, sizeof(of), "archive %s", manifest);
+    fs_sha256_bytes(of, strlen(of), key);
+    return store_image(s, key, reference, make_archive, &a, ret, err);
+}

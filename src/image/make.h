@@ -1,0 +1,23 @@
+/* What the makers of images share.
+ *
+ * Layer: image, internal. */
+#ifndef CUPEL_IMAGE_MAKE_H
+#define CUPEL_IMAGE_MAKE_H
+
+#include "base/str.h"
+#include "image/image.h"
+
+/* The image of this key: the one that is kept, else made by make(s, user, rootfs) into an empty
+ * directory. `what` is for people. */
+int store_image(struct image_store *s, const char *key, const char *what,
+                int (*make)(struct image_store *, void *, const char *, struct err *), void *user,
+                struct image *ret, struct err *err);
+void store_say(const struct image_store *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A program that is needed, and the package that has it. */
+int tool_find(const char *name, const char *package, char dst[256], struct err *err);
+/* Runs it to its end; out: gets its standard output, NULL: it is one that may take long. */
+int tool_run(struct image_store *s, const char *const *argv, struct str *out, struct err *err);
+
+#endif

@@ -1,0 +1,117 @@
+/* What applications run in: their images and inputs, made before the first block. */
+#include "measure/course.h"
+
+#include <errno.h>
+
+#define PACKAGES_OF(in) (const char *const *)(in)->packages.v, (in)->packages.n
+
+static void say_line(void *user, const char *line)
+{
+    struct course *c = user;
+
+    if (c->progress->making)
+        c->progress->making(c->progress->user, line);
+}
+
+static int make_image(struct image_store *s, const struct app *a, struct image *ret,
+                      struct err *err)
+{
+    const char *const *words = (const char *const *)a->image_words.v;
+
+    switch (a->image) {
+    case APP_IMAGE_PACKAGES:
+        return image_from_packages(s, words, a->image_words.n, ret, err);
+    case APP_IMAGE_PROGRAMS:
+        return image_from_programs(s, words, a->image_words.n, ret, err);
+    case APP_IMAGE_DIR:
+        return image_from_dir(words[0], ret, err);
+    case APP_IMAGE_ARCHIVE:
+        return image_from_archive(s, words[0], ret, err);
+    }
+    return -EINVAL;
+}
+
+/* The user's own file where its parameter names one, else the one that is made. */
+static int make_input(struct image_store *s, const struct cell *cell, const struct app_input *in,
+                      char path[256], char sha256[65], struct err *err)
+{
+    const char *own = in->param ? params_text(&cell->params, in->param, "") : "";
+
+    if (*own) {
+        if (!str_copy(path, 256, own))
+            return err_set(err, ERR_USAGE, ENAMETOOLONG, "%s: its path is too long", in->param);
+        return fs_sha256(path, sha256, err) < 0 ? err_wrap(err, "%s", in->param) : 0;
+    }
+    if (!in->command.n)
+        return err_set(err, ERR_UNSUPPORTED, ENOENT, "%s needs a file: give -p %s=FILE", cell->name,
+                       in->param);
+    return image_input(s, PACKAGES_OF(in), (const char *const *)in->command.v, in->output, in->name,
+                       path, sha256, err);
+}
+
+static int make_files(struct image_store *s, const struct cell *cell, struct cell_files *f,
+                      struct err *err)
+{
+    const struct app *a = cell->app;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < a->n_inputs; i++) {
+        r = make_input(s, cell, &a->inputs[i], f->paths[i], f->sha256[i], err);
+        f->inputs[i] = (struct launch_input){.path = f->paths[i], .name = a->inputs[i].name};
+    }
+    f->n_inputs = r == 0 ? a->n_inputs : 0;
+    return r;
+}
+
+/* An earlier cell of the same application; n_cells: none. */
+static size_t same_app(const struct course *c, size_t cell)
+{
+    const struct cell *cells = c->head.plan.cells.v;
+
+    for (size_t i = 0; i < cell; i++)
+        if (cells[i].app == cells[cell].app)
+            return i;
+    return c->n_cells;
+}
+
+static int prepare_cell(struct course *c, struct image_store *s, size_t i, struct err *err)
+{
+    const struct cell *cell = &c->head.plan.cells.v[i];
+    struct cell_files *f = &c->files[i];
+    size_t same = same_app(c, i);
+    int r = 0;
+
+    if (same < c->n_cells && c->files[same].image.rootfs[0])
+        f->image = c->files[same].image;
+    else
+        r = make_image(s, cell->app, &f->image, err);
+    if (r == 0)
+        r = make_files(s, cell, f, err);
+    if (r < 0)
+        return r;
+    c->launches[i].image = f->image.rootfs;
+    c->launches[i].inputs = f->inputs;
+    c->launches[i].n_inputs = f->n_inputs;
+    return 0;
+}
+
+/* One application that cannot be had is its own cells' failure. */
+int images_prepare(struct course *c, struct err *err)
+{
+    _cleanup_free_ char *dir = xasprintf("%s/images", c->o->state_dir);
+    struct image_store store = {
+        .loop = c->o->loop, .ledger = c->site.ledger, .dir = dir, .say = say_line, .user = c};
+
+    for (size_t i = 0; i < c->n_cells; i++) {
+        struct err why = ERR_INIT;
+
+        if (!c->head.plan.cells.v[i].app || c->impossible[i])
+            continue;
+        if (prepare_cell(c, &store, i, &why) == 0)
+            continue;
+        if (loop_interrupted(c->o->loop))
+            return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
+        course_impossible(c, i, &why);
+    }
+    return 0;
+}

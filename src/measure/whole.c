@@ -1,0 +1,340 @@
+/* Whole workloads: each is executed once a block on every target, in a fresh session, alone on the
+ * machine. One execution may serve several cells (the reads and the writes of one blogbench). */
+#include "measure/lane.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <unistd.h>
+
+/* The longest that one execution may take beyond the time it was given. */
+#define WHOLE_TIMEOUT_NS (1800 * NS_PER_S)
+/* Removing what a workload made, or checking a large solution. */
+#define WHOLE_FINISH_NS (300 * NS_PER_S)
+/* The guest keeps the time-outs of an application's programs; this is beyond them. */
+#define APP_GRACE_NS (30 * NS_PER_S)
+/* Where operations are done for a time, the clock is looked at about so often. */
+#define PIECE_NS (1 * NS_PER_MS)
+
+/* The cells of one execution, and their trials in this block. */
+struct execution {
+    size_t n;
+    size_t *cells;
+    struct trial *trials;
+};
+
+static struct cell *cell_of(struct course *c, size_t cell)
+{
+    return &c->head.plan.cells.v[cell];
+}
+
+/* ---- one execution on one target ---- */
+
+static int whole_length(struct course *c, struct lane *l, struct err *err)
+{
+    const struct cell *cell = cell_of(c, l->cell);
+    const struct workload *w = cell->workload;
+    int r = 0;
+
+    if (w->time_param)
+        r = lane_calibrate(c, l, PIECE_NS, err);
+    else
+        l->ops = w->whole_ops ? w->whole_ops(&cell->params) : 1;
+    l->lead = 0;
+    if (w->time_param)
+        l->for_ns = (uint64_t)params_num(&cell->params, w->time_param, (int64_t)NS_PER_S);
+    l->slice_timeout_ns = WHOLE_TIMEOUT_NS + 2 * l->for_ns;
+    if (cell->app)
+        l->slice_timeout_ns = app_command_timeout_ns(cell) + APP_GRACE_NS;
+    return r;
+}
+
+static int whole_slice(struct course *c, struct lane *l, uint32_t position, int previous,
+                       struct err *err)
+{
+    const struct cell *cell = cell_of(c, l->cell);
+    int r = 0;
+
+    l->finish_timeout_ns = WHOLE_FINISH_NS;
+    if (cell->app)
+        l->prepare_timeout_ns = app_prepare_timeout_ns(cell) + APP_GRACE_NS;
+    lane_post_prepare(c, l);
+    if (l->alive)
+        r = lane_wait_prepared(c, l, err);
+    if (r == 0 && l->alive)
+        r = whole_length(c, l, err);
+    if (r == 0 && l->alive)
+        r = lane_slice(c, l, 0, position, previous, err);
+    if (r == 0 && l->alive)
+        lane_post_finish(c, l);
+    if (r == 0 && l->alive)
+        r = lane_wait_finished(c, l, err);
+    return r;
+}
+
+/* ---- from the execution to each cell's sample ---- */
+
+static struct part part_copy(const struct part *p)
+{
+    struct part copy = *p;
+
+    copy.facts = p->facts ? xstrdup(p->facts) : NULL;
+    copy.hist = NULL;
+    memset(&copy.samples, 0, sizeof(copy.samples));
+    VEC_FOREACH (&p->samples, struct sample, s)
+        VEC_PUSH(&copy.samples, *s);
+    return copy;
+}
+
+static int fact_count(const struct part *p, const char *name, const char *suffix, uint64_t *ret)
+{
+    json_t *all = p->facts ? json_loads(p->facts, 0, NULL) : NULL;
+    _cleanup_free_ char *key = xasprintf("%s%s", name, suffix);
+    json_int_t v = json_integer_value(json_object_get(all, key));
+
+    json_decref(all);
+    if (v <= 0)
+        return -ENOENT;
+    *ret = (uint64_t)v;
+    return 0;
+}
+
+/* The workload's own count, and its own clock where it has one. */
+static int metric_sample(const struct workload *w, const struct part *p, struct sample *s,
+                         struct err *err)
+{
+    if (fact_count(p, w->metric, "", &s->ops) < 0)
+        return err_set(err, ERR_MEASUREMENT, EPROTO, "the work was not done: no %s was counted",
+                       w->metric);
+    fact_count(p, w->metric, "_ns", &s->ns);
+    return 0;
+}
+
+/* The value that an application printed. */
+static int app_sample(const struct cell *cell, const char *output, struct sample *s,
+                      struct err *err)
+{
+    double value;
+    int r = app_value(cell, output ? output : "", s->ns, &value, err);
+
+    if (r == 0 && value_encode(value, cell->better, &s->ops, &s->ns) < 0)
+        r = err_set(err, ERR_MEASUREMENT, ERANGE,
+                    "%s: %g %s cannot be kept; give its metric a scale", cell->name, value,
+                    cell->unit);
+    return r;
+}
+
+static void fill_cell(struct course *c, size_t cell, const char *output, struct part *p)
+{
+    const struct cell *x = cell_of(c, cell);
+    struct err why = ERR_INIT;
+    int r = 0;
+
+    if (p->outcome != OUTCOME_OK || p->samples.n == 0)
+        return;
+    if (x->app)
+        r = app_sample(x, output, &p->samples.v[0], &why);
+    else if (x->workload->metric)
+        r = metric_sample(x->workload, p, &p->samples.v[0], &why);
+    if (r == 0)
+        return;
+    p->outcome = OUTCOME_FAILED;
+    p->fail_kind = why.kind;
+    p->fail_code = why.code;
+    str_copy(p->fail_text, sizeof(p->fail_text), why.msg);
+}
+
+/* What it ran in, beside what the guest says. */
+static void note_files(const struct cell_files *f, struct part *p)
+{
+    json_t *all = p->facts ? json_loads(p->facts, 0, NULL) : NULL;
+
+    if (!all || !f->image.rootfs[0]) {
+        json_decref(all);
+        return;
+    }
+    json_object_set_new(all, "image", json_string(f->image.what));
+    json_object_set_new(all, "image_sha256", json_string(f->image.digest));
+    for (size_t i = 0; i < f->n_inputs; i++)
+        json_object_set_new(all, f->inputs[i].name, json_string(f->sha256[i]));
+    free(p->facts);
+    p->facts = json_dumps(all, JSON_COMPACT);
+    json_decref(all);
+}
+
+/* The first cell's part becomes every cell's, each with its own figure. */
+static void share_out(struct course *c, struct execution *x, const char *output)
+{
+    note_files(&c->files[x->cells[0]], &x->trials[0].parts.v[x->trials[0].parts.n - 1]);
+    for (size_t i = 1; i < x->n; i++) {
+        const struct trial *first = &x->trials[0];
+        struct part copy = part_copy(&first->parts.v[first->parts.n - 1]);
+
+        VEC_PUSH(&x->trials[i].parts, copy);
+    }
+    for (size_t i = 0; i < x->n; i++) {
+        struct trial *t = &x->trials[i];
+        fill_cell(c, x->cells[i], output, &t->parts.v[t->parts.n - 1]);
+    }
+}
+
+static int execute(struct course *c, struct execution *x, size_t target, uint32_t position,
+                   int previous, struct err *err)
+{
+    struct lane l;
+    int r = 0;
+
+    lane_open(c, &l, x->cells[0], target, &x->trials[0]);
+    if (!l.slot->session)
+        lane_fail(c, &l, &l.slot->start_failure);
+    else
+        r = whole_slice(c, &l, position, previous, err);
+    if (r == 0)
+        share_out(c, x, l.output);
+    lane_close(&l);
+    return r;
+}
+
+/* ---- a block of it ---- */
+
+static bool takes_part(struct course *c, const struct execution *x, size_t target)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        const struct pair *p = course_pair(c, target, x->cells[i]);
+
+        if (!p->given_up && (!p->closed || target == c->base))
+            return c->slots[target].info.usable;
+    }
+    return false;
+}
+
+/* The whole machine's: only on request, and the paper suite's own way. */
+static int drop_caches(struct err *err)
+{
+    _cleanup_fd_ int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(err, errno, "drop the machine's caches");
+    sync();
+    return fd_write_full(fd, "3\n", 2, err);
+}
+
+static int run_on(struct course *c, unsigned block, struct execution *x, size_t target,
+                  uint32_t position, int previous, struct err *err)
+{
+    const struct cell *cell = cell_of(c, x->cells[0]);
+    int r = 0;
+
+    if (c->progress->starting)
+        c->progress->starting(c->progress->user, &c->state, c->slots[target].info.target.label);
+    if (c->head.plan.drop_caches)
+        r = drop_caches(err);
+    if (r == 0)
+        r = target_start(c, target, block, &c->launches[x->cells[0]], err);
+    if (r == 0)
+        r = block_warm_up(c, err);
+    if (r < 0)
+        return r;
+    block_say_cell(c, x->cells[0]);
+    if (cell->workload->grain == GRAIN_WHOLE)
+        r = execute(c, x, target, position, previous, err);
+    else
+        r = trial_run(c, block, x->cells[0], &target, 1, &x->trials[0], err);
+    target_stop(c, target, block);
+    return r;
+}
+
+static int run_all(struct course *c, unsigned block, struct execution *x, struct err *err)
+{
+    _cleanup_free_ size_t *order = xcalloc(c->n_targets, sizeof(*order));
+    struct reading before, after;
+    struct rng rng;
+    int previous = -1, r = 0;
+
+    for (size_t i = 0; i < c->n_targets; i++)
+        order[i] = i;
+    schedule_rounds_rng(c->head.plan.seed, block, (unsigned)x->cells[0], &rng);
+    rng_shuffle(&rng, order, c->n_targets);
+    uint64_t start_ns = course_now(c);
+    monitor_read(c->monitor, &before);
+    for (size_t i = 0; r == 0 && i < c->n_targets; i++) {
+        if (!takes_part(c, x, order[i]))
+            continue;
+        r = run_on(c, block, x, order[i], (uint32_t)i, previous, err);
+        previous = (int)order[i];
+    }
+    monitor_read(c->monitor, &after);
+    for (size_t i = 0; i < x->n; i++) {
+        x->trials[i].start_ns = start_ns;
+        x->trials[i].end_ns = course_now(c);
+        covariates_between(c, &before, &after, &x->trials[i].covariates);
+    }
+    return r;
+}
+
+static bool measured_already(struct course *c, unsigned block, size_t cell)
+{
+    return store_has_trial(c->o->store, c->head.id, block, (uint32_t)cell);
+}
+
+static int execution_block(struct course *c, unsigned block, struct execution *x, uint32_t position,
+                           struct err *err)
+{
+    int r;
+
+    for (size_t i = 0; i < x->n; i++) {
+        trial_init(&x->trials[i]);
+        x->trials[i].block = block;
+        x->trials[i].cell = (uint32_t)x->cells[i];
+        x->trials[i].position = position + (uint32_t)i;
+    }
+    r = run_all(c, block, x, err);
+    for (size_t i = 0; i < x->n; i++) {
+        if (r == 0 && !measured_already(c, block, x->cells[i]))
+            r = block_keep_trial(c, &x->trials[i], err);
+        trial_release(&x->trials[i]);
+    }
+    return r;
+}
+
+/* Of the cells from `from` on that are not done: those that share an execution with the first. */
+static void gather(struct course *c, const size_t *cells, size_t n, size_t from, bool *done,
+                   struct execution *x)
+{
+    x->n = 0;
+    for (size_t i = from; i < n; i++) {
+        if (done[i] ||
+            (i > from && !cell_shares_execution(cell_of(c, cells[from]), cell_of(c, cells[i]))))
+            continue;
+        done[i] = true;
+        x->cells[x->n++] = cells[i];
+    }
+}
+
+int whole_block(struct course *c, unsigned block, const size_t *cells, size_t n, struct err *err)
+{
+    _cleanup_free_ bool *done = xcalloc(n, sizeof(*done));
+    struct execution x = {.cells = xcalloc(n, sizeof(*x.cells)),
+                          .trials = xcalloc(n, sizeof(*x.trials))};
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        if (done[i])
+            continue;
+        gather(c, cells, n, i, done, &x);
+        if (measured_already(c, block, x.cells[0]))
+            continue;
+        if (i > 0 && block_budget_over(c)) {
+            c->cut = true;
+            break;
+        }
+        r = execution_block(c, block, &x, (uint32_t)i, err);
+    }
+    free(x.cells);
+    free(x.trials);
+    return r;
+}

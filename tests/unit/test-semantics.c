@@ -1,0 +1,79 @@
+/* Flags from the facts of a part: what an operation really did. */
+#include "unit.h"
+
+#include "analyse/analyse.h"
+#include "analyse/semantics.h"
+
+static struct sample sample_of(uint64_t ops, uint64_t ns)
+{
+    return (struct sample){.ops = ops, .ns = ns};
+}
+
+static struct part part_with(const char *facts, uint64_t ns)
+{
+    struct part p = {.outcome = OUTCOME_OK, .facts = facts ? xstrdup(facts) : NULL};
+
+    VEC_PUSH(&p.samples, sample_of(1, ns));
+    return p;
+}
+
+static unsigned flags(const char *cell_name, const char *facts, uint64_t ns, const char *base_facts,
+                      uint64_t base_ns)
+{
+    struct cell cell = {.workload = workload_find(cell_name), .place = PLACE_ROOTFS};
+    struct part p = part_with(facts, ns), base = part_with(base_facts, base_ns);
+
+    if (str_starts(cell_name, "mem."))
+        cell.place = PLACE_NONE;
+    unsigned f = semantics_of(&cell, &p, &base);
+    part_release(&p);
+    part_release(&base);
+    return f;
+}
+
+static void test_memory_file_systems(void **state)
+{
+    const char *ext4 = "{\"fs_magic\": 61267}", *tmpfs = "{\"fs_magic\": 16914836}";
+
+    assert_int_equal(flags("fs.open", ext4, 100, ext4, 100), 0);
+    assert_int_equal(flags("fs.open", tmpfs, 100, ext4, 100), CELL_FLAG_MEMORY_FS);
+    assert_int_equal(flags("fs.open", NULL, 100, NULL, 100), 0);
+    assert_int_equal(flags("fs.open", "no JSON", 100, "[]", 100), 0);
+}
+
+static void test_cold_reads(void **state)
+{
+    assert_int_equal(flags("fs.open", "{\"read\": 100, \"read_resident_mib\": 1}", 1, "{}", 1), 0);
+    assert_int_equal(flags("fs.open", "{\"read\": 100, \"read_resident_mib\": 30}", 1, "{}", 1),
+                     CELL_FLAG_NOT_COLD);
+}
+
+static void test_syncs(void **state)
+{
+    assert_int_equal(flags("fs.create", "{\"syncs\": 10}", 60, "{\"syncs\": 10}", 100), 0);
+    assert_int_equal(flags("fs.create", "{\"syncs\": 10}", 40, "{\"syncs\": 10}", 100),
+                     CELL_FLAG_FSYNC);
+    assert_int_equal(flags("fs.create", "{}", 40, "{}", 100), 0);
+}
+
+static void test_huge_pages(void **state)
+{
+    const char *all = "{\"huge_bytes\": 100, \"mapped_bytes\": 100}";
+    const char *none = "{\"huge_bytes\": 0, \"mapped_bytes\": 100}";
+    const char *unknown = "{\"huge_bytes\": -1, \"mapped_bytes\": 100}";
+
+    assert_int_equal(flags("mem.triad", none, 1, all, 1), CELL_FLAG_HUGE_PAGES);
+    assert_int_equal(flags("mem.triad", all, 1, all, 1), 0);
+    assert_int_equal(flags("mem.triad", unknown, 1, all, 1), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_memory_file_systems),
+        cmocka_unit_test(test_cold_reads),
+        cmocka_unit_test(test_syncs),
+        cmocka_unit_test(test_huge_pages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
