@@ -49,6 +49,60 @@ static const struct param_def params_clock[] = {
     {"clock", PARAM_CHOICE, "monotonic", 0, 0, "monotonic|realtime", "which clock is read", 0},
 };
 
+static const struct param_def params_disk[] = {
+    {"size", PARAM_SIZE, "auto", MIB, 16384 * GIB, NULL,
+     "size of the file; auto: 2 GiB, or a quarter of the memory if that is less", MIB},
+    {"record", PARAM_SIZE, "64k", 4 << 10, 16 * MIB, NULL, "bytes of each read or write", 4 << 10},
+    {"direct", PARAM_CHOICE, "no", 0, 0, "no|yes", "past the page cache, with O_DIRECT", 0},
+    {"sync", PARAM_CHOICE, "in", 0, 0, "in|out", "fsync inside the timed part, or after it", 0},
+    {"cold", PARAM_CHOICE, "yes", 0, 0, "yes|no",
+     "drop the file from the page cache before it is read the first time", 0},
+};
+
+/* Four times the file, at some 500 MB/s. */
+static uint64_t disk_expected_ns(const struct params *p)
+{
+    int64_t size = params_num(p, "size", 0);
+    return (uint64_t)(size > 0 ? size : 2 * GIB) * 8;
+}
+
+static const struct param_def params_ramspeed[] = {
+    {"array_bytes", PARAM_SIZE, "32M", MIB, 4 * GIB, NULL, "size of each array of each process",
+     MIB},
+    {"pass_bytes", PARAM_SIZE, "8G", MIB, 1024 * GIB, NULL,
+     "how much of the arrays each process goes through in all, in whole MiBs", 0},
+    {"elements", PARAM_CHOICE, "int", 0, 0, "int|float", "unsigned long or double", 0},
+};
+
+static uint64_t ramspeed_ops(const struct params *p)
+{
+    return (uint64_t)(params_num(p, "pass_bytes", MIB) / MIB);
+}
+
+/* Two or three streams, at some 10 GB/s. */
+static uint64_t ramspeed_expected_ns(const struct params *p)
+{
+    return (uint64_t)params_num(p, "pass_bytes", 0) / 4;
+}
+
+static const struct param_def params_blogbench[] = {
+    {"writers", PARAM_COUNT, "3", 1, 256, NULL, "threads that write new blogs", 0},
+    {"rewriters", PARAM_COUNT, "1", 1, 256, NULL, "threads that replace single files", 0},
+    {"readers", PARAM_COUNT, "10", 1, 256, NULL, "threads that read whole blogs", 0},
+    {"commenters", PARAM_COUNT, "5", 1, 256, NULL, "threads that write comments", 0},
+    {"iterations", PARAM_COUNT, "30", 1, 100000, NULL, "how often what was done is added up", 0},
+    {"interval", PARAM_DURATION, "10s", 1000000, 600000000000, NULL, "time between that", 0},
+};
+
+static uint64_t blogbench_expected_ns(const struct params *p)
+{
+    return (uint64_t)(params_num(p, "iterations", 0) * params_num(p, "interval", 0));
+}
+
+static const struct param_def params_unixbench[] = {
+    {"time", PARAM_DURATION, "10s", 1000000, 3600000000000, NULL, "how long it runs", 0},
+};
+
 static const struct param_def params_linpack[] = {
     {"n", PARAM_COUNT, "5000", 1, 100000, NULL,
      "order of the system: 5000 takes 0.2 GB of memory, 20000 takes 3.2 GB", 0},
@@ -137,7 +191,7 @@ static uint64_t sqlite_rows(const struct params *p)
      .latency = lat,                                                                               \
      .processes = true},
 #define CALL_CELL(tail, in, lat, what)                                                             \
-    {"call." tail, "", CPUS_ONE, false, PLACE_##in, "", SUITE_MICRO},
+    {"call." tail, "", CPUS_ONE, false, PLACE_##in, "", SUITE_MICRO, 0},
 
 #define PARAMS(table) .params = table, .n_params = ARRAY_SIZE(table)
 
@@ -145,6 +199,36 @@ static uint64_t sqlite_rows(const struct params *p)
     {                                                                                              \
         .name = "mem." verb, .family = "mem", .title = what, .op = "MiB",                          \
         .bytes_per_op = (arrays)*1048576.0, PARAMS(params_mem)                                     \
+    }
+
+#define DISK_WORKLOAD(verb, what)                                                                  \
+    {                                                                                              \
+        .name = "disk." verb, .family = "disk", .title = what, .op = "MiB", .grain = GRAIN_WHOLE,  \
+        .bytes_per_op = 1048576.0, PARAMS(params_disk), .exec = "disk.iozone", .metric = verb,     \
+        .expected_ns = disk_expected_ns, .dearer = 2                                               \
+    }
+
+#define RAMSPEED_WORKLOAD(verb, arrays, what)                                                      \
+    {                                                                                              \
+        .name = "ramspeed." verb, .family = "ramspeed", .title = what, .op = "MiB",                \
+        .grain = GRAIN_WHOLE, .processes = true, .bytes_per_op = (arrays)*1048576.0,               \
+        PARAMS(params_ramspeed), .whole_ops = ramspeed_ops, .expected_ns = ramspeed_expected_ns,   \
+        .scaled = "pass_bytes", .scaled_floor = 64 * MIB                                           \
+    }
+
+#define BLOGBENCH_WORKLOAD(verb, what)                                                             \
+    {                                                                                              \
+        .name = "blogbench." verb, .family = "blogbench", .title = what, .op = "blog",             \
+        .grain = GRAIN_WHOLE, PARAMS(params_blogbench), .exec = "blogbench", .metric = verb,       \
+        .expected_ns = blogbench_expected_ns, .scaled = "iterations", .scaled_floor = 1            \
+    }
+
+/* The work is that of sys.*, done for a time. */
+#define UNIXBENCH_WORKLOAD(verb, per, what)                                                        \
+    {                                                                                              \
+        .name = "unixbench." verb, .family = "unixbench", .title = what, .op = per,                \
+        .grain = GRAIN_WHOLE, .processes = true, PARAMS(params_unixbench), .exec = "sys." verb,    \
+        .time_param = "time", .scaled = "time", .scaled_floor = 100000000                          \
     }
 
 static const struct workload workloads[] = {
@@ -234,6 +318,24 @@ static const struct workload workloads[] = {
      .op = "call",
      PARAMS(params_clock)},
 
+    DISK_WORKLOAD("write", "IOzone: write a new file, record by record"),
+    DISK_WORKLOAD("rewrite", "IOzone: write it again"),
+    DISK_WORKLOAD("read", "IOzone: read it"),
+    DISK_WORKLOAD("reread", "IOzone: read it again"),
+
+    RAMSPEED_WORKLOAD("copy", 2, "RAMspeed/SMP: copy an array: b = a"),
+    RAMSPEED_WORKLOAD("scale", 2, "RAMspeed/SMP: scale an array: b = m a"),
+    RAMSPEED_WORKLOAD("add", 3, "RAMspeed/SMP: add two arrays: c = a + b"),
+    RAMSPEED_WORKLOAD("triad", 3, "RAMspeed/SMP: scale and add: c = a + m b"),
+
+    BLOGBENCH_WORKLOAD("read", "Blogbench: blogs read whole while others are written"),
+    BLOGBENCH_WORKLOAD("write", "Blogbench: blogs written while others are read"),
+
+    UNIXBENCH_WORKLOAD("mix", "five calls", "UnixBench's syscall test, as it is run: mix"),
+    UNIXBENCH_WORKLOAD("close", "two calls", "UnixBench's syscall test: dup and close"),
+    UNIXBENCH_WORKLOAD("getpid", "call", "UnixBench's syscall test: getpid"),
+    UNIXBENCH_WORKLOAD("exec", "program", "UnixBench's syscall test: fork, execve, wait"),
+
     {.name = "linpack",
      .family = "linpack",
      .title = "LINPACK: a dense system of equations, by OpenBLAS",
@@ -255,50 +357,83 @@ static const struct workload workloads[] = {
     CALLS(CALL_WORKLOAD)};
 
 #define MEM_CELLS(verb, plain_suites)                                                              \
-    {"mem." verb, "", CPUS_ONE, false, PLACE_NONE, "", plain_suites},                              \
-        {"mem." verb, "nt", CPUS_ONE, false, PLACE_NONE, "stores=nt", SUITE_MICRO},                \
-        {"mem." verb, "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},                         \
+    {"mem." verb, "", CPUS_ONE, false, PLACE_NONE, "", plain_suites, 0},                           \
+        {"mem." verb, "nt", CPUS_ONE, false, PLACE_NONE, "stores=nt", SUITE_MICRO, 0},             \
+        {"mem." verb, "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},                      \
     {                                                                                              \
-        "mem." verb, "all-nt", CPUS_ALL, true, PLACE_NONE, "stores=nt", SUITE_MICRO                \
+        "mem." verb, "all-nt", CPUS_ALL, true, PLACE_NONE, "stores=nt", SUITE_MICRO, 0             \
     }
 
 #define PAIR_CELLS(name, same_suites, cross_suites)                                                \
-    {name, "same", CPUS_ONE, false, PLACE_NONE, "", same_suites},                                  \
+    {name, "same", CPUS_ONE, false, PLACE_NONE, "", same_suites, 0},                               \
     {                                                                                              \
-        name, "cross", CPUS_TWO, false, PLACE_NONE, "", cross_suites                               \
+        name, "cross", CPUS_TWO, false, PLACE_NONE, "", cross_suites, 0                            \
     }
 
 #define PLACE_CELLS(name, rootfs_suites, tmpfs_suites)                                             \
-    {name, "rootfs", CPUS_ONE, false, PLACE_ROOTFS, "", rootfs_suites},                            \
-        {name, "tmpfs", CPUS_ONE, false, PLACE_TMPFS, "", tmpfs_suites},                           \
+    {name, "rootfs", CPUS_ONE, false, PLACE_ROOTFS, "", rootfs_suites, 0},                         \
+        {name, "tmpfs", CPUS_ONE, false, PLACE_TMPFS, "", tmpfs_suites, 0},                        \
     {                                                                                              \
-        name, "bind", CPUS_ONE, false, PLACE_BIND, "", SUITE_MICRO                                 \
+        name, "bind", CPUS_ONE, false, PLACE_BIND, "", SUITE_MICRO, 0                              \
+    }
+
+#define DISK_CELL(verb, variant, place, record, suites)                                            \
+    {                                                                                              \
+        "disk." verb, variant "-" record, CPUS_ALL, false, place, "record=" record,                \
+            SUITE_STORAGE | (suites), 1                                                            \
+    }
+#define DISK_RECORDS(verb, variant, place, suites)                                                 \
+    DISK_CELL(verb, variant, place, "4k", suites), DISK_CELL(verb, variant, place, "64k", suites), \
+        DISK_CELL(verb, variant, place, "1m", suites)
+#define DISK_CELLS(verb)                                                                           \
+    DISK_RECORDS(verb, "rootfs", PLACE_ROOTFS, SUITE_PAPER),                                       \
+        DISK_RECORDS(verb, "tmpfs", PLACE_TMPFS, SUITE_PAPER),                                     \
+        DISK_RECORDS(verb, "bind", PLACE_BIND, 0)
+
+#define RAMSPEED_CELLS(verb)                                                                       \
+    {"ramspeed." verb, "int", CPUS_ALL, false, PLACE_NONE, "elements=int", SUITE_PAPER, 2},        \
+    {                                                                                              \
+        "ramspeed." verb, "float", CPUS_ALL, false, PLACE_NONE, "elements=float", SUITE_PAPER, 2   \
+    }
+
+#define BLOGBENCH_CELLS(verb)                                                                      \
+    {"blogbench." verb,           "rootfs", CPUS_ALL, false, PLACE_ROOTFS, "",                     \
+     SUITE_STORAGE | SUITE_PAPER, 1},                                                              \
+        {"blogbench." verb, "tmpfs", CPUS_ALL, false, PLACE_TMPFS, "", SUITE_STORAGE, 1},          \
+    {                                                                                              \
+        "blogbench." verb, "bind", CPUS_ALL, false, PLACE_BIND, "", SUITE_STORAGE, 1               \
+    }
+
+#define UNIXBENCH_CELLS(verb, suites_1, suites_4)                                                  \
+    {"unixbench." verb, "1", CPUS_ALL, false, PLACE_NONE, "", SUITE_UNIXBENCH | (suites_1), 1},    \
+    {                                                                                              \
+        "unixbench." verb, "4", CPUS_ALL, false, PLACE_NONE, "", SUITE_UNIXBENCH | (suites_4), 4   \
     }
 
 /* The quick suite has to fit into four minutes: each cell in it shows a difference of its own. */
 static const struct cell_def cell_defs[] = {
-    {"cpu.prime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
-    {"cpu.prime", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
+    {"cpu.prime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
+    {"cpu.prime", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},
 
     MEM_CELLS("copy", SUITE_MICRO),
     MEM_CELLS("scale", SUITE_MICRO),
     MEM_CELLS("add", SUITE_MICRO),
     MEM_CELLS("triad", SUITES_BOTH),
 
-    {"sys.mix", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
-    {"sys.mix", "wide", CPUS_ALL, false, PLACE_NONE, "", SUITE_MICRO},
-    {"sys.mix", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
-    {"sys.close", "", CPUS_ONE, false, PLACE_NONE, "", SUITE_MICRO},
-    {"sys.close", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
-    {"sys.getpid", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
-    {"sys.getpid", "wide", CPUS_ALL, false, PLACE_NONE, "", SUITES_BOTH},
-    {"sys.getpid", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
-    {"sys.exec", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
-    {"sys.exec", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
+    {"sys.mix", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
+    {"sys.mix", "wide", CPUS_ALL, false, PLACE_NONE, "", SUITE_MICRO, 0},
+    {"sys.mix", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},
+    {"sys.close", "", CPUS_ONE, false, PLACE_NONE, "", SUITE_MICRO, 0},
+    {"sys.close", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},
+    {"sys.getpid", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
+    {"sys.getpid", "wide", CPUS_ALL, false, PLACE_NONE, "", SUITES_BOTH, 0},
+    {"sys.getpid", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},
+    {"sys.exec", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
+    {"sys.exec", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},
 
-    {"mm.fault", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
-    {"mm.fault", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO},
-    {"mm.mmap", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
+    {"mm.fault", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
+    {"mm.fault", "all", CPUS_ALL, true, PLACE_NONE, "", SUITE_MICRO, 0},
+    {"mm.mmap", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
 
     PAIR_CELLS("ipc.pipe", SUITES_BOTH, SUITE_MICRO),
     PAIR_CELLS("ipc.futex", SUITE_MICRO, SUITE_MICRO),
@@ -307,13 +442,31 @@ static const struct cell_def cell_defs[] = {
     PLACE_CELLS("fs.open", SUITES_BOTH, SUITES_BOTH),
     PLACE_CELLS("fs.create", SUITES_BOTH, SUITE_MICRO),
 
-    {"clock.gettime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH},
+    {"clock.gettime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
 
-    {"linpack", "", CPUS_ALL, false, PLACE_NONE, "", SUITE_PAPER},
-    {"sqlite", "rootfs", CPUS_ONE, false, PLACE_ROOTFS, "", SUITE_PAPER},
-    {"sqlite", "tmpfs", CPUS_ONE, false, PLACE_TMPFS, "", SUITE_PAPER},
-    {"sqlite", "bind", CPUS_ONE, false, PLACE_BIND, "", 0},
-    {"sqlite", "rootfs-indexed", CPUS_ONE, false, PLACE_ROOTFS, "indexed=yes", SUITE_PAPER},
+    DISK_CELLS("write"),
+    DISK_CELLS("rewrite"),
+    DISK_CELLS("read"),
+    DISK_CELLS("reread"),
+
+    RAMSPEED_CELLS("copy"),
+    RAMSPEED_CELLS("scale"),
+    RAMSPEED_CELLS("add"),
+    RAMSPEED_CELLS("triad"),
+
+    BLOGBENCH_CELLS("read"),
+    BLOGBENCH_CELLS("write"),
+
+    UNIXBENCH_CELLS("mix", SUITE_PAPER, SUITE_PAPER),
+    UNIXBENCH_CELLS("close", 0, 0),
+    UNIXBENCH_CELLS("getpid", 0, 0),
+    UNIXBENCH_CELLS("exec", SUITE_PAPER, 0),
+
+    {"linpack", "", CPUS_ALL, false, PLACE_NONE, "", SUITE_PAPER, 0},
+    {"sqlite", "rootfs", CPUS_ONE, false, PLACE_ROOTFS, "", SUITE_PAPER, 0},
+    {"sqlite", "tmpfs", CPUS_ONE, false, PLACE_TMPFS, "", SUITE_PAPER, 0},
+    {"sqlite", "bind", CPUS_ONE, false, PLACE_BIND, "", 0, 0},
+    {"sqlite", "rootfs-indexed", CPUS_ONE, false, PLACE_ROOTFS, "indexed=yes", SUITE_PAPER, 0},
 
     CALLS(CALL_CELL)};
 
@@ -323,6 +476,9 @@ static const struct suite suites[] = {
     {"micro", SUITE_MICRO, "every small cell there is", 0, false},
     {"paper", SUITE_PAPER, "the workloads of the paper that cupel began with, with its parameters",
      10, true},
+    {"storage", SUITE_STORAGE, "IOzone's and Blogbench's tests in every place; hours", 0, true},
+    {"unixbench", SUITE_UNIXBENCH, "UnixBench's system-call test, each kind, one copy and four", 0,
+     false},
 };
 
 static const struct workload unknown = {

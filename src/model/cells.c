@@ -110,7 +110,7 @@ void cell_from_def(const struct cell_def *def, struct cell *ret)
     if (!ret->workload)
         abort(); /* a row without its workload: the unit test makes every cell */
     ret->cpus = def->cpus;
-    ret->workers = def->worker_per_cpu ? 0 : 1;
+    ret->workers = def->copies ? def->copies : def->worker_per_cpu ? 0 : 1;
     ret->place = def->place;
     ret->grain = ret->workload->grain;
     for (size_t i = 0; i < ret->workload->n_params; i++)

@@ -77,9 +77,11 @@ struct workload {
     int64_t scaled_floor;
 };
 
-#define SUITE_QUICK 1u
-#define SUITE_MICRO 2u
-#define SUITE_PAPER 4u
+#define SUITE_QUICK     1u
+#define SUITE_MICRO     2u
+#define SUITE_PAPER     4u
+#define SUITE_STORAGE   8u
+#define SUITE_UNIXBENCH 16u
 
 struct cell_def {
     const char *workload;
@@ -89,6 +91,7 @@ struct cell_def {
     enum place place;
     const char *presets; /* "stores=nt,pages=huge" or "" */
     unsigned suites;
+    unsigned copies; /* so many workers, literally, however many CPUs there are; 0: as above */
 };
 
 #define CELL_NAME_MAX 64

@@ -14,6 +14,9 @@
     X(ipc)                                                                                         \
     X(fs)                                                                                          \
     X(clock)                                                                                       \
+    X(disk)                                                                                        \
+    X(ramspeed)                                                                                    \
+    X(blogbench)                                                                                   \
     X(app)
 
 PROGRAM("cupel-probe", "The small kernels, system calls and files that cupel measures.", FAMILIES)
