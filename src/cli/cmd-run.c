@@ -217,9 +217,8 @@ static const struct example run_examples[] = {
      "everything, until each cell is precise"},
     {"cupel run --limit cpus=1,memory=512M --workload cpu.prime",
      "under the same limits everywhere"},
-    {"cupel run --image packages:gzip --target host --target runsc:ptrace -- gzip -kc "
-     "/usr/bin/perl",
-     "a program of yours: how long it takes everywhere"},
+    {"cupel run --repeats 10 -- factor 1000000000000000000000000000057",
+     "a program of yours, with its libraries: how long it takes everywhere"},
     {"cupel run --workload ./mine.yaml --repeats 10",
      "an application written down as those in workloads/ are"},
     {"cupel run --plan nightly.yaml --json today.json --quiet",
@@ -233,9 +232,11 @@ const struct command cmd_run = {
     .description =
         "Measures workloads on targets, all of them interleaved in random order, block by block, "
         "until every cell is precise enough or the budget is spent. Every sample is stored; an "
-        "interrupt (^C) ends the run in order and keeps what was measured.",
-    .operands = "[-- COMMAND [ARGUMENT...]]",
+        "interrupt (^C) ends the run in order and keeps what was measured. A COMMAND of your own, "
+        "given last and after two hyphens, is measured as a workload like the others.",
+    .operands = "[COMMAND...]",
     .max_operands = 64,
+    .after_dashes = true,
     .options = run_options,
     .n_options = N_RUN_OPTIONS,
     .examples = run_examples,

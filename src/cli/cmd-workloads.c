@@ -1,10 +1,13 @@
 /* cupel workloads: the catalogue. */
+#include "cli/apps.h"
 #include "cli/commands.h"
 
 #include "model/workload.h"
 
 #include <errno.h>
 #include <jansson.h>
+
+#define NAME_WIDTH 20
 
 static void suites_of(const struct cell_def *d, struct str *out)
 {
@@ -27,8 +30,12 @@ static void cell_text(const struct cell_def *d, struct str *out)
     suites_of(d, &suites);
     str_add(out, "      ");
     text_pad(out, name, 22, false);
-    str_addf(out, " %s on %s CPU%s", d->worker_per_cpu ? "one worker per CPU" : "one worker",
-             cpus_kind_name(d->cpus), d->cpus == CPUS_ONE ? "" : "s");
+    if (d->copies > 1)
+        str_addf(out, " %u workers on %s CPU%s", d->copies, cpus_kind_name(d->cpus),
+                 d->cpus == CPUS_ONE ? "" : "s");
+    else
+        str_addf(out, " %s on %s CPU%s", d->worker_per_cpu ? "one worker per CPU" : "one worker",
+                 cpus_kind_name(d->cpus), d->cpus == CPUS_ONE ? "" : "s");
     if (d->place != PLACE_NONE)
         str_addf(out, ", %s", place_name(d->place));
     if (d->presets[0])
@@ -38,17 +45,8 @@ static void cell_text(const struct cell_def *d, struct str *out)
     str_addc(out, '\n');
 }
 
-static void workload_text(const struct workload *w, const struct style *s, struct str *out)
+static void params_text_of(const struct workload *w, const struct style *s, struct str *out)
 {
-    _cleanup_(str_release) struct str lead = STR_INIT, title = STR_INIT;
-
-    text_pad(&lead, w->name, 16, false);
-    str_addf(&title, "%s; %s per %s, less is better%s", w->title, unit_of(w), w->op,
-             w->grain == GRAIN_WHOLE ? "; runs whole, once a block" : "");
-    text_wrap(out, s, lead.buf, 16, title.buf);
-    for (size_t i = 0; i < cell_def_count(); i++)
-        if (str_eq(cell_def_at(i)->workload, w->name))
-            cell_text(cell_def_at(i), out);
     for (size_t i = 0; i < w->n_params; i++) {
         const struct param_def *p = &w->params[i];
         _cleanup_(str_release) struct str usage = STR_INIT, help = STR_INIT;
@@ -56,6 +54,20 @@ static void workload_text(const struct workload *w, const struct style *s, struc
         text_pad(&help, usage.buf, 29, false);
         text_wrap(out, s, help.buf, 29, p->help);
     }
+}
+
+static void workload_text(const struct workload *w, const struct style *s, struct str *out)
+{
+    _cleanup_(str_release) struct str lead = STR_INIT, title = STR_INIT;
+
+    text_pad(&lead, w->name, NAME_WIDTH, false);
+    str_addf(&title, "%s; %s per %s, less is better%s", w->title, unit_of(w), w->op,
+             w->grain == GRAIN_WHOLE ? "; runs whole, once a block" : "");
+    text_wrap(out, s, lead.buf, NAME_WIDTH, title.buf);
+    for (size_t i = 0; i < cell_def_count(); i++)
+        if (str_eq(cell_def_at(i)->workload, w->name))
+            cell_text(cell_def_at(i), out);
+    params_text_of(w, s, out);
 }
 
 static json_t *params_json(const struct workload *w)
@@ -106,7 +118,9 @@ static json_t *cells_json(const struct workload *w)
     return a;
 }
 
-static void workloads_json(struct str *out)
+static void apps_json(const struct plan *known, json_t *all);
+
+static void workloads_json(const struct plan *known, struct str *out)
 {
     json_t *a = json_array();
 
@@ -119,6 +133,7 @@ static void workloads_json(struct str *out)
                                            "latency", w->latency, "parameters", params_json(w),
                                            "cells", cells_json(w)));
     }
+    apps_json(known, a);
     char *text = json_dumps(a, JSON_INDENT(1));
     str_add(out, text);
     str_addc(out, '\n');
@@ -126,13 +141,60 @@ static void workloads_json(struct str *out)
     json_decref(a);
 }
 
+/* ---- applications ---- */
+
+static void app_text(const struct app *a, const struct style *s, struct str *out)
+{
+    _cleanup_(str_release) struct str lead = STR_INIT, title = STR_INIT;
+
+    text_pad(&lead, a->name, NAME_WIDTH, false);
+    str_addf(&title, "%s; an application, runs whole, once a block", a->title);
+    for (size_t i = 0; i < a->aliases.n; i++)
+        str_addf(&title, "%s%s", i ? ", " : "; also: ", a->aliases.v[i]);
+    text_wrap(out, s, lead.buf, NAME_WIDTH, title.buf);
+    for (size_t i = 0; i < a->n_metrics; i++) {
+        const struct app_metric *m = &a->metrics[i];
+        str_add(out, "      ");
+        text_pad(out, m->cell, 22, false);
+        str_addf(out, " %s, %s is better\n", m->unit, better_name(m->better));
+    }
+    params_text_of(&a->metrics[0].workload, s, out);
+}
+
+static bool app_matches(const struct app *a, const char *pattern)
+{
+    bool yes = str_glob(pattern, a->name) || app_answers_to(a, pattern);
+    for (size_t i = 0; i < a->n_metrics; i++)
+        yes = yes || str_glob(pattern, a->metrics[i].cell);
+    return yes;
+}
+
+static void apps_json(const struct plan *known, json_t *all)
+{
+    for (size_t k = 0; k < known->apps.n; k++)
+        for (size_t i = 0; i < known->apps.v[k]->n_metrics; i++) {
+            const struct app_metric *m = &known->apps.v[k]->metrics[i];
+            json_array_append_new(
+                all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:[s]}", "name",
+                               m->cell, "family", m->workload.family, "measures", m->workload.title,
+                               "operation", m->workload.op, "unit", m->unit, "better",
+                               better_name(m->better), "grain", grain_name(GRAIN_WHOLE), "latency",
+                               0, "parameters", params_json(&m->workload), "cells", m->cell));
+        }
+}
+
 static int workloads_run(struct cli *cli, const struct options *o, struct err *err)
 {
     _cleanup_(str_release) struct str out = STR_INIT;
+    _cleanup_(plan_release) struct plan known;
     bool shown = false;
 
+    plan_init(&known);
+    int r = apps_know_all(&known, err);
+    if (r < 0)
+        return r;
     if (options_flag(o, "json")) {
-        workloads_json(&out);
+        workloads_json(&known, &out);
         return cli_print(&out, err);
     }
     const char *pattern = o->operands.n ? o->operands.v[0] : "*";
@@ -141,6 +203,12 @@ static int workloads_run(struct cli *cli, const struct options *o, struct err *e
         if (!str_glob(pattern, w->name) && !str_eq(pattern, w->family))
             continue;
         workload_text(w, &cli->out, &out);
+        shown = true;
+    }
+    for (size_t k = 0; k < known.apps.n; k++) {
+        if (!app_matches(known.apps.v[k], pattern))
+            continue;
+        app_text(known.apps.v[k], &cli->out, &out);
         shown = true;
     }
     if (!shown) {

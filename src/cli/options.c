@@ -212,8 +212,12 @@ static int options_scan(const struct command *c, int argc, char **argv, struct o
                         struct err *err)
 {
     _cleanup_(getopt_tables_release) struct getopt_tables t;
-    int r = 0, val;
+    int r = 0, val, behind = 0;
 
+    /* getopt moves words about, so first: how many stand behind `--`. */
+    for (int i = 1; i < argc && !behind; i++)
+        if (str_eq(argv[i], "--"))
+            behind = argc - i - 1;
     getopt_tables_fill(c, &t);
     optind = 0; /* glibc: start afresh, whatever was parsed before */
     opterr = 0;
@@ -232,6 +236,10 @@ static int options_scan(const struct command *c, int argc, char **argv, struct o
             r = option_add(o, option_of(c, val), optarg, err);
         }
     }
+    if (r >= 0 && c->after_dashes && !o->help && argc - optind > behind)
+        r = err_set(err, ERR_USAGE, EINVAL,
+                    "%s: \"%s\" is too much; a command of yours comes after --", c->name,
+                    argv[optind]);
     for (int i = optind; r >= 0 && i < argc; i++)
         VEC_PUSH(&o->operands, argv[i]);
     return r;

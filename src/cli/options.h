@@ -58,6 +58,7 @@ struct command {
     const char *description; /* a paragraph for the manual and --help */
     const char *operands;    /* "[RUN]", "FILE"; "" for none */
     size_t min_operands, max_operands;
+    bool after_dashes; /* operands are taken behind `--` alone */
     const struct option_def *options;
     size_t n_options;
     const struct example *examples;

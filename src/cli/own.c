@@ -2,6 +2,7 @@
 
 #include "cli/apps.h"
 
+#include "base/fd.h"
 #include "base/vec.h"
 
 #include <ctype.h>
@@ -192,6 +193,31 @@ static int server_json(const struct options *o, json_t *app, struct err *err)
     return 0;
 }
 
+/* The text goes into the description, and so into the stored run. */
+static int files_json(const struct options *o, json_t *app, struct err *err)
+{
+    json_t *files = json_array();
+    const char *item;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && (item = options_nth(o, "file", i)); i++) {
+        _cleanup_(str_release) struct str text = STR_INIT;
+        const char *eq = strchr(item, '=');
+        if (!eq || eq == item || !eq[1])
+            r = err_set(err, ERR_USAGE, EINVAL, "--file: \"%s\": expected PATH=FILE", item);
+        else
+            r = file_read(eq + 1, APP_TEXT_MAX, &text, err);
+        if (r < 0)
+            break;
+        json_array_append_new(files, json_pack("{s:s%, s:s}", "path", item, (size_t)(eq - item),
+                                               "text", text.buf ? text.buf : ""));
+    }
+    if (json_array_size(files))
+        json_object_set(app, "files", files);
+    json_decref(files);
+    return r < 0 ? r : 0;
+}
+
 int own_app(const struct options *o, struct str *ret, struct err *err)
 {
     char name[OWN_NAME_MAX];
@@ -209,6 +235,8 @@ int own_app(const struct options *o, struct str *ret, struct err *err)
         if (options_given(o, "timeout"))
             json_object_set_new(app, "timeout", json_string(options_text(o, "timeout", "")));
         r = server_json(o, app, err);
+        if (r == 0)
+            r = files_json(o, app, err);
     }
     if (r == 0) {
         _cleanup_free_ char *text = json_dumps(app, JSON_INDENT(1));
@@ -229,8 +257,8 @@ int own_add(const struct options *o, struct plan *p, struct err *err)
 
 int own_check_none(const struct options *o, struct err *err)
 {
-    static const char *const own[] = {"image",  "metric", "unit",   "better",
-                                      "server", "ready",  "timeout"};
+    static const char *const own[] = {"image",  "metric", "unit", "better",
+                                      "server", "ready",  "file", "timeout"};
 
     for (size_t i = 0; i < ARRAY_SIZE(own); i++)
         if (options_given(o, own[i]))

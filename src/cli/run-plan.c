@@ -27,7 +27,7 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
     {.name = "image",
      .arg = "IMAGE",
      .kind = OPTION_TEXT,
-     .help = "what the command after -- runs in: a directory, packages:NAME,..., "
+     .help = "what a command of yours runs in: a directory, packages:NAME,..., "
              "docker-archive:FILE, oci:DIR or docker://NAME; default: the program as this machine "
              "has it, with its libraries"},
     {.name = "metric",
@@ -54,6 +54,11 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .arg = "PORT|TEXT",
      .kind = OPTION_TEXT,
      .help = "the server is ready when this port answers, or when it has written this text"},
+    {.name = "file",
+     .arg = "PATH=FILE",
+     .kind = OPTION_TEXT,
+     .repeatable = true,
+     .help = "a text file of yours, e.g. a configuration, that the command finds at PATH"},
     {.name = "timeout",
      .arg = "TIME",
      .kind = OPTION_TEXT,

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -522,7 +523,7 @@ static void run_away(void)
 
 static void chase(void)
 {
-    /* Where nobody reaps what falls to process 1, zombies would fill the whole machine. */
+    /* A bound, in case something goes wrong: it is a fork bomb after all. */
     const struct cgroup_limits l = {.pids = 1000};
     cgroup_set_limits(&here, leaf, &l, NULL);
     start_in(leaf, run_away);
@@ -582,6 +583,9 @@ static void test_real_unified(void **state)
 
 int main(void)
 {
+    /* As cupel itself: what a killed process leaves falls to us. Process 1 may be slow at reaping,
+     * and zombies then fill the whole machine. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_detect_hybrid),
         cmocka_unit_test(test_detect_others),

@@ -113,6 +113,10 @@ static void test_refusals(void **state)
     assert_fails(PARSE(&cmd_run, &o, "run", "--base", "a\033b"), EINVAL, "control characters");
     assert_fails(PARSE(&cmd_run, &o, "run", "--base", "a\xed\xa0\x80"), EINVAL, "UTF-8");
     assert_fails(PARSE(&cmd_run, &o, "run", "x"), EINVAL, "\"x\" is too much");
+    assert_fails(PARSE(&cmd_run, &o, "run", "x", "--", "y"), EINVAL, "\"x\" is too much");
+    assert_ok(PARSE(&cmd_run, &o, "run", "--quiet", "--", "x", "--blocks"));
+    assert_int_equal(o.operands.n, 2);
+    options_release(&o);
     assert_fails(PARSE(&cmd_import, &o, "import"), EINVAL, "FILE is missing");
     assert_fails(PARSE(&cmd_show, &o, "show", "--format", "xml"), EINVAL, "term|md|csv|json");
 }

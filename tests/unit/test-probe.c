@@ -511,8 +511,9 @@ static void the_list_names_each_workload_once(void **state)
     char *names[256];
     unsigned n = 0;
     for (char *rest = text.buf, *name; (name = strsep(&rest, "\n")) && *name;) {
-        const char *dot = strchr(name, '.');
-        assert_true(dot && dot > name && dot[1] && strlen(name) < WIRE_NAME_MAX);
+        const char *dot = strchr(name, '.'); /* not every family has several */
+        assert_true(!dot || (dot > name && dot[1]));
+        assert_true(strlen(name) < WIRE_NAME_MAX);
         for (unsigned i = 0; i < n; i++)
             assert_string_not_equal(names[i], name);
         assert_true(n < ARRAY_SIZE(names));
