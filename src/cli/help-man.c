@@ -30,6 +30,10 @@ static void roff_arg(struct str *out, const char *text)
             str_add(out, "\\(dq");
         else if (*text == '\\')
             str_add(out, "\\e");
+        else if (*text == '-' && str_starts(text, "-- "))
+            str_add(out, "\\-");
+        else if (*text == '-' && str_starts(text, "- "))
+            str_add(out, "\\-");
         else
             str_addc(out, *text);
     }
