@@ -54,9 +54,9 @@ static int take_name(struct reader *r, const char *key, const yaml_node_t *v, ch
     if (e < 0)
         return e;
     if (!str_is_id(text, size - 1))
-        return yaml_complain(
-            &r->y, v, "%s: \"%.40s\" is no name (small letters, digits, - and _, at most %zu)", key,
-            text, size - 1);
+        return yaml_complain(&r->y, v,
+                             "%s: \"%.40s\" is no name (small letters, digits and -, at most %zu)",
+                             key, text, size - 1);
     str_copy(dst, size, text);
     return 0;
 }
@@ -563,6 +563,8 @@ static int set_metric_wall(void *user, const char *key, const yaml_node_t *v)
     int e = yaml_yes_no(&r->y, key, v, &yes);
     if (e == 0 && yes) {
         r->metric->kind = APP_METRIC_WALL;
+        r->metric->better = BETTER_LOWER;
+        str_copy(r->metric->unit, sizeof(r->metric->unit), "s");
         r->metric_pattern = v;
     }
     return e;
@@ -630,6 +632,8 @@ static int set_metric_timeout(void *user, const char *key, const yaml_node_t *v)
 static int compile(struct reader *r, struct app_metric *m)
 {
     char why[160];
+    if (app_pattern_check(m->pattern, r->y.err) < 0)
+        return yaml_at(&r->y, r->metric_pattern);
     int c = regcomp(&m->regex, m->pattern, REG_EXTENDED | REG_NEWLINE);
     if (c != 0) {
         regerror(c, &m->regex, why, sizeof(why));

@@ -145,6 +145,8 @@ int app_parse(const char *text, size_t n, const char *file, struct app **ret, st
 struct app *app_ref(struct app *a);
 void app_unref(struct app *a); /* NULL is fine */
 
+/* ERR_USAGE for patterns that would take a machine's memory to compile, and for back-references. */
+int app_pattern_check(const char *pattern, struct err *err);
 /* By its name or an alias. */
 bool app_answers_to(const struct app *a, const char *name);
 /* Cell i of n_metrics, with the parameters at their defaults. */

@@ -22,7 +22,9 @@ LINES_LEAST = 90.0
 PARSERS = {
     "fuzz-frame": ["wire/frame.c", "wire/hist.c", "wire/line.c"],
     "fuzz-exchange": ["store/exchange-import.c", "store/exchange-read.c"],
-    "fuzz-plan": ["model/plan-parse.c"],
+    "fuzz-plan": ["model/plan-parse.c", "model/yamlread.c"],
+    "fuzz-app": ["model/app-parse.c", "model/app-pattern.c"],
+    "fuzz-appspec": ["wire/appspec.c"],
     "fuzz-target": ["model/target.c"],
     "fuzz-cli": ["cli/options.c", "cli/run-plan.c"],
     "fuzz-journal": ["ledger/journal.c"],

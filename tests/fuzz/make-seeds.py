@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of fuzz-exchange, fuzz-plan and fuzz-target into seeds/: whole examples, and one
+"""Writes the seeds of fuzz-app, fuzz-appspec, fuzz-exchange, fuzz-plan and fuzz-target into seeds/: whole examples, and one
 for each way of being refused. Run it again when one of the forms changes; the results are kept in the
 tree."""
 import copy
@@ -112,6 +112,9 @@ PLANS = [
     PLAN, "from_suite: micro\ntargets:\n  - \"a=/x\\\\,y\"\nworkloads:\n  - \"cpu.prime\": {limit: \"3\"}\n",
     '{"suite": "micro", "targets": ["host"], "solo": false, "seed": 3}', "", "- a\n", "a: [1\n",
     "seed: 1\n---\nseed: 2\n", "seed: 1\n...\n%FOO\n", "? [a]\n: 3\n", "a: *b\n", "seed: &s [*s]\n",
+    "scaled: 0.1\ndrop_caches: yes\n", "scaled: 2\n", "scaled: []\n", "drop_caches: 3\n",
+    "applications: [\"name: a\\nimage: {dir: /x}\\ncommand: [x]\\nmetrics: [{name: a, wall: yes}]\\n\"]\n"
+    "workloads: [a]\n", "applications: 3\n", "applications: [[a]]\n", "applications: [x]\n",
     "metrik: 3\n", "seed: 1\nseed: 2\n", "seed: [1]\n", "seed: -1\n", "solo: maybe\n", "theta: 0\n",
     "theta: 60%\n", "theta: x\n", "theta: []\n", "slice: 1us\n", "slice: []\n", "slice: x\n",
     "targets: host\n", "targets: [[a]]\n", "targets: [dokcer/runc]\n", "targets: [a=host, a=runc]\n",
@@ -139,6 +142,91 @@ TARGETS = [
 ]
 
 
+APP = """name: web
+title: A server
+aliases: [www]
+suites: [paper]
+optional: no
+image: {packages: [nginx]}
+files: [{path: /etc/x, text: "listen ${port}", mode: "0600"}]
+inputs: [{name: c.ivf, param: clip, packages: [p], command: [mk], output: /work/c.ivf}]
+params:
+  port: {default: 80, kind: count, help: the port, min: 1, max: 65535}
+  time: {default: 10s, kind: duration, scale: yes, floor: 2s}
+  size: {default: 1M, kind: size}
+  clip: {default: "", kind: text}
+server: {command: [nginx], ready: {port: 80}, timeout: 3s}
+env: {A: "${size}"}
+cwd: /srv
+timeout: 1m
+cpus: one
+expected: 2s
+setup: [{command: [prime], timeout: 2s}]
+command: [wrk, "${time}"]
+metrics:
+  - {name: rate, title: t, regex: 'port: ([0-9.]+)', unit: r/s, better: higher}
+  - {name: json, json: 'a.b[1].c', unit: MB/s, better: lower, scale: 0.5}
+  - {name: time, wall: yes, command: [ab], setup: [{command: [x]}], timeout: 2s}
+"""
+LEAST = "name: a\nimage: {dir: /x}\ncommand: [x]\nmetrics: [{name: a, wall: yes}]\n"
+# Each way of being refused: alone where it is met before the rest is looked at, else behind LEAST.
+APPS = [
+    APP, LEAST, "", "- a\n", "a: [1\n", "a: *b\n", "metrik: 3\n", "name: a\nname: b\n", "? [a]\n: 3\n",
+    "name: A b\n", "name: [a]\n", "title: ''\n", "title: \"\\x07\"\n", "title: []\n", "aliases: a\n",
+    "aliases: []\n", "optional: maybe\n", "cpus: two\n", "cpus: x\n", "name: a\n", "title: a\n",
+    "suites: a\n", "suites: [nosuch]\n", "suites: [[a]]\n", "expected: x\n",
+    LEAST + "---\nname: b\n", LEAST + "...\n%FOO\n", "name: a\nimage: {dir: /x}\nmetrics: [{name: a, wall: yes}]\n",
+    "image: 3\n", "image: {}\n", "image: {packages: [a], dir: /x}\n", "image: {programs: [a]}\n",
+    "image: {packages: [[a]]}\n", "image: {dir: [x]}\n", "name: a\nimage: {dir: /x}\n",
+    "image: {archive: oci:/x}\n", "image: {archive: ftp:/x}\n", "files: 3\n", "files: [3]\n",
+    "files: [{path: x}]\n", "files: [{path: /a/../b}]\n", "files: [{path: /x}]\n",
+    "files: [{path: [x]}]\n", "files: [{mode: 9}]\n", "files: [{mode: '0844'}]\n", "files: [{mode: []}]\n",
+    LEAST + "files: [{path: /x, text: '${x}'}]\n", "files: [" + "{path: /x, text: a}, " * 17 + "]\n", "inputs: 3\n",
+    "inputs: [" + "{name: a, param: b}, " * 17 + "]\n", "inputs: [{name: a}]\n", "inputs: [{name: a/b}]\n",
+    "inputs: [{name: a, command: [x], output: x}]\n", LEAST + "inputs: [{name: a, param: b}]\n",
+    "params: 3\n", "params: {a: 3}\n", "params: {a: {}}\n", "params: {a: {default: x}}\n",
+    "params: {a: {default: 1}, a: {default: 1}}\n", "params: {A: {default: 1}}\n",
+    "params: {a: {kind: x}}\n", "params: {a: {kind: []}}\n", "params: {a: {help: []}}\n", "params: {a: {scale: x}}\n",
+    "params: {a: {default: 1, min: x}}\n", "params: {a: {default: 1, min: []}}\n",
+    "params: {a: {default: 1, max: 0}}\n", "params: {a: {kind: text, default: x, min: 1}}\n",
+    "params: {a: {default: 1, scale: yes}, b: {default: 1, scale: yes}}\n",
+    "params: {" + "".join(f"a{i}: {{default: 1}}, " for i in range(9)) + "}\n",
+    "env: 3\n", "env: {" + "".join(f"a{i}: b, " for i in range(65)) + "}\n", LEAST + "env: {a=b: c}\n",
+    LEAST + "env: {a: [b]}\n", "cwd: x\n", "cwd: []\n", "timeout: x\n", "timeout: []\n", "timeout: 48h\n",
+    "command: x\n", "command: []\n", LEAST.replace("[x]", "['${a}']"), "command: [[a]]\n",
+    "command: [" + "a, " * 65 + "]\n", LEAST + "server: 3\n", LEAST + "server: {command: [x]}\n",
+    LEAST + "server: {ready: {port: 1}}\n", LEAST + "server: {command: [x], ready: {port: 0}}\n",
+    LEAST + "server: {command: [x], ready: {port: []}}\n", LEAST + "server: {command: [x], ready: {}}\n",
+    LEAST + "server: {command: [x], ready: {output: up}}\n", LEAST + "server: {command: [x], ready: 3}\n",
+    LEAST + "server: {command: [x], ready: {output: ''}}\n",
+    LEAST + "server: {command: [x], ready: {command: [y]}}\n", LEAST + "setup: 3\n",
+    LEAST + "setup: [{}]\n", LEAST + "setup: [" + "{command: [x]}, " * 17 + "]\n", LEAST + "setup: [3]\n",
+    "name: a\nimage: {dir: /x}\nmetrics: 3\n", "name: a\nimage: {dir: /x}\nmetrics: []\n",
+] + ["name: a\nimage: {dir: /x}\ncommand: [x]\nmetrics: [{" + m + "}]\n" for m in (
+    "wall: yes", "name: a", "name: a, wall: no", "name: a, wall: x", "name: a, title: [], wall: yes",
+    "name: a, unit: u, regex: '(a'", "name: a, unit: u, regex: a", "name: a, unit: u, regex: '(a)\\1'",
+    "name: a, regex: []", "name: a, unit: u, regex: '((a{99}){99})'", "name: a, unit: u, regex: '(a+++++++++)'",
+    "name: a, unit: u, regex: '([^]a[:digit:]]{2,}\\.)'", "name: a, unit: u, regex: '" + "(" * 40 + "'",
+    "name: a, json: []", "name: a, json: a", "name: a, json: a, unit: s", "name: a, json: a, unit: ''",
+    "name: a, better: x", "name: a, scale: x", "name: a, scale: []", "name: a, wall: yes}, {name: a, wall: yes",
+    "name: a, wall: yes, unit: ms, better: lower", "name: a, wall: yes, setup: 3", "name: a, unit: [], wall: yes",
+    "name: a, wall: yes, better: []", "name: a, wall: yes, command: [y], timeout: x",
+)] + ["name: a\nimage: {dir: /x}\nmetrics: [" + "{name: a, wall: yes, command: [x]}, " * 17 + "]\n",
+      "name: a\nimage: {dir: /x}\ncommand: [x]\nmetrics: [{name: a, regex: 'name: (.*)', unit: u}]\n",
+      "name: a\nimage: {dir: /x}\ncommand: [x]\nmetrics: [{name: a, regex: 'x: ([0-9]*)', unit: u}]\nexpected: 1s\n",
+      '{"name": "a", "image": {"dir": "/x"}, "command": ["x"], "metrics": [{"name": "a", "json": "k[0]", "unit": "u"}], '
+      '"env": {"k": "[3]"}}\n']
+
+SPEC = ('{"files":[{"path":"/etc/x","text":"a","mode":420}],"server":{"argv":["s"],"env":["A=b"],"cwd":"/",'
+        '"ready":%s,"timeout_ns":1000},"setup":[{"argv":["p"]}],"command":{"argv":["c","d"],"cwd":"/tmp"}}')
+SPECS = [SPEC % '{"tcp":80}', SPEC % '{"output":"up"}', SPEC % '{"argv":["r"]}', '{"command":{"argv":["c"]}}',
+         "", "{", "[]", "{}", SPEC % "3", SPEC % '{"tcp":0}', SPEC % '{"output":""}', SPEC % '{"argv":[]}',
+         '{"files":{}}', '{"files":[{"path":"x"}]}', '{"files":[{"path":"/x"}]}',
+         '{"files":[{"path":"/x","text":"","mode":4096}]}', '{"setup":{}}', '{"setup":[3]}',
+         '{"command":{"argv":[1]}}', '{"command":{"argv":["a"],"env":3}}', '{"command":{"argv":["a"],"cwd":"x"}}',
+         '{"command":{"argv":["a"],"timeout_ns":0}}', '{"server":3}', '{"server":{"argv":["a"],"ready":null}}']
+
+
 def put(name, number, data):
     folder = os.path.join(HERE, name)
     os.makedirs(folder, exist_ok=True)
@@ -162,10 +250,21 @@ def spoiled(path, value):
 def main():
     runs = [json.dumps(RUN, separators=(",", ":")), "{", "[]", '{"kind":1,"kind":2}']
     runs += [spoiled(*bad) for bad in BAD_RUNS]
+    newer = copy.deepcopy(RUN)
+    newer["plan"].update(scale=0.1, drop_caches=True)
+    newer["cells"][1].update(unit="r/s", better="higher", app="name: a\nimage: {dir: /x}\ncommand: [x]\n"
+                             "metrics: [{name: a, wall: yes}]\n")
+    runs.append(json.dumps(newer, separators=(",", ":")))
+    newer["cells"][1].update(app="no: yes\n", better="higher")
+    runs.append(json.dumps(newer, separators=(",", ":")))
     for i, run in enumerate(runs):
         put("exchange", i, run)
     for i, plan in enumerate(PLANS + [b"\xff\xfe\xff", b"seed: \xff\xff", b'"a\\0b": 3\n']):
         put("plan", i, plan)
+    for i, app in enumerate(APPS):
+        put("app", i, app)
+    for i, spec in enumerate(SPECS):
+        put("appspec", i, spec)
     for i, target in enumerate(TARGETS):
         put("target", i, target)
 

@@ -189,6 +189,7 @@ static void test_bad_servers(void **state)
         run_once("{\"server\": {\"argv\": [\"sleep\", \"0.05\"]}, \"command\":"
                  " {\"argv\": [\"sleep\", \"0.3\"]}}",
                  &fin);
+    assert_string_equal(out, "");
     assert_false(fin.finished.verified);
     assert_non_null(strstr(fin.finished.detail, "sleep ended with status 0"));
 }
