@@ -91,6 +91,15 @@ static void fill_costs(const struct part *p, struct scratch *s, struct block_val
     v->busy = wall > 0 ? cpu / wall : NAN;
 }
 
+/* Of a metric ops and ns are its value: what it cost is that of the execution. */
+static void fill_execution(const struct part *p, struct block_value *v)
+{
+    const struct sample *x = &p->samples.v[0];
+
+    v->cpu_per_op = x->cpu_ns == UINT64_MAX ? NAN : (double)x->cpu_ns;
+    v->busy = x->control_ns ? v->cpu_per_op / (double)x->control_ns : NAN;
+}
+
 /* One quantile a launch; percentiles of different launches are never averaged. */
 static void fill_latency(const struct part *p, struct scratch *s, struct block_value *v)
 {
@@ -140,6 +149,8 @@ void pair_data_add(struct pair_data *d, const struct cell *cell, const struct tr
     }
     scratch_reserve(s, p->samples.n + 1);
     fill_costs(p, s, &v);
+    if (cell->unit[0] && p->samples.n)
+        fill_execution(p, &v);
     if (!isfinite(v.ns_per_op)) {
         note_failure(d, ERR_MEASUREMENT, "no operation was done");
         return;

@@ -93,7 +93,7 @@ static int store_lock(const struct image_store *s, struct err *err)
     return fd;
 }
 
-static int write_text(const char *dir, const char *name, const char *text, struct err *err)
+int make_text(const char *dir, const char *name, const char *text, struct err *err)
 {
     char path[288];
     str_format(path, sizeof(path), "%s/%s", dir, name);
@@ -115,7 +115,7 @@ static int furnish_etc(const char *rootfs, int etc, const char *name, const char
     str_format(to, sizeof(to), "/proc/self/fd/%d", etc);
     str_format(from, sizeof(from), "%s/usr/share/base-passwd/%s", rootfs, master);
     if (!*master || lstat(from, &st) < 0 || !S_ISREG(st.st_mode))
-        return write_text(to, name, least, err);
+        return make_text(to, name, least, err);
     str_format(to + strlen(to), sizeof(to) - strlen(to), "/%s", name);
     return fs_copy_file(from, to, 0644, err);
 }
@@ -160,7 +160,7 @@ static int make_and_keep(struct image_store *s, const char *key, const char *wha
     if (r == 0)
         r = furnish(rootfs, err);
     if (r == 0)
-        r = write_text(tmp, "what", what, err);
+        r = make_text(tmp, "what", what, err);
     if (r == 0 && rename(tmp, kept) < 0)
         r = err_errno(err, errno, "keep the image %s", kept);
     if (r < 0)

@@ -15,6 +15,9 @@ int store_image(struct image_store *s, const char *key, const char *what,
 void store_say(const struct image_store *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A small file in a directory. */
+int make_text(const char *dir, const char *name, const char *text, struct err *err);
+
 /* A program that is needed, and the package that has it. */
 int tool_find(const char *name, const char *package, char dst[256], struct err *err);
 /* Runs it to its end; out: gets its standard output, NULL: it is one that may take long. */

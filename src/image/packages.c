@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/fs.h"
+#include "host/mounts.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -85,6 +86,31 @@ static size_t add_sources(const char **argv, size_t n)
     return n;
 }
 
+/* Folders of libraries that update-alternatives chooses from in a real installation. The loader of
+ * the image is told of them, and of its own, by its cache. */
+static int list_libraries(struct image_store *s, const char *rootfs, struct err *err)
+{
+    static const char *const kinds[] = {"blas", "lapack", "pulseaudio"};
+    char ldconfig[256], path[64];
+    _cleanup_(str_release) struct str conf = STR_INIT;
+    struct utsname u;
+    int r = tool_find("ldconfig", "libc-bin", ldconfig, err);
+    if (r < 0 || uname(&u) < 0)
+        return r;
+    str_addf(&conf, "/usr/local/lib\n/lib/%s-linux-gnu\n/usr/lib/%s-linux-gnu\n", u.machine,
+             u.machine);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        str_addf(&conf, "/usr/lib/%s-linux-gnu/%s\n", u.machine, kinds[i]);
+    int etc = root_open_dir(rootfs, "etc", err);
+    if (etc < 0)
+        return etc;
+    str_format(path, sizeof(path), "/proc/self/fd/%d", etc);
+    r = make_text(path, "ld.so.conf", conf.buf, err);
+    fd_close(&etc);
+    const char *const argv[] = {ldconfig, "-r", rootfs, NULL};
+    return r == 0 ? tool_run(s, argv, NULL, err) : r;
+}
+
 static int make_packages(struct image_store *s, void *user, const char *rootfs, struct err *err)
 {
     const struct packages *p = user;
@@ -109,7 +135,8 @@ static int make_packages(struct image_store *s, void *user, const char *rootfs, 
     argv[n++] = rootfs;
     n = add_sources(argv, n);
     argv[n] = NULL;
-    return tool_run(s, argv, NULL, err);
+    r = tool_run(s, argv, NULL, err);
+    return r == 0 ? list_libraries(s, rootfs, err) : r;
 }
 
 int image_from_packages(struct image_store *s, const char *const *names, size_t n,
@@ -131,7 +158,7 @@ int image_from_packages(struct image_store *s, const char *const *names, size_t 
     if (r < 0)
         return r;
     qsort(sorted, n, sizeof(sorted[0]), by_name);
-    str_addf(&of, "packages 1 %s %s\n", uname(&u) == 0 ? u.machine : "", p.suite);
+    str_addf(&of, "packages 2 %s %s\n", uname(&u) == 0 ? u.machine : "", p.suite);
     for (size_t i = 0; r == 0 && i < n; i++) {
         r = add_version(s, sorted[i], &of, err);
         str_addf(&what, "%s%s", i ? ", " : "", sorted[i]);

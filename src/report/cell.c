@@ -156,8 +156,10 @@ static void put_costs(const struct view *v)
         char mean[UNIT_TEXT];
         unit_ns(s, r->mean_ns, mean);
         str_clear(&t);
-        str_addf(&t, "%s, sample variance %.4g ns%s, n = %zu", mean, r->variance_ns,
-                 style_glyph(s, GLYPH_SQUARED), r->absolute.n);
+        if (!v->cell->unit[0])
+            str_addf(&t, "%s, sample variance %.4g ns%s, ", mean, r->variance_ns,
+                     style_glyph(s, GLYPH_SQUARED));
+        str_addf(&t, "n = %zu", r->absolute.n);
         if (!r->is_base && isfinite(r->overhead))
             str_addf(&t,
                      "; overhead |virt - native| / native = %.4g, signed %.4g (positive is worse)",

@@ -628,6 +628,147 @@ def what_this_machine_cannot_measure_says_so():
         expect_failure(part, "unsupported", "needs two CPUs")
 
 
+# ---- workloads that run whole ----
+
+def cell_trials(d, name):
+    index = [c["name"] for c in d["cells"]].index(name)
+    return [t for t in d["trials"] if t["cell"] == index]
+
+
+@case
+def one_execution_serves_several_cells():
+    need("runc")
+    b = Bench()
+    b.run(*targets("host", "runc"), *workloads("disk.write@rootfs-64k", "disk.reread@rootfs-64k"),
+          "-p", "size=1M", "--repeats", "2")
+    d = b.export()
+    write, reread = cell_trials(d, "disk.write@rootfs-64k"), cell_trials(d, "disk.reread@rootfs-64k")
+    expect(len(write) == len(reread) == 2, d["trials"])
+    for x, y in zip(write, reread):
+        expect((x["start_ns"], x["end_ns"]) == (y["start_ns"], y["end_ns"]), (x, y))
+        for p, q in zip(x["parts"], y["parts"]):
+            s, t = p["samples"][0], q["samples"][0]
+            expect(p["target"] == q["target"] and len(p["samples"]) == 1, (p, q))
+            expect(s[4] == t[4] == 1 and s[5] != t[5] and s[6] == t[6], (s, t))
+    # Two blocks, two targets, one session each: the four cells came out of four executions.
+    expect(len(d["sessions"]) == 4, d["sessions"])
+    b.expect_clean()
+
+
+@case
+def a_whole_workload_lasts_as_long_as_it_is_told():
+    b = Bench()
+    b.run(*targets("host"), *workloads("unixbench.mix@1"), "-p", "time=300ms", "--repeats", "1")
+    sample = b.export()["trials"][0]["parts"][0]["samples"][0]
+    expect(300e6 <= sample[5] < 400e6 and sample[4] > 1000, sample)
+
+
+OWN = ["--target", "host", "--target", "runc", "--repeats", "1"]
+
+
+@case
+def a_command_of_ones_own():
+    need("runc")
+    b = Bench()
+    r = b.run(*OWN, "--metric", "([0-9]+)", "--unit", "widgets", "--", "seq", "41", "41")
+    expect("seq" in r.stdout, r)
+    d = b.export()
+    expect([(c["name"], c["unit"], c["better"]) for c in d["cells"]] == [("seq", "widgets", "higher")],
+           d["cells"])
+    for part in d["trials"][0]["parts"]:
+        s = part["samples"][0]
+        expect(abs(1e9 * s[4] / s[5] - 41) < 1e-9 and part["facts"]["image_sha256"], part)
+    shown = b.cupel("show", "--absolute")
+    expect("41.0 widgets" in shown.stdout, shown)
+    again = b.cupel("import", "/dev/stdin")
+    expect(again.returncode != 0, again)
+    images = os.listdir(os.path.join(b.state, "images"))
+    b.run(*OWN, "--", "seq", "1")
+    expect(sorted(images) == sorted(os.listdir(os.path.join(b.state, "images"))), images)
+    b.expect_clean()
+
+
+@case
+def a_command_that_fails_says_what_it_said():
+    b = Bench()
+    for words, text in ((["--metric", "rate: ([0-9]+)", "--", "seq", "7"], "nothing in the output matches"),
+                        (["--", "ls", "/nowhere-at-all"], "ended with status 2: ls: cannot access"),
+                        (["--timeout", "200ms", "--", "sleep", "20"], "did not end within 0.2 s"),
+                        (["--server", "sleep 20", "--ready", "1", "--image", "/", "--", "true"], None)):
+        if text is None:
+            continue
+        r = b.cupel("run", "--quiet", *targets("host"), "--repeats", "1", *words)
+        expect(r.returncode in (3, 4) and text in " ".join(r.stdout.split()), (words, r))
+    r = b.cupel("run", *targets("host"), "--", "no-such-program-here")
+    expect(r.returncode in (3, 4) and "is not on the PATH" in r.stdout, r)
+    for words, text in ((["--image", "/x"], "--image describes a command"), (["x"], "too much"),
+                        (["--image", "x", "--", "true"], "no image"),
+                        (["--ready", "80", "--", "true"], "--ready goes with --server"),
+                        (["--server", "a 'b", "--", "true"], "a quote is not closed"),
+                        (["--metric", "x", "--", "true"], "no group"),
+                        (["-w", "./no.yaml"], "no.yaml"), (["--file", "x", "--", "true"], "PATH=FILE")):
+        r = b.cupel("run", *targets("host"), *words)
+        expect(r.returncode in (1, 2) and text in r.stderr and len(r.stderr.splitlines()) == 1, (words, r))
+    b.expect_clean()
+
+
+@case
+def an_application_file_with_its_server():
+    need("runc")
+    b = Bench()
+    path = os.path.join(WORK, "mine.yaml")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("name: mine\nimage: {programs: [sleep, seq, sh]}\nparams: {n: {default: 5}}\n"
+                "server: {command: [sh, -c, 'echo up; exec sleep 60'], ready: {output: up}}\n"
+                "command: [seq, '${n}', '${n}']\nmetrics: [{name: count, regex: '([0-9]+)', unit: u}]\n")
+    b.run("-w", path, "-p", "n=12", *OWN)
+    d = b.export()
+    expect(d["cells"][0]["name"] == "mine.count" and d["cells"][0]["params"] == {"n": 12}, d["cells"])
+    expect(len(d["trials"][0]["parts"]) == 2, d["trials"])
+    # The plan carries the application: it can be repeated where the file is not.
+    plan = os.path.join(WORK, "mine-plan.yaml")
+    r = b.cupel("export", "--format", "plan")
+    expect(r.returncode == 0, r)
+    with open(plan, "w", encoding="utf-8") as f:
+        f.write(r.stdout)
+    os.unlink(path)
+    b.run("--plan", plan)
+    expect(b.export()["cells"][0]["params"] == {"n": 12}, "another plan")
+    b.expect_clean()
+
+
+@case
+def killed_in_an_image():
+    need("runc")
+    b = Bench()
+    p = b.begin(*targets("runc"), "--repeats", "1", "--", "sleep", "30")
+    end = time.monotonic() + 30
+    while time.monotonic() < end and not any("overlay" in x for x in b.leftovers()):
+        time.sleep(.05)
+    time.sleep(.5)
+    p.kill()
+    p.communicate(timeout=20)
+    expect(b.leftovers(), "nothing was there to be left")
+    r = b.cupel("clean")
+    expect(r.returncode == 0, r)
+    b.expect_clean()
+
+
+@case
+def the_example_of_the_documentation():
+    need("runc", "runsc", "mmdebstrap")
+    b = Bench()
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/examples")
+    r = subprocess.run([os.path.join(folder, "nginx"), "--repeats", "1", "--quiet"], cwd=folder,
+                       env=dict(b.env, CUPEL=CUPEL), stdin=subprocess.DEVNULL, capture_output=True,
+                       text=True, timeout=240)
+    expect(r.returncode == 0, r)
+    parts = b.export()["trials"][0]["parts"]
+    rates = [1e9 * p["samples"][0][4] / p["samples"][0][5] for p in parts]
+    expect(len(rates) == 3 and min(rates) > 10, rates)
+    b.expect_clean()
+
+
 # ---- what people type ----
 
 @case
