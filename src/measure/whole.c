@@ -268,9 +268,10 @@ static int run_all(struct course *c, unsigned block, struct execution *x, struct
         previous = (int)order[i];
     }
     monitor_read(c->monitor, &after);
+    uint64_t end_ns = course_now(c);
     for (size_t i = 0; i < x->n; i++) {
         x->trials[i].start_ns = start_ns;
-        x->trials[i].end_ns = course_now(c);
+        x->trials[i].end_ns = end_ns;
         covariates_between(c, &before, &after, &x->trials[i].covariates);
     }
     return r;
