@@ -123,6 +123,18 @@ static uint64_t linpack_flops(const struct params *p)
     return (2 * n * n * n + 6 * n * n + 1) / 3;
 }
 
+/* At some 30 Gflop/s. */
+static uint64_t linpack_expected_ns(const struct params *p)
+{
+    return linpack_flops(p) / 30 + UINT64_C(1000000000);
+}
+
+/* A millisecond for the syncs of each row. */
+static uint64_t sqlite_expected_ns(const struct params *p)
+{
+    return (uint64_t)(params_num(p, "rows", 0) * params_num(p, "scripts", 0)) * 1000000;
+}
+
 static uint64_t sqlite_rows(const struct params *p)
 {
     return (uint64_t)(params_num(p, "rows", 0) * params_num(p, "scripts", 0));
@@ -343,7 +355,8 @@ static const struct workload workloads[] = {
      .grain = GRAIN_WHOLE,
      PARAMS(params_linpack),
      .program = PROGRAM_LINPACK,
-     .whole_ops = linpack_flops},
+     .whole_ops = linpack_flops,
+     .expected_ns = linpack_expected_ns},
     {.name = "sqlite",
      .family = "sqlite",
      .title = "SQLite: rows inserted one by one, each in a transaction of its own",
@@ -352,7 +365,9 @@ static const struct workload workloads[] = {
      .processes = true,
      PARAMS(params_sqlite),
      .program = PROGRAM_SQLITE,
-     .whole_ops = sqlite_rows},
+     .whole_ops = sqlite_rows,
+     .expected_ns = sqlite_expected_ns,
+     .dearer = 3},
 
     CALLS(CALL_WORKLOAD)};
 

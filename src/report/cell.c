@@ -4,6 +4,7 @@
 #include "report/words.h"
 
 #include "base/time.h"
+#include "stats/score.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -45,6 +46,8 @@ static void line(const struct view *v, const char *key, const char *text)
 
     str_add(&lead, "  ");
     text_pad(&lead, key, KEY_WIDTH, false);
+    if (text_width(key) >= KEY_WIDTH)
+        str_addc(&lead, ' ');
     text_wrap(v->out, &v->o->style, lead.buf, KEY_WIDTH + 2, text);
 }
 
@@ -397,6 +400,25 @@ static void sparkline(const struct style *s, const double *x, size_t n, struct s
     }
 }
 
+/* UnixBench's own way of scoring its passes, of which a block is one. */
+static void put_score(const struct view *v, const struct cell_series *c)
+{
+    _cleanup_free_ double *rates = xcalloc(c->n + 1, sizeof(*rates));
+    _cleanup_(str_release) struct str t = STR_INIT;
+    char rate[UNIT_TEXT];
+
+    if (!v->cell->workload || !str_eq(v->cell->workload->family, "unixbench") || c->n == 0)
+        return;
+    for (size_t i = 0; i < c->n; i++)
+        rates[i] = 1e9 / c->ns_per_op[i];
+    double lps = score_unixbench_rate(rates, c->n);
+    unit_value(lps, rate);
+    str_addf(&t, "%s lps by UnixBench's scoring (the worst third left out, geometric mean)", rate);
+    if (str_starts(v->cell->name, "unixbench.mix"))
+        str_addf(&t, ", index %.1f", score_unixbench_index(lps));
+    line(v, "score", t.buf);
+}
+
 static void put_blocks(const struct view *v, const struct cell_series *c)
 {
     const double *x = v->r->is_base ? c->ns_per_op : c->log_ratio;
@@ -546,6 +568,7 @@ int report_cell(struct store *s, const struct analysis *a, uint32_t cell, uint32
     put_failure(&v);
     put_ratio(&v);
     put_costs(&v);
+    put_score(&v, &series);
     put_evidence(&v, &e);
     put_blocks(&v, &series);
     put_remarks(&v);

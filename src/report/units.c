@@ -48,32 +48,33 @@ void unit_ns(const struct style *s, double ns, char dst[UNIT_TEXT])
     str_format(dst, UNIT_TEXT, "%.20s%s%.8s", num, unit[0] ? " " : "", unit);
 }
 
-void unit_rate_parts(double bytes_per_s, char num[UNIT_TEXT], char unit[UNIT_TEXT])
+/* In steps of a thousand. */
+static void rate_parts(double per_s, const char *const *names, size_t n, char num[UNIT_TEXT],
+                       char unit[UNIT_TEXT])
 {
-    static const char *const names[] = {"B/s", "kB/s", "MB/s", "GB/s", "TB/s"};
     const char *name;
 
     unit[0] = '\0';
-    if (!isfinite(bytes_per_s)) {
+    if (!isfinite(per_s)) {
         str_copy(num, UNIT_TEXT, "?");
         return;
     }
-    scaled(bytes_per_s, 1000, names, ARRAY_SIZE(names), num, &name);
+    scaled(per_s, 1000, names, n, num, &name);
     str_copy(unit, UNIT_TEXT, name);
+}
+
+void unit_rate_parts(double bytes_per_s, char num[UNIT_TEXT], char unit[UNIT_TEXT])
+{
+    static const char *const names[] = {"B/s", "kB/s", "MB/s", "GB/s", "TB/s"};
+
+    rate_parts(bytes_per_s, names, ARRAY_SIZE(names), num, unit);
 }
 
 void unit_flops_parts(double flop_per_s, char num[UNIT_TEXT], char unit[UNIT_TEXT])
 {
     static const char *const names[] = {"flop/s", "kflop/s", "Mflop/s", "Gflop/s", "Tflop/s"};
-    const char *name;
 
-    unit[0] = '\0';
-    if (!isfinite(flop_per_s)) {
-        str_copy(num, UNIT_TEXT, "?");
-        return;
-    }
-    scaled(flop_per_s, 1000, names, ARRAY_SIZE(names), num, &name);
-    str_copy(unit, UNIT_TEXT, name);
+    rate_parts(flop_per_s, names, ARRAY_SIZE(names), num, unit);
 }
 
 void unit_value(double v, char dst[UNIT_TEXT])
