@@ -17,13 +17,11 @@
 
 #define BUILD_TIMEOUT_NS (900 * NS_PER_S)
 #define ASK_TIMEOUT_NS   (60 * NS_PER_S)
-#define WORDS_MAX        96
 
 /* ---- running tools ---- */
 
-static const char *const tool_env[] = {
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/",
-    "DEBIAN_FRONTEND=noninteractive", NULL};
+const char *const tool_env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                "LC_ALL=C.UTF-8", "HOME=/", "DEBIAN_FRONTEND=noninteractive", NULL};
 
 int tool_find(const char *name, const char *package, char dst[256], struct err *err)
 {
@@ -68,14 +66,13 @@ void store_say(const struct image_store *s, const char *fmt, ...)
 
 /* ---- the cache ---- */
 
-static bool is_there(const char *path)
+bool store_has(const char *path)
 {
     struct stat st;
     return lstat(path, &st) == 0;
 }
 
-/* Held while something is made: two runs do not make the same thing at once. */
-static int store_lock(const struct image_store *s, struct err *err)
+int store_lock(const struct image_store *s, struct err *err)
 {
     char path[256];
     int r = fs_mkdirs(s->dir, 0700, err);
@@ -165,7 +162,7 @@ static int make_and_keep(struct image_store *s, const char *key, const char *wha
         r = err_errno(err, errno, "keep the image %s", kept);
     if (r < 0)
         fs_remove_tree(tmp, NULL);
-    if (!is_there(tmp))
+    if (!store_has(tmp))
         ledger_done(s->ledger, &item, NULL);
     return r;
 }
@@ -182,11 +179,11 @@ int store_image(struct image_store *s, const char *key, const char *what,
     if (geteuid() != 0)
         return err_set(err, ERR_UNSUPPORTED, EPERM, "images need root: their layers are mounted");
     int r = 0;
-    if (!is_there(image.rootfs)) {
+    if (!store_has(image.rootfs)) {
         int lock = store_lock(s, err);
         if (lock < 0)
             return lock;
-        if (!is_there(image.rootfs)) {
+        if (!store_has(image.rootfs)) {
             store_say(s, "making an image: %s", what);
             r = make_and_keep(s, key, what, make, user, err);
         }
@@ -219,121 +216,4 @@ int image_from_dir(const char *path, struct image *ret, struct err *err)
     str_copy(image.what, sizeof(image.what), full);
     *ret = image;
     return 0;
-}
-
-/* ---- inputs ---- */
-
-static int generate(struct image_store *s, const struct image *image, const char *tmp,
-                    const char *const *argv, struct err *err)
-{
-    char upper[256], work[256], root[256];
-    str_format(upper, sizeof(upper), "%s/upper", tmp);
-    str_format(work, sizeof(work), "%s/layer", tmp);
-    str_format(root, sizeof(root), "%s/root", tmp);
-    int r = fs_mkdirs(upper, 0755, err);
-    if (r == 0)
-        r = fs_mkdirs(work, 0755, err);
-    if (r == 0)
-        r = fs_mkdirs(root, 0755, err);
-    if (r == 0)
-        r = mount_overlay(image->rootfs, upper, work, root, err);
-    if (r == 0)
-        r = mount_root_basics(root, err);
-    int fd = r == 0 ? root_open_dir(root, "work", err) : -1;
-    if (r == 0 && fd < 0)
-        r = fd;
-    fd_close(&fd);
-    if (r < 0)
-        return r;
-    char program[256];
-    const char *words[WORDS_MAX];
-    size_t n = 0;
-    str_format(program, sizeof(program), argv[0][0] == '/' ? "%s" : "/usr/bin/%s", argv[0]);
-    words[n++] = program;
-    for (size_t i = 1; argv[i] && n + 1 < WORDS_MAX; i++)
-        words[n++] = argv[i];
-    words[n] = NULL;
-    const struct spawn_spec spec = {.argv = words,
-                                    .env = tool_env,
-                                    .root = root,
-                                    .fd_in = -1,
-                                    .fd_out = -1,
-                                    .fd_err = -1,
-                                    .die_with_parent = true,
-                                    .new_session = true};
-    struct spawn_result res;
-    r = spawn_run(s->loop, &spec, time_deadline(BUILD_TIMEOUT_NS), 4096, &res, err);
-    if (r == 0)
-        r = spawn_check(&spec, &res, err);
-    spawn_result_release(&res);
-    return r;
-}
-
-/* The output is read from the layer, where it cannot be a link to anything else. */
-static int take_output(const char *tmp, const char *output, const char *kept, const char *name,
-                       struct err *err)
-{
-    char from[400], to[400];
-    struct stat st;
-    str_format(from, sizeof(from), "%s/upper%s", tmp, output);
-    str_format(to, sizeof(to), "%s/%s", kept, name);
-    if (lstat(from, &st) < 0)
-        return err_errno(err, errno, "what it made, %s", output);
-    if (!S_ISREG(st.st_mode) || st.st_size == 0)
-        return err_set(err, ERR_ENVIRONMENT, EINVAL, "what it made, %s, is empty or no file",
-                       output);
-    int r = fs_mkdirs(kept, 0755, err);
-    return r == 0 ? fs_copy_file(from, to, 0444, err) : r;
-}
-
-static int make_input(struct image_store *s, const struct image *image, const char *const *argv,
-                      const char *output, const char *kept, const char *name, struct err *err)
-{
-    char tmp[224], root[256];
-    str_format(tmp, sizeof(tmp), "%s/tmp-%016llx", s->dir, (unsigned long long)rng_entropy());
-    str_format(root, sizeof(root), "%s/root", tmp);
-    const struct ledger_item items[] = {{.kind = LEDGER_DIR, .path = tmp},
-                                        {.kind = LEDGER_MOUNT, .path = root}};
-    int r = ledger_intend(s->ledger, items, ARRAY_SIZE(items), err);
-    if (r < 0)
-        return r;
-    r = fs_mkdirs(tmp, 0755, err);
-    if (r == 0)
-        r = generate(s, image, tmp, argv, err);
-    if (r == 0)
-        r = take_output(tmp, output, kept, name, err);
-    if (mount_remove_below(root, NULL) == 0 && fs_remove_tree(tmp, NULL) == 0)
-        for (size_t i = 0; i < ARRAY_SIZE(items); i++)
-            ledger_done(s->ledger, &items[i], NULL);
-    return r;
-}
-
-int image_input(struct image_store *s, const char *const *packages, size_t n,
-                const char *const *argv, const char *output, const char *name, char ret_path[256],
-                char ret_sha256[65], struct err *err)
-{
-    struct image image;
-    _cleanup_(str_release) struct str of = STR_INIT;
-    char key[FS_SHA256_HEX], kept[224];
-    int r = image_from_packages(s, packages, n, &image, err);
-    if (r < 0)
-        return err_wrap(err, "input %s", name);
-    str_addf(&of, "input %s %s", image.digest, output);
-    for (size_t i = 0; argv[i]; i++)
-        str_addf(&of, "\n%s", argv[i]);
-    fs_sha256_bytes(of.buf, of.len, key);
-    if (!str_format(kept, sizeof(kept), "%s/%s", s->dir, key) ||
-        !str_format(ret_path, 256, "%s/%s", kept, name))
-        return err_errno(err, ENAMETOOLONG, "name input %s", name);
-    if (!is_there(ret_path)) {
-        int lock = store_lock(s, err);
-        if (lock < 0)
-            return lock;
-        store_say(s, "making the input %s, once", name);
-        r = is_there(ret_path) ? 0 : make_input(s, &image, argv, output, kept, name, err);
-        fd_close(&lock);
-    }
-    if (r == 0)
-        r = fs_sha256(ret_path, ret_sha256, err);
-    return r < 0 ? err_wrap(err, "input %s", name) : 0;
 }

@@ -7,6 +7,8 @@
 #include "base/str.h"
 #include "image/image.h"
 
+#include <stdbool.h>
+
 /* The image of this key: the one that is kept, else made by make(s, user, rootfs) into an empty
  * directory. `what` is for people. */
 int store_image(struct image_store *s, const char *key, const char *what,
@@ -14,6 +16,12 @@ int store_image(struct image_store *s, const char *key, const char *what,
                 struct image *ret, struct err *err);
 void store_say(const struct image_store *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Held (a descriptor, to be closed) while something is made: two runs do not make it at once. */
+int store_lock(const struct image_store *s, struct err *err);
+bool store_has(const char *path);
+/* The surroundings of whatever is run to make something. */
+extern const char *const tool_env[];
 
 /* A small file in a directory. */
 int make_text(const char *dir, const char *name, const char *text, struct err *err);

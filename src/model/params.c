@@ -125,7 +125,7 @@ static struct param *find_or_add(struct params *p, const char *name)
     return v;
 }
 
-static bool text_ok(const char *text)
+static bool is_printable(const char *text)
 {
     for (const char *c = text; *c; c++)
         if (*c < 0x20 || *c > 0x7e)
@@ -148,7 +148,7 @@ int params_set(struct params *p, const struct param_def *def, const char *text, 
         str_copy(v.text, sizeof(v.text), text);
     } else if (def->kind == PARAM_TEXT) {
         v.is_text = true;
-        if (!text_ok(text) || !str_copy(v.text, sizeof(v.text), text))
+        if (!is_printable(text) || !str_copy(v.text, sizeof(v.text), text))
             return err_set(err, ERR_USAGE, EINVAL,
                            "%s: '%.60s' is longer than %d bytes, or not printable", def->name, text,
                            PARAM_TEXT_MAX - 1);
