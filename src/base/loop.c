@@ -38,6 +38,8 @@ struct reaped {
     struct rusage usage;
 };
 
+#define REAP_MOST 256
+
 struct loop {
     int epfd, sigfd;
     sigset_t caught, mask_before;
@@ -45,7 +47,7 @@ struct loop {
     struct loop_source *sources, *graves, *signals;
     unsigned depth; /* of nested turns: graves are freed at 0 */
     unsigned n_due;
-    bool reap_first; /* children may have ended before the signal was blocked */
+    bool reap_first; /* children have ended of whom no signal will tell */
     int interrupt;
     unsigned interrupts;
     uint64_t wakeups;
@@ -266,9 +268,11 @@ static void deliver_child(struct loop *l, pid_t pid, int wait_status, const stru
     l->ring_next = (l->ring_next + 1) % LOOP_RING;
 }
 
+/* At most REAP_MOST a turn: as the one that orphans fall to, we could be kept at it for ever by a
+ * process that forks and ends, forks and ends, and never come to killing it. */
 static void reap(struct loop *l)
 {
-    for (;;) {
+    for (unsigned i = 0; i < REAP_MOST; i++) {
         int wait_status;
         struct rusage usage;
         pid_t pid = wait4(-1, &wait_status, WNOHANG, &usage);
@@ -278,6 +282,7 @@ static void reap(struct loop *l)
             return;
         deliver_child(l, pid, wait_status, &usage);
     }
+    l->reap_first = true; /* the rest in the next turn */
 }
 
 static void on_signal(void *user, int fd, uint32_t events)
@@ -335,7 +340,8 @@ int loop_run_until(struct loop *l, const bool *done, uint64_t deadline_ns, struc
         if (!first && late)
             return err_set(err, ERR_TIMEOUT, ETIMEDOUT, "timed out");
         int timeout = deadline_ns == UINT64_MAX ? -1 : time_left_ms(deadline_ns);
-        turn(l, late || l->interrupt || l->n_due > 0 ? 0 : timeout, done);
+        bool due = late || l->interrupt || l->n_due > 0 || l->reap_first;
+        turn(l, due ? 0 : timeout, done);
     }
 }
 

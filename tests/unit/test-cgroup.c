@@ -344,9 +344,10 @@ static void fork_bomb(void)
             sched_yield();
 }
 
+/* Bounded: what runs away gives us its dead faster than they can be buried. */
 static void reap(void *user)
 {
-    while (waitpid(-1, NULL, WNOHANG) > 0)
+    for (int i = 0; i < 256 && waitpid(-1, NULL, WNOHANG) > 0; i++)
         ++*(unsigned *)user;
 }
 

@@ -180,6 +180,27 @@ static void watch_before_and_after(void **state)
     assert_fails(loop_watch_child(f->l, 0, on_death, f, &f->b, err), EINVAL, "process 0");
 }
 
+/* More than are buried in one turn; nobody is forgotten, though no signal tells of the rest. */
+static void many_deaths_at_once(void **state)
+{
+    struct fixture *f = *state;
+    pid_t last = 0;
+    for (int i = 0; i < 700; i++) {
+        last = fork();
+        assert_true(last >= 0);
+        if (last == 0)
+            _exit(7);
+    }
+    assert_ok(loop_watch_child(f->l, last, on_death, f, &f->a, err));
+    siginfo_t si;
+    assert_int_equal(waitid(P_PID, (id_t)last, &si, WEXITED | WNOWAIT), 0);
+    assert_ok(loop_run_until(f->l, &f->done, time_deadline(20 * NS_PER_S), err));
+    assert_int_equal(WEXITSTATUS(f->status), 7);
+    loop_remove(f->l, f->a);
+    assert_int_equal(loop_run_until(f->l, NULL, time_deadline(300 * NS_PER_MS), NULL), -ETIMEDOUT);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* none is left */
+}
+
 static void watches_may_be_dropped(void **state)
 {
     struct fixture *f = *state;
@@ -292,6 +313,7 @@ int main(void)
         T(removal_within_a_batch),
         T(nested_runs),
         T(watch_before_and_after),
+        T(many_deaths_at_once),
         T(watches_may_be_dropped),
         T(orphans_are_adopted),
         T(more_children_than_the_ring),
