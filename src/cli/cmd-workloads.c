@@ -73,10 +73,8 @@ static void workload_text(const struct workload *w, const struct style *s, struc
 static json_t *params_json(const struct workload *w)
 {
     static const char *const kinds[] = {
-        [PARAM_COUNT] = "count",
-        [PARAM_SIZE] = "bytes",
-        [PARAM_DURATION] = "duration",
-        [PARAM_CHOICE] = "choice",
+        [PARAM_COUNT] = "count",   [PARAM_SIZE] = "bytes", [PARAM_DURATION] = "duration",
+        [PARAM_CHOICE] = "choice", [PARAM_TEXT] = "text",
     };
     json_t *a = json_array();
 
@@ -86,7 +84,7 @@ static json_t *params_json(const struct workload *w)
                               "default", p->fallback, "help", p->help);
         if (p->choices)
             json_object_set_new(o, "choices", json_string(p->choices));
-        else
+        else if (p->kind != PARAM_TEXT)
             json_object_update_new(
                 o, json_pack("{s:I, s:I}", "min", (json_int_t)p->min, "max", (json_int_t)p->max));
         json_array_append_new(a, o);
