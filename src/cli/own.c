@@ -33,11 +33,24 @@ void own_name(const struct options *o, char *dst, size_t size)
         str_copy(dst, size, "own");
 }
 
+/* Without an image the program is this machine's, and a path from here means nothing inside. */
+static char *own_program(const struct options *o)
+{
+    const char *program = o->operands.v[0];
+    char *full = NULL;
+
+    if (!options_given(o, "image") && strchr(program, '/'))
+        full = realpath(program, NULL);
+    return full ? full : xstrdup(program);
+}
+
 static json_t *command_json(const struct options *o)
 {
+    _cleanup_free_ char *program = own_program(o);
     json_t *a = json_array();
 
-    for (size_t i = 0; i < o->operands.n; i++)
+    json_array_append_new(a, json_string(program));
+    for (size_t i = 1; i < o->operands.n; i++)
         json_array_append_new(a, json_string(o->operands.v[i]));
     return a;
 }
@@ -116,8 +129,10 @@ static int image_json(const struct options *o, json_t **ret, struct err *err)
 {
     const char *image = options_text(o, "image", NULL);
 
+    _cleanup_free_ char *program = own_program(o);
+
     if (!image)
-        *ret = json_pack("{s:[s]}", "programs", o->operands.v[0]);
+        *ret = json_pack("{s:[s]}", "programs", program);
     else if (str_starts(image, "packages:"))
         *ret = json_pack("{s:o}", "packages", split_list(image + strlen("packages:")));
     else if (is_archive(image))

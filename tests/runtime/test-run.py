@@ -682,6 +682,11 @@ def a_command_of_ones_own():
     expect("41.0 widgets" in shown.stdout, shown)
     again = b.cupel("import", "/dev/stdin")
     expect(again.returncode != 0, again)
+    # A path from where one stands.
+    shutil.copy(shutil.which("seq"), os.path.join(WORK, "mine-seq"))
+    r = subprocess.run([CUPEL, "run", "--quiet", *OWN, "--metric", "([0-9]+)", "--", "./mine-seq", "9", "9"],
+                       env=b.env, cwd=WORK, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    expect(r.returncode == 0 and "mine-seq" in r.stdout, r)
     images = os.listdir(os.path.join(b.state, "images"))
     b.run(*OWN, "--", "seq", "1")
     expect(sorted(images) == sorted(os.listdir(os.path.join(b.state, "images"))), images)
