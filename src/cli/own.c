@@ -49,7 +49,8 @@ static json_t *command_json(const struct options *o)
     _cleanup_free_ char *program = own_program(o);
     json_t *a = json_array();
 
-    json_array_append_new(a, json_string(program));
+    const char *slash = options_given(o, "image") ? NULL : strrchr(program, '/');
+    json_array_append_new(a, json_string(slash ? slash + 1 : program));
     for (size_t i = 1; i < o->operands.n; i++)
         json_array_append_new(a, json_string(o->operands.v[i]));
     return a;

@@ -38,7 +38,8 @@ struct image {
  * scripts run, so no service starts. A new version of a package makes a new image. */
 int image_from_packages(struct image_store *s, const char *const *names, size_t n,
                         struct image *ret, struct err *err);
-/* Programs of this machine, found on the PATH, with the shared libraries they load. */
+/* Programs of this machine, found on the PATH or named by their whole paths, with the shared
+ * libraries they load. Those of unusual folders are in /usr/local/bin of the image. */
 int image_from_programs(struct image_store *s, const char *const *programs, size_t n,
                         struct image *ret, struct err *err);
 /* In place. The digest is of the path and its change time: its content is the user's to keep. */

@@ -17,6 +17,7 @@
 /* Absolute paths, each once. */
 struct closure {
     char *v[FILES_MAX];
+    bool is_program[FILES_MAX];
     size_t n;
 };
 
@@ -27,13 +28,14 @@ static void closure_release(struct closure *c)
     c->n = 0;
 }
 
-static int add_file(struct closure *c, const char *path, struct err *err)
+static int add_file(struct closure *c, const char *path, bool is_program, struct err *err)
 {
     for (size_t i = 0; i < c->n; i++)
         if (str_eq(c->v[i], path))
             return 0;
     if (c->n == FILES_MAX)
         return err_set(err, ERR_ENVIRONMENT, E2BIG, "%s and others: too many libraries", path);
+    c->is_program[c->n] = is_program;
     c->v[c->n++] = xstrdup(path);
     return 0;
 }
@@ -84,22 +86,36 @@ static int add_libraries(struct image_store *s, struct closure *c, const char *p
         if (space)
             *space = '\0';
         if (path[0] == '/')
-            r = add_file(c, path, err);
+            r = add_file(c, path, false, err);
         else if (arrow && str_starts(path, "not"))
             r = err_set(err, ERR_ENVIRONMENT, ENOENT, "%s: a library of it is missing:%s", program,
                         line);
         line = next;
     }
-    return r == 0 ? add_file(c, loader, err) : r;
+    return r == 0 ? add_file(c, loader, false, err) : r;
 }
 
-/* At the path by which it is known; a link becomes the file. */
-static int copy_into(const char *rootfs, const char *path, struct err *err)
+/* Where a file goes: to its own path, but a program from somewhere else than the usual folders to
+ * one that the PATH has and no mount covers. */
+static void place_of(const char *path, bool is_program, char *dst, size_t size)
 {
-    char to[512], real[4096];
+    static const char *const usual[] = {
+        "/usr/local/bin/", "/usr/local/sbin/", "/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/"};
+    const char *name = strrchr(path, '/') + 1;
+    bool stays = !is_program;
+    for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
+        stays = stays || (str_starts(path, usual[i]) && path + strlen(usual[i]) == name);
+    str_format(dst, size, "%s%s", stays ? "" : "/usr/local/bin/", stays ? path : name);
+}
+
+/* A link becomes the file. */
+static int copy_into(const char *rootfs, const char *path, bool is_program, struct err *err)
+{
+    char to[512], real[4096], place[256];
+    place_of(path, is_program, place, sizeof(place));
     if (!realpath(path, real))
         return err_errno(err, errno, "find %s", path);
-    if (!str_format(to, sizeof(to), "%s%s", rootfs, path))
+    if (!str_format(to, sizeof(to), "%s%s", rootfs, place))
         return err_errno(err, ENAMETOOLONG, "copy %s", path);
     _cleanup_free_ char *copy = xstrdup(to);
     int r = fs_mkdirs(dirname(copy), 0755, err);
@@ -111,7 +127,7 @@ static int make_programs(struct image_store *s, void *user, const char *rootfs, 
     const struct closure *c = user;
     int r = 0;
     for (size_t i = 0; r == 0 && i < c->n; i++)
-        r = copy_into(rootfs, c->v[i], err);
+        r = copy_into(rootfs, c->v[i], c->is_program[i], err);
     return r;
 }
 
@@ -123,7 +139,9 @@ static int gather(struct image_store *s, const char *const *programs, size_t n, 
     for (size_t i = 0; r == 0 && i < n; i++) {
         if (fs_which(programs[i], path, sizeof(path)) < 0)
             return err_set(err, ERR_UNSUPPORTED, ENOENT, "%s is not on the PATH", programs[i]);
-        r = add_file(c, path, err);
+        if (path[0] != '/')
+            return err_set(err, ERR_USAGE, EINVAL, "%s: give its whole path", programs[i]);
+        r = add_file(c, path, true, err);
         if (r == 0)
             r = add_libraries(s, c, path, err);
     }
@@ -137,7 +155,7 @@ int image_from_programs(struct image_store *s, const char *const *programs, size
     _cleanup_(str_release) struct str of = STR_INIT, what = STR_INIT;
     char key[FS_SHA256_HEX];
     int r = gather(s, programs, n, &c, err);
-    str_add(&of, "programs\n");
+    str_add(&of, "programs 2\n");
     for (size_t i = 0; r == 0 && i < c.n; i++) {
         char hex[FS_SHA256_HEX];
         r = fs_sha256(c.v[i], hex, err);
