@@ -150,31 +150,47 @@ static size_t count_alive(const struct pid_list *l, pid_t *ret_one)
     return n;
 }
 
+static bool same_pids(const struct pid_list *a, const struct pid_list *b)
+{
+    return a->n == b->n && (a->n == 0 || memcmp(a->v, b->v, a->n * sizeof(a->v[0])) == 0);
+}
+
+/* The group is empty when nothing is listed. What was listed and is dead when looked at may have
+ * forked in between: only if the same are listed again are they zombies that nobody buries. */
+static bool is_over(const struct pid_list *now, const struct pid_list *before, size_t alive)
+{
+    return alive == 0 && (now->n == 0 || same_pids(now, before));
+}
+
 int cgroup_kill(const struct cgroups *c, const char *path, uint64_t deadline_ns,
                 void (*between)(void *user), void *user, struct err *err)
 {
     int r = cgroup_check_path(path, err);
+    struct pid_list before = {NULL, 0, 0};
     for (unsigned round = 0; r == 0; round++) {
         struct pid_list l = {NULL, 0, 0};
         pid_t one = 0;
         r = cgroup_pids(c, path, &l, err);
         size_t alive = r < 0 ? 0 : count_alive(&l, &one);
-        if (alive > 0)
+        bool over = r < 0 || is_over(&l, &before, alive);
+        if (!over)
             kill_round(c, path, &l);
-        pid_list_release(&l);
+        pid_list_release(&before);
+        before = l;
         if (between)
             between(user);
-        if (r < 0 || alive == 0)
-            return r;
+        if (over)
+            break;
         if (time_mono_ns() >= deadline_ns) {
             char comm[32] = "?";
             proc_comm(one, comm, sizeof(comm));
-            return err_set(err, ERR_TIMEOUT, ETIMEDOUT,
-                           "control group %s: %zu processes survive SIGKILL, one is %d (%s)", path,
-                           alive, (int)one, comm);
+            r = err_set(err, ERR_TIMEOUT, ETIMEDOUT,
+                        "control group %s: %zu processes survive SIGKILL, one is %d (%s)", path,
+                        alive, (int)one, comm);
         }
         /* Dying takes its time: the first looks come soon, the later ones not. */
         poll(NULL, 0, round < 5 ? 1 : 10);
     }
+    pid_list_release(&before);
     return r;
 }
