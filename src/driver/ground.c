@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "driver/confine.h"
 #include "host/mounts.h"
+#include "host/proc.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -212,6 +213,12 @@ int ground_kill(struct site *s, const struct ground *g, struct err *err)
                        s->loop, err);
 }
 
+int ground_kill_box(struct site *s, const struct ground *g, struct err *err)
+{
+    return cgroup_kill(&s->machine->cgroups, g->box, time_deadline(s->stop_timeout_ns), run_ready,
+                       s->loop, err);
+}
+
 static int remove_group(struct site *s, const struct ground *g, struct err *err)
 {
     const struct cgroups *c = &s->machine->cgroups;
@@ -348,9 +355,8 @@ int live_open_session(struct live *l, const char *nonce, struct stdio *ret, stru
     return r;
 }
 
-static void on_exit_of(void *user, pid_t pid, int wait_status, const struct rusage *usage)
+static void ended(struct live *l, int wait_status)
 {
-    struct live *l = user;
     uint64_t kills = 0;
     bool oom = l->ground.group[0] &&
                cgroup_oom_kills(&l->site->machine->cgroups, l->ground.group, &kills) == 0 &&
@@ -360,10 +366,36 @@ static void on_exit_of(void *user, pid_t pid, int wait_status, const struct rusa
     session_exited(l->session, wait_status, oom ? "its memory limit" : NULL);
 }
 
+static void on_exit_of(void *user, pid_t pid, int wait_status, const struct rusage *usage)
+{
+    ended(user, wait_status);
+}
+
+static void on_gone(void *user, int fd, uint32_t events)
+{
+    struct live *l = user;
+    ended(l, l->how_ended ? l->how_ended(l) : -1);
+}
+
 int live_watch(struct live *l, pid_t pid, struct err *err)
 {
     l->pid = l->session->caps.pid = pid;
     return loop_watch_child(l->site->loop, pid, on_exit_of, l, &l->watch, err);
+}
+
+int live_watch_foreign(struct live *l, pid_t pid, struct err *err)
+{
+    l->pid = l->session->caps.pid = pid;
+    int r = loop_watch_pid(l->site->loop, pid, on_gone, l, &l->watch, err);
+    if (r == 0 && !proc_in_cgroup(pid, l->ground.group))
+        r = err_set(err, ERR_MEASUREMENT, EBADE, "process %d is not in the session's group",
+                    (int)pid);
+    return r;
+}
+
+int live_watch_client(struct live *l, pid_t child, struct err *err)
+{
+    return loop_watch_child(l->site->loop, child, on_exit_of, l, &l->watch, err);
 }
 
 int live_describe(struct live *l, struct err *err)

@@ -15,7 +15,8 @@
 
 #define DRIVERS(X)                                                                                 \
     X(host)                                                                                        \
-    X(oci)
+    X(oci)                                                                                         \
+    X(podman)
 
 #define DECLARE(name) extern const struct driver driver_##name;
 DRIVERS(DECLARE)

@@ -240,7 +240,9 @@ static void on_out(void *user, int fd, uint32_t events)
 
 static const char *exit_text(int wait_status, char *dst, size_t size)
 {
-    if (WIFSIGNALED(wait_status))
+    if (wait_status < 0)
+        str_copy(dst, size, "with what status is not known");
+    else if (WIFSIGNALED(wait_status))
         str_format(dst, size, "killed by signal %d", WTERMSIG(wait_status));
     else
         str_format(dst, size, "exit status %d", WEXITSTATUS(wait_status));
