@@ -55,7 +55,9 @@ struct live {
     struct ground ground;
     pid_t pid; /* 0: none yet */
     struct loop_source *watch;
+    struct loop_source *gone_watch; /* of the container's process behind an engine's client */
     bool exited;
+    bool oom; /* something of it was killed for its memory */
     int wait_status;
     int cover_fd; /* the mount namespace of engine->cover; -1: none. One a session: crun leaves
                      its files in the cover, which would fill up. */
@@ -64,6 +66,7 @@ struct live {
      * wait status, -1 if nobody tells), asked when the process is seen gone that is not our child.
      */
     char entry[CONTAINER_ENTRY_MAX];
+    pid_t shim; /* the container's parent, where it is an engine's shim */
     int (*how_ended)(struct live *l);
 };
 
@@ -107,8 +110,12 @@ void stdio_close_child(struct stdio *io);
 int live_watch(struct live *l, pid_t pid, struct err *err);
 /* The same for one that is an engine's child and not ours; it has to lie in the session's group. */
 int live_watch_foreign(struct live *l, pid_t pid, struct err *err);
-/* Follows `child`, whose end tells of the end of `pid`: an engine's client that stays attached. */
+/* Follows an engine's client that stays attached, and ends as the container does; pid: the
+ * container's process, once it is known, which has to lie in the session's group. */
 int live_watch_client(struct live *l, pid_t child, struct err *err);
+int live_behind_client(struct live *l, pid_t pid, struct err *err);
+/* "137" is how the shell tells of signal 9. */
+int wait_status_of_shell(int code);
 /* Capabilities, meter, number: what every session has. */
 int live_describe(struct live *l, struct err *err);
 /* The places for files as every container has them: /work, /tmp, /data. */

@@ -210,7 +210,7 @@ static bool check_platform(struct site *s, const struct target *t, struct target
     return true;
 }
 
-static bool check_machine(const struct site *s, struct target_info *ret)
+bool oci_check_machine(const struct site *s, struct target_info *ret)
 {
     const struct cgroups *c = &s->machine->cgroups;
     if (!s->machine->is_root) {
@@ -231,5 +231,5 @@ void oci_inspect(struct site *s, const struct target *t, struct target_info *ret
 {
     *ret = (struct target_info){.target = *t};
     ret->usable = find_binary(t, ret) && find_version(s, ret) && check_name(ret) &&
-                  check_platform(s, t, ret) && check_machine(s, ret);
+                  check_platform(s, t, ret) && oci_check_machine(s, ret);
 }

@@ -22,6 +22,8 @@ const char *const *oci_capabilities(size_t *ret_n);
 /* ret is not usable, because of that. */
 void target_unusable(struct target_info *ret, enum err_kind why, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Root and control groups are there; notes the work-around that the kind needs here. */
+bool oci_check_machine(const struct site *s, struct target_info *ret);
 /* First line of what `path --version` prints. */
 int program_version(struct site *s, const char *path, char *dst, size_t size, struct err *err);
 

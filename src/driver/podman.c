@@ -26,7 +26,6 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
 
@@ -263,8 +262,7 @@ static int read_exit_file(const char *path)
     uint64_t code;
     if (file_read_u64(path, &code) < 0 || code > 255)
         return -1;
-    /* A signal is told as the shell does; the probe itself leaves with less. */
-    return code > 128 && code < 128 + NSIG ? (int)code - 128 : (int)code << 8;
+    return wait_status_of_shell((int)code);
 }
 
 /* conmon writes it a moment after the process is gone. */

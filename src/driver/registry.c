@@ -16,7 +16,8 @@
 #define DRIVERS(X)                                                                                 \
     X(host)                                                                                        \
     X(oci)                                                                                         \
-    X(podman)
+    X(podman)                                                                                      \
+    X(containerd)
 
 #define DECLARE(name) extern const struct driver driver_##name;
 DRIVERS(DECLARE)

@@ -203,6 +203,9 @@ static bool is_dying(const struct session *s)
 {
     _cleanup_fd_ int pidfd = s->caps.pid > 0 ? (int)syscall(SYS_pidfd_open, s->caps.pid, 0) : -1;
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    /* An engine's child, and gone already: its client is about to tell us. */
+    if (pidfd < 0 && s->caps.pid > 0 && errno == ESRCH)
+        return true;
     return pidfd >= 0 && poll(&p, 1, DEATH_MS) == 1;
 }
 
