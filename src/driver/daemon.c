@@ -78,7 +78,9 @@ int daemon_failure(const struct daemon *d, struct err *err)
         str_format(how, sizeof(how), "killed by signal %d", WTERMSIG(d->wait_status));
     else
         str_format(how, sizeof(how), "exit %d", WEXITSTATUS(d->wait_status));
-    last_words(d, words, sizeof(words));
+    words[0] = '\0';
+    if (WIFEXITED(d->wait_status)) /* what it said before it was killed is not why */
+        last_words(d, words, sizeof(words));
     return err_set(err, ERR_ENVIRONMENT, ECHILD, "%s died: %s%s%s", d->name, how,
                    *words ? ": " : "", words);
 }
