@@ -170,6 +170,12 @@ static int run_failed(struct live *l, const struct command *c, int r, struct err
     return r == -ETIMEDOUT ? err_wrap(err, "%s", c->what) : r;
 }
 
+static const char *why_ended(const struct live *l)
+{
+    const struct containerd *d = l->engine->own;
+    return d->own_daemon && daemon_failure(&d->daemon, NULL) < 0 ? "containerd died" : NULL;
+}
+
 static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
 {
     const struct containerd *d = l->engine->own;
@@ -188,6 +194,7 @@ static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
     uint64_t begin_ns = time_mono_ns();
     uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
     l->created = true;
+    l->why_ended = why_ended;
     r = command_spawn(l, &c, &io, &client, err);
     stdio_close_child(&io);
     if (r == 0)
