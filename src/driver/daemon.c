@@ -58,7 +58,7 @@ static void last_words(const struct daemon *d, char *dst, size_t size)
 
 int daemon_failure(const struct daemon *d, struct err *err)
 {
-    char how[40], words[200];
+    char how[40], words[320];
     if (!d->ended)
         return 0;
     if (WIFSIGNALED(d->wait_status))

@@ -67,9 +67,13 @@ static void identify(struct docker_daemon *d)
 
 const char *docker_daemon_death(const struct docker_daemon *d)
 {
-    if (d->whose == DOCKER_OWN && daemon_failure(&d->process, NULL) < 0)
+    bool own = d->whose == DOCKER_OWN;
+    if (own && daemon_failure(&d->process, NULL) < 0)
         return "dockerd died";
-    return socket_answers(docker_socket(d->api)) ? NULL : "docker does not answer any more";
+    /* One that was killed has closed its socket before its end is told. */
+    if (socket_answers(docker_socket(d->api)))
+        return NULL;
+    return own ? "dockerd died" : "docker does not answer any more";
 }
 
 /* ---- the run's own ---- */
@@ -122,7 +126,7 @@ static int spawn_daemon(struct docker_daemon *d, const char *config, const int *
     char log[192], program[256];
     if (fs_which("dockerd", program, sizeof(program)) < 0)
         return err_set(err, ERR_ENVIRONMENT, ENOENT, "dockerd is gone");
-    str_format(log, sizeof(log), "%s/log", d->data_dir);
+    str_format(log, sizeof(log), "%s/log", d->run_dir); /* where it is not full when its root is */
     command_init(&c, program, "");
     command_addf(&c, "--config-file=%s", config);
     command_addf(&c, "--data-root=%s/root", d->data_dir);
@@ -142,6 +146,17 @@ static int spawn_daemon(struct docker_daemon *d, const char *config, const int *
                                      .log = log,
                                      .mount_ns = mount_ns};
     return daemon_start(d->site, &spec, &d->process, time_deadline(d->site->start_timeout_ns), err);
+}
+
+/* It listens before it has looked at what it has to work with; what is wrong with that it says at
+ * its end. */
+static int first_words(struct docker_daemon *d, struct err *err)
+{
+    int r = read_info(d, time_deadline(d->site->start_timeout_ns), err);
+    if (r == 0 || r == -EINTR || r == -ETIMEDOUT)
+        return r;
+    (void)loop_run_until(d->site->loop, &d->process.ended, time_deadline(NS_PER_S), NULL);
+    return daemon_failure(&d->process, NULL) < 0 ? daemon_failure(&d->process, err) : r;
 }
 
 static int start_daemon(struct docker_daemon *d, struct err *err)
@@ -164,7 +179,7 @@ static int start_daemon(struct docker_daemon *d, struct err *err)
     if (r == 0)
         r = spawn_daemon(d, config, &ns, err);
     if (r == 0)
-        r = read_info(d, time_deadline(ASK_NS), err);
+        r = first_words(d, err);
     if (r == 0)
         identify(d);
     return r < 0 ? err_wrap(err, "start a docker of the run's own") : 0;

@@ -157,6 +157,27 @@ static int create(struct live *l, const char *image, const char *nonce, uint64_t
 
 /* ---- what it says, for the proof ---- */
 
+/* A program as the shim finds it, on its own PATH. */
+static bool find_as_shim(const struct live *l, const char *name, char *dst, size_t size)
+{
+    char path[64];
+    _cleanup_(str_release) struct str env = STR_INIT;
+    if (*name == '/')
+        return str_copy(dst, size, name);
+    str_format(path, sizeof(path), "/proc/%d/environ", (int)l->shim);
+    if (!*name || strchr(name, '/') || file_read(path, 1 << 20, &env, NULL) < 0)
+        return false;
+    for (size_t at = 0; at < env.len; at += strlen(env.buf + at) + 1) {
+        const char *dir = env.buf + at + strlen("PATH=");
+        if (!str_starts(env.buf + at, "PATH="))
+            continue;
+        for (size_t n; (n = strcspn(dir, ":")) > 0; dir += n + (dir[n] == ':'))
+            if (str_format(dst, size, "%.*s/%s", (int)n, dir, name) && access(dst, X_OK) == 0)
+                return true;
+    }
+    return false;
+}
+
 /* The runtime that the shim called. Docker puts one with arguments behind a wrapper of its own:
  * what counts then is what that was made from. */
 static const char *called(const struct live *l, const char *binary, json_t *registered, char *dst,
@@ -170,9 +191,11 @@ static const char *called(const struct live *l, const char *binary, json_t *regi
         const char *path = json_string_value(json_object_get(registered, "path"));
         binary = path ? path : binary;
     }
-    bool same = *binary == '/' && stat(binary, &st) == 0 && st.st_dev == e->runtime_stat.st_dev &&
-                st.st_ino == e->runtime_stat.st_ino;
-    str_copy(dst, size, same ? e->info.path : *binary ? binary : "nobody knows what");
+    if (!find_as_shim(l, binary, dst, size))
+        str_copy(dst, size, *binary ? binary : "nobody knows what");
+    if (stat(dst, &st) == 0 && st.st_dev == e->runtime_stat.st_dev &&
+        st.st_ino == e->runtime_stat.st_ino)
+        str_copy(dst, size, e->info.path);
     return dst;
 }
 
