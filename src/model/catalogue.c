@@ -59,11 +59,15 @@ static const struct param_def params_disk[] = {
      "drop the file from the page cache before it is read the first time", 0},
 };
 
-/* Four times the file, at some 500 MB/s. */
-static uint64_t disk_expected_ns(const struct params *p)
+/* Written twice and read twice, the second time from memory. */
+static uint64_t disk_expected_ns(const struct cell *cell, const struct pace *pace)
 {
-    int64_t size = params_num(p, "size", 0);
-    return (uint64_t)(size > 0 ? size : 2 * GIB) * 8;
+    double size = (double)params_num(&cell->params, "size", 0);
+    double record = (double)params_num(&cell->params, "record", 64 << 10);
+    double disk = cell->place == PLACE_TMPFS ? 0 : 3 * pace->disk_ns;
+    if (size <= 0)
+        size = 2 * (double)GIB;
+    return (uint64_t)(size * (disk + 4 * pace->memory_ns) + 4 * size / record * pace->call_ns);
 }
 
 static const struct param_def params_ramspeed[] = {
@@ -80,9 +84,10 @@ static uint64_t ramspeed_ops(const struct params *p)
 }
 
 /* Two or three streams, at some 10 GB/s. */
-static uint64_t ramspeed_expected_ns(const struct params *p)
+static uint64_t ramspeed_expected_ns(const struct cell *cell, const struct pace *pace)
 {
-    return (uint64_t)params_num(p, "pass_bytes", 0) / 4;
+    (void)pace;
+    return (uint64_t)params_num(&cell->params, "pass_bytes", 0) / 4;
 }
 
 static const struct param_def params_blogbench[] = {
@@ -94,9 +99,12 @@ static const struct param_def params_blogbench[] = {
     {"interval", PARAM_DURATION, "10s", 1000000, 600000000000, NULL, "time between that", 0},
 };
 
-static uint64_t blogbench_expected_ns(const struct params *p)
+/* And a fifth of it for removing what was written. */
+static uint64_t blogbench_expected_ns(const struct cell *cell, const struct pace *pace)
 {
-    return (uint64_t)(params_num(p, "iterations", 0) * params_num(p, "interval", 0));
+    const struct params *p = &cell->params;
+    (void)pace;
+    return (uint64_t)(params_num(p, "iterations", 0) * params_num(p, "interval", 0)) * 6 / 5;
 }
 
 static const struct param_def params_unixbench[] = {
@@ -123,16 +131,22 @@ static uint64_t linpack_flops(const struct params *p)
     return (2 * n * n * n + 6 * n * n + 1) / 3;
 }
 
-/* At some 30 Gflop/s. */
-static uint64_t linpack_expected_ns(const struct params *p)
+/* And as much again of memory as the matrix takes, to make and to check it. */
+static uint64_t linpack_expected_ns(const struct cell *cell, const struct pace *pace)
 {
-    return linpack_flops(p) / 30 + UINT64_C(1000000000);
+    double n = (double)params_num(&cell->params, "n", 0);
+    return (uint64_t)((double)linpack_flops(&cell->params) * pace->flop_ns +
+                      4 * 8 * n * n * pace->memory_ns);
 }
 
-/* A millisecond for the syncs of each row. */
-static uint64_t sqlite_expected_ns(const struct params *p)
+/* A row's transaction: three syncs (journal, database, the journal's directory), some twelve calls.
+ */
+static uint64_t sqlite_expected_ns(const struct cell *cell, const struct pace *pace)
 {
-    return (uint64_t)(params_num(p, "rows", 0) * params_num(p, "scripts", 0)) * 1000000;
+    const struct params *p = &cell->params;
+    double rows = (double)(params_num(p, "rows", 0) * params_num(p, "scripts", 0));
+    double syncs = cell->place == PLACE_TMPFS ? 0 : 3 * pace->sync_ns;
+    return (uint64_t)(rows * (syncs + 12 * pace->call_ns + 50e3));
 }
 
 static uint64_t sqlite_rows(const struct params *p)
@@ -217,7 +231,7 @@ static uint64_t sqlite_rows(const struct params *p)
     {                                                                                              \
         .name = "disk." verb, .family = "disk", .title = what, .op = "MiB", .grain = GRAIN_WHOLE,  \
         .bytes_per_op = 1048576.0, PARAMS(params_disk), .exec = "disk.iozone", .metric = verb,     \
-        .expected_ns = disk_expected_ns, .dearer = 2                                               \
+        .expected_ns = disk_expected_ns, .cold_reads = true                                        \
     }
 
 #define RAMSPEED_WORKLOAD(verb, arrays, what)                                                      \
@@ -366,8 +380,7 @@ static const struct workload workloads[] = {
      PARAMS(params_sqlite),
      .program = PROGRAM_SQLITE,
      .whole_ops = sqlite_rows,
-     .expected_ns = sqlite_expected_ns,
-     .dearer = 3},
+     .expected_ns = sqlite_expected_ns},
 
     CALLS(CALL_WORKLOAD)};
 

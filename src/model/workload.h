@@ -42,6 +42,16 @@ enum place { PLACE_NONE, PLACE_ROOTFS, PLACE_TMPFS, PLACE_BIND };
 enum program { PROGRAM_PROBE, PROGRAM_LINPACK, PROGRAM_SQLITE, PROGRAM_COUNT };
 
 struct app;
+struct cell;
+
+/* How fast a target on this machine is, roughly: what an estimate is made of. */
+struct pace {
+    double disk_ns;   /* a byte written to the disk, fsync included */
+    double sync_ns;   /* one fsync after a small write */
+    double memory_ns; /* a byte copied, as a file in memory is written */
+    double call_ns; /* what a file operation costs beyond the host's; 0 without a kernel between */
+    double flop_ns; /* one of LINPACK's operations, on all CPUs of the run */
+};
 
 struct workload {
     const char *name;   /* "family.verb", or the family alone */
@@ -67,14 +77,15 @@ struct workload {
     const char *time_param;
     /* Operations of each worker in one execution. NULL: 1. */
     uint64_t (*whole_ops)(const struct params *p);
-    /* How long an execution takes on a bare machine of the usual kind, for the estimate at the
-     * start of a run, and how much longer where system calls are dear. Without: time_param, else 5
-     * s. */
-    uint64_t (*expected_ns)(const struct params *p);
-    unsigned dearer; /* times, in a sandbox with a kernel of its own; 0: 1 */
+    /* How long an execution will take, about, for the estimate at the start of a run. NULL: what
+     * time_param says, else 5 s. */
+    uint64_t (*expected_ns)(const struct cell *cell, const struct pace *pace);
     /* The parameter that --scale shortens, and to what at the least. NULL: nothing. */
     const char *scaled;
     int64_t scaled_floor;
+    /* With cold=yes its first reading is to come from the device: it takes `phases` (write, read),
+     * so that another session can do the reading. */
+    bool cold_reads;
 };
 
 #define SUITE_QUICK     1u
