@@ -93,6 +93,10 @@ struct driver {
      * has to last as long as the call. */
     int (*start)(struct site *s, struct engine *e, const struct launch *what, struct session **ret,
                  struct err *err);
+    /* The session anew, on the same files: what the guest had in memory is gone, what it put on its
+     * root file system and in /data is there. On failure nothing is left and *inout is NULL. A
+     * driver that cannot has NULL here. */
+    int (*renew)(struct site *s, struct engine *e, struct session **inout, struct err *err);
     /* Ends it: bye, wait, kill, delete, remove; verifies that nothing is left. Always frees. */
     int (*stop)(struct site *s, struct engine *e, struct session *sess, struct err *err);
 };

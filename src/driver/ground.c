@@ -384,6 +384,8 @@ void live_container_dirs(struct live *l)
     str_copy(caps->dir_rootfs, sizeof(caps->dir_rootfs), "/work");
     str_copy(caps->dir_tmpfs, sizeof(caps->dir_tmpfs), "/tmp");
     str_copy(caps->dir_bind, sizeof(caps->dir_bind), "/data");
+    str_copy(caps->host_rootfs, sizeof(caps->host_rootfs), l->ground.rootfs);
+    str_copy(caps->host_bind, sizeof(caps->host_bind), l->ground.data);
 }
 
 bool live_farewell(struct live *l, uint64_t patience_ns)
@@ -410,13 +412,23 @@ struct live *live_new(struct site *s, struct engine *e)
     return l;
 }
 
+void live_forget(struct live *l)
+{
+    loop_remove(l->site->loop, l->watch);
+    session_free(l->session);
+    l->watch = NULL;
+    l->session = NULL;
+    l->pid = 0;
+    l->exited = false;
+    l->created = false;
+}
+
 void live_free(struct live *l)
 {
     if (!l)
         return;
+    live_forget(l);
     fd_close(&l->cover_fd);
-    loop_remove(l->site->loop, l->watch);
-    session_free(l->session);
     free(l);
 }
 

@@ -56,6 +56,7 @@ struct live {
     int cover_fd; /* the mount namespace of engine->cover; -1: none. One a session: crun leaves
                      its files in the cover, which would fill up. */
     bool created; /* oci: `create` was called, so `delete` is owed */
+    uint64_t tmpfs_bytes; /* oci: of its /tmp */
 };
 
 /* Names of session number n, checked for length. */
@@ -96,11 +97,14 @@ void stdio_close_child(struct stdio *io);
 int live_watch(struct live *l, pid_t pid, struct err *err);
 /* Capabilities, meter, number: what every session has. */
 int live_describe(struct live *l, struct err *err);
-/* The places for files as every container has them: /work, /tmp, /data. */
+/* The places for files as every container has them: /work, /tmp, /data; and where this host sees
+ * them. */
 void live_container_dirs(struct live *l);
 /* Says bye and waits up to patience_ns for the end. True if it ended. */
 bool live_farewell(struct live *l, uint64_t patience_ns);
 struct live *live_new(struct site *s, struct engine *e);
+/* Lets go of session and process, of which nothing may be left; the ground stays. */
+void live_forget(struct live *l);
 void live_free(struct live *l); /* the session too */
 /* The end of a start that failed with r and *err: takes everything down by `down` (which frees l);
  * keeps the first error, said as "timed out at start after 10 s (...)" if it is a deadline's, and

@@ -230,12 +230,12 @@ static int verb(struct live *l, const char *word, const char *option, uint64_t d
     return r;
 }
 
-static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
+static int launch(struct live *l, struct err *err)
 {
     char nonce[WIRE_NONCE_SIZE];
     struct stdio io;
     session_nonce(nonce);
-    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, tmpfs_bytes, err);
+    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, l->tmpfs_bytes, err);
     if (r == 0)
         r = live_open_session(l, nonce, &io, err);
     if (r < 0)
@@ -288,21 +288,27 @@ static void delete_container(struct live *l, struct calm *calm)
         log_debug("%s: %s", l->ground.id, err.msg); /* what counts is what is left, checked next */
 }
 
-/* Ends whatever is there of it and frees l. What still runs is killed through its group and not by
- * the runtime's `kill`: that is certain, also where the runtime hangs or half of a container
- * exists. */
+/* What still runs is killed through its group and not by the runtime's `kill`: that is certain,
+ * also where the runtime hangs or half of a container exists. */
+static void end_container(struct live *l, struct calm *calm)
+{
+    struct site *s = l->site;
+    if (!l->created)
+        return;
+    if (!l->exited)
+        ground_kill(s, &l->ground, NULL);
+    if (l->watch && !l->exited)
+        calm_wait(calm, &l->exited, time_deadline(s->stop_timeout_ns));
+    delete_container(l, calm);
+}
+
+/* Ends whatever is there of it and frees l. */
 static int take_down(struct live *l, struct err *err)
 {
     struct site *s = l->site;
     struct calm calm = calm_begin(s->loop);
     struct err ground_err = ERR_INIT;
-    if (l->created) {
-        if (!l->exited)
-            ground_kill(s, &l->ground, NULL);
-        if (l->watch && !l->exited)
-            calm_wait(&calm, &l->exited, time_deadline(s->stop_timeout_ns));
-        delete_container(l, &calm);
-    }
+    end_container(l, &calm);
     int ground_r = ground_remove(s, &l->ground, &ground_err);
     int r = remove_entries(l, err);
     if (r == 0 && ground_r == 0)
@@ -312,6 +318,21 @@ static int take_down(struct live *l, struct err *err)
     live_free(l);
     calm_end(&calm);
     return r;
+}
+
+static int bring_up(struct live *l, struct err *err)
+{
+    int r = launch(l, err);
+    if (r == 0)
+        r = live_describe(l, err);
+    if (r < 0)
+        return r;
+    live_container_dirs(l);
+    if (strcmp(l->engine->info.kind, "runsc") == 0) {
+        l->session->caps.warm_up_ns = RUNSC_WARM_UP_NS;
+        l->session->caps.own_cache = true;
+    }
+    return 0;
 }
 
 static int oci_start(struct site *s, struct engine *e, const struct launch *what,
@@ -327,16 +348,46 @@ static int oci_start(struct site *s, struct engine *e, const struct launch *what
     r = ground_make(s, e, &l->ground, what, true, err);
     if (r == 0 && e->cover)
         r = mountns_with_cover(s->loop, s->machine->cgroups.unified_mount, &l->cover_fd, err);
+    l->tmpfs_bytes = ground_tmpfs_bytes(what);
     if (r == 0)
-        r = launch(l, ground_tmpfs_bytes(what), err);
-    if (r == 0)
-        r = live_describe(l, err);
+        r = bring_up(l, err);
     if (r < 0)
         return start_failed(l, take_down, r, err);
-    live_container_dirs(l);
-    if (strcmp(e->info.kind, "runsc") == 0)
-        l->session->caps.warm_up_ns = RUNSC_WARM_UP_NS;
     *ret = l->session;
+    return 0;
+}
+
+/* What the bundle has of the container that ended. */
+static int clear_bundle(const struct live *l, struct err *err)
+{
+    static const char *const names[] = {"config.json", "pid"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char path[256];
+        str_format(path, sizeof(path), "%s/%s", l->ground.dir, names[i]);
+        if (unlink(path) < 0 && errno != ENOENT)
+            return err_errno(err, errno, "remove %s", path);
+    }
+    return 0;
+}
+
+/* The same ground, and so the same files: only the container is another. */
+static int oci_renew(struct site *s, struct engine *e, struct session **inout, struct err *err)
+{
+    struct live *l = (*inout)->priv;
+    live_farewell(l, NS_PER_S);
+    struct calm calm = calm_begin(s->loop);
+    end_container(l, &calm);
+    int r = remove_entries(l, err);
+    if (r == 0)
+        r = clear_bundle(l, err);
+    calm_end(&calm);
+    live_forget(l);
+    *inout = NULL;
+    if (r == 0)
+        r = bring_up(l, err);
+    if (r < 0)
+        return start_failed(l, take_down, r, err);
+    *inout = l->session;
     return 0;
 }
 
@@ -356,5 +407,6 @@ const struct driver driver_oci = {
     .open = oci_open,
     .close = oci_close,
     .start = oci_start,
+    .renew = oci_renew,
     .stop = oci_stop,
 };

@@ -32,6 +32,9 @@ struct session_caps {
     char dir_rootfs[128]; /* directories for fs workloads, as the guest names them; "" not there */
     char dir_tmpfs[128];
     char dir_bind[128];
+    /* The first and the last of these as this host names them; "" not to be seen from here. */
+    char host_rootfs[160], host_bind[160];
+    bool own_cache; /* a kernel of its own keeps files in memory: fresh only in another session */
 };
 
 struct session {

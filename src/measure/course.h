@@ -10,6 +10,7 @@
  *     trial.c     one cell over the targets of a block: prepare, calibrate, rounds, finish
  *     estimate.c  how long it will take
  *     whole.c     workloads that run whole, alone on the machine
+ *     cold.c      their reads from the device, where a guest keeps files in memory of its own
  *     block.c     one block: starts, warm-up, the cells in their order, stops
  *     warn.c      covariates and what is remarkable about them
  *     measure.c   the run: blocks until everything is precise, spent or interrupted */
@@ -112,6 +113,9 @@ int targets_preflight(struct course *c, struct err *err);
  * slot->start_failure. Returns < 0 only for what ends the run (interrupt, store). */
 int target_start(struct course *c, size_t target, unsigned block, const struct launch *what,
                  struct err *err);
+/* A session of the same target on the same files, in the place of the one that runs; recorded as
+ * target_start does. */
+int target_renew(struct course *c, size_t target, unsigned block, struct err *err);
 void target_stop(struct course *c, size_t target, unsigned block);
 void targets_close(struct course *c);
 

@@ -140,6 +140,8 @@ static int fill_prepare(const struct course *c, const struct lane *l, struct fra
     int r = fill_params(cell, &f->prepare.params, err);
     if (r < 0)
         return r;
+    if (l->half)
+        facts_add_text(&f->prepare.params, "phases", l->half);
     if (!dir)
         return 0;
     if (!dir[0])

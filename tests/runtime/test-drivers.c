@@ -476,6 +476,69 @@ static void test_image(void **state)
 
 /* ---- many ---- */
 
+static void write_or_read(struct session *s, const char *dir, const char *half)
+{
+    struct frame f;
+    frame_init(&f, FRAME_PREPARE, s->nonce, 0);
+    str_copy(f.prepare.workload, sizeof(f.prepare.workload), "disk.iozone");
+    f.prepare.workers = 1;
+    facts_add_text(&f.prepare.params, "dir", dir);
+    facts_add_num(&f.prepare.params, "size", 4 << 20);
+    facts_add_text(&f.prepare.params, "phases", half);
+    assert_ok(session_call(s, &f, FRAME_READY, time_deadline(30 * NS_PER_S), NULL, err));
+    rig_slice(s, 1);
+    rig_finish(s);
+}
+
+/* Another guest, the same files: what it reads is what the first one wrote. */
+static void test_renew(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    open_target(&r);
+    if (!r.driver->renew) {
+        rig_release(&r);
+        skip();
+    }
+    struct session *s = rig_start(&r);
+    assert_int_equal(s->caps.own_cache, is_kind(&r, "runsc"));
+    const char *places[] = {s->caps.dir_rootfs, s->caps.dir_bind};
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        char dir[128], nonce[WIRE_NONCE_SIZE];
+        str_copy(dir, sizeof(dir), places[i]);
+        str_copy(nonce, sizeof(nonce), s->nonce);
+        write_or_read(s, dir, "write");
+        assert_ok(r.driver->renew(&r.site, r.engine, &s, err));
+        assert_string_not_equal(s->nonce, nonce);
+        check_proof(&r, s);
+        write_or_read(s, dir, "read");
+        places[0] = s->caps.dir_rootfs;
+        places[1] = s->caps.dir_bind;
+    }
+    rig_stop(&r, s);
+    rig_release(&r);
+}
+
+/* A container that cannot be started a second time leaves nothing, as one that cannot at first. */
+static void test_renew_fails(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    open_target(&r);
+    if (!r.driver->renew) {
+        rig_release(&r);
+        skip();
+    }
+    struct session *s = rig_start(&r);
+    char program[256];
+    str_format(program, sizeof(program), "%s/cupel-probe", s->caps.host_rootfs);
+    assert_int_equal(unlink(program), 0);
+    struct err e = ERR_INIT;
+    assert_true(r.driver->renew(&r.site, r.engine, &s, &e) < 0);
+    assert_null(s);
+    rig_release(&r);
+}
+
 static void test_two_at_once(void **state)
 {
     struct rig r;
@@ -526,6 +589,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_limit_memory),   cmocka_unit_test(test_limit_pids),
         cmocka_unit_test(test_killed_payload), cmocka_unit_test(test_interrupted_start),
         cmocka_unit_test(test_stalled_probe),  cmocka_unit_test(test_two_at_once),
+        cmocka_unit_test(test_renew),          cmocka_unit_test(test_renew_fails),
         cmocka_unit_test(test_image),          cmocka_unit_test(test_many_starts),
     };
     if (argc > 2)
