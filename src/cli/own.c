@@ -24,10 +24,14 @@ void own_name(const struct options *o, char *dst, size_t size)
     if (slash && slash[1])
         command = slash + 1;
     for (; *command && n + 1 < size && n < OWN_NAME_MAX - 1; command++) {
-        char c = (char)tolower((unsigned char)*command);
-        if (isalnum((unsigned char)c) || (n > 0 && (c == '-' || c == '_')))
-            dst[n++] = c;
+        unsigned char c = (unsigned char)tolower((unsigned char)*command);
+        if (c < 0x80 && isalnum(c))
+            dst[n++] = (char)c;
+        else if (n > 0 && dst[n - 1] != '-')
+            dst[n++] = '-';
     }
+    while (n > 0 && dst[n - 1] == '-')
+        n--;
     dst[n] = '\0';
     if (n == 0 || !isalpha((unsigned char)dst[0]))
         str_copy(dst, size, "own");

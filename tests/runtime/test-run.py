@@ -687,6 +687,11 @@ def a_command_of_ones_own():
     r = subprocess.run([CUPEL, "run", "--quiet", *OWN, "--metric", "([0-9]+)", "--", "./mine-seq", "9", "9"],
                        env=b.env, cwd=WORK, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     expect(r.returncode == 0 and "mine-seq" in r.stdout, r)
+    # Its name becomes one that a workload can have.
+    shutil.copy(shutil.which("seq"), os.path.join(WORK, "My_own..seq_"))
+    r = subprocess.run([CUPEL, "run", "--quiet", *OWN, "--metric", "([0-9]+)", "--", "./My_own..seq_", "9", "9"],
+                       env=b.env, cwd=WORK, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    expect(r.returncode == 0 and "my-own-seq" in r.stdout, r)
     images = os.listdir(os.path.join(b.state, "images"))
     b.run(*OWN, "--", "seq", "1")
     expect(sorted(images) == sorted(os.listdir(os.path.join(b.state, "images"))), images)
