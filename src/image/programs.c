@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 #define FILES_MAX 256
@@ -19,6 +20,7 @@
 struct closure {
     struct {
         char *from, *place; /* absolute; from: without links */
+        char *loader;       /* a program's, NULL of all else */
     } v[FILES_MAX];
     size_t n;
 };
@@ -28,6 +30,7 @@ static void closure_release(struct closure *c)
     for (size_t i = 0; i < c->n; i++) {
         free(c->v[i].from);
         free(c->v[i].place);
+        free(c->v[i].loader);
     }
     c->n = 0;
 }
@@ -37,8 +40,8 @@ static const char *last_name(const char *path)
     return strrchr(path, '/') + 1;
 }
 
-/* The loader of the image finds a library by its name alone where its path leads nowhere any more.
- * So there may be only one of each name. */
+/* Returns its index. The loader of the image finds a library by its name alone where its path leads
+ * nowhere any more. So there may be only one of each name. */
 static int add_file(struct closure *c, const char *path, const char *place, struct err *err)
 {
     char from[PATH_MAX];
@@ -52,13 +55,14 @@ static int add_file(struct closure *c, const char *path, const char *place, stru
                            "%s and %s bear one name: they cannot be in one image", c->v[i].from,
                            path);
         if (str_eq(c->v[i].place, place))
-            return 0;
+            return (int)i;
     }
     if (c->n == FILES_MAX)
         return err_set(err, ERR_ENVIRONMENT, E2BIG, "%s and others: too many libraries", path);
+    c->v[c->n].loader = NULL;
     c->v[c->n].from = xstrdup(from);
-    c->v[c->n++].place = xstrdup(place);
-    return 0;
+    c->v[c->n].place = xstrdup(place);
+    return (int)c->n++;
 }
 
 /* The path without links and dots but for its last name, which may be a link: a library is asked
@@ -154,14 +158,16 @@ static int read_interpreter(const char *program, char dst[256], struct err *err)
 
 /* Lines are "  libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x...)" or "  /lib64/ld... (0x...)".
  */
-static int add_libraries(struct image_store *s, struct closure *c, const char *program,
-                         struct err *err)
+static int add_libraries(struct image_store *s, struct closure *c, size_t at, struct err *err)
 {
+    const char *program = c->v[at].from;
     char loader[256];
     _cleanup_(str_release) struct str out = STR_INIT;
     int r = read_interpreter(program, loader, err);
     if (r < 0 || !loader[0])
         return r;
+    free(c->v[at].loader);
+    c->v[at].loader = xstrdup(loader);
     const char *const argv[] = {loader, "--list", program, NULL};
     r = tool_run(s, argv, &out, err);
     for (char *line = out.buf; r == 0 && line && *line;) {
@@ -172,13 +178,13 @@ static int add_libraries(struct image_store *s, struct closure *c, const char *p
         if (address)
             *address = '\0';
         if (path[0] == '/')
-            r = arrow ? add_library(c, path, err) : add_exact(c, path, err);
+            r = MIN(arrow ? add_library(c, path, err) : add_exact(c, path, err), 0);
         else if (arrow && str_starts(path, "not"))
             r = err_set(err, ERR_ENVIRONMENT, ENOENT, "%s: a library of it is missing:%s", program,
                         line);
         line = next;
     }
-    return r == 0 ? add_exact(c, loader, err) : r;
+    return r == 0 ? MIN(add_exact(c, loader, err), 0) : r;
 }
 
 /* The folders that are links to those of /usr on this machine, a line each. */
@@ -223,6 +229,30 @@ static int copy_into(const char *rootfs, const char *from, const char *place, st
     return r == 0 ? fs_copy_file(from, to, 0755, err) : r;
 }
 
+/* Asks the loader of the image, inside it, whether this program finds all it needs: not every way
+ * of finding a library (a plug-in's name, say) outlives the move. */
+static int try_inside(struct image_store *s, const char *rootfs, const char *loader,
+                      const char *program, struct err *err)
+{
+    const char *const argv[] = {loader, "--list", program, NULL};
+    const struct spawn_spec spec = {.argv = argv,
+                                    .env = tool_env,
+                                    .root = rootfs,
+                                    .fd_in = -1,
+                                    .fd_out = -1,
+                                    .fd_err = -1,
+                                    .die_with_parent = true,
+                                    .new_session = true};
+    struct spawn_result res;
+    int r = spawn_run(s->loop, &spec, time_deadline(60 * NS_PER_S), 1 << 16, &res, err);
+    if (r == 0 && (res.wait_status != 0 || strstr(res.out.buf, "=> not found")))
+        r = err_set(err, ERR_UNSUPPORTED, ENOENT,
+                    "%s does not find its libraries in an image, where it is %s",
+                    last_name(program), program);
+    spawn_result_release(&res);
+    return r;
+}
+
 static int make_programs(struct image_store *s, void *user, const char *rootfs, struct err *err)
 {
     const struct closure *c = user;
@@ -233,7 +263,12 @@ static int make_programs(struct image_store *s, void *user, const char *rootfs, 
         r = copy_into(rootfs, c->v[i].from, place, err);
         str_addf(&dirs, "%.*s\n", (int)(last_name(place) - 1 - place), place);
     }
-    return r == 0 ? tool_list_libraries(s, rootfs, dirs.buf, err) : r;
+    if (r == 0)
+        r = tool_list_libraries(s, rootfs, dirs.buf, err);
+    for (size_t i = 0; r == 0 && i < c->n; i++)
+        if (c->v[i].loader)
+            r = try_inside(s, rootfs, c->v[i].loader, c->v[i].place, err);
+    return r;
 }
 
 static int gather(struct image_store *s, const char *const *programs, size_t n, struct closure *c,
@@ -247,8 +282,8 @@ static int gather(struct image_store *s, const char *const *programs, size_t n, 
         if (path[0] != '/')
             return err_set(err, ERR_USAGE, EINVAL, "%s: give its whole path", programs[i]);
         r = add_program(c, path, err);
-        if (r == 0)
-            r = add_libraries(s, c, path, err);
+        if (r >= 0)
+            r = add_libraries(s, c, (size_t)r, err);
     }
     return r;
 }

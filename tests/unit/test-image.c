@@ -182,12 +182,11 @@ static void build(struct bed *b, const char *source, const char *to, const char 
 }
 
 /* app/bin/prog with its library in app/lib, found through `rpath`. */
-static void build_app(struct bed *b, const char *app, const char *rpath, bool named,
+static void build_app(struct bed *b, const char *app, const char *rpath, const char *soname,
                       char ret_program[160])
 {
     char lib[160], search[200];
-    const char *const shared[] = {"-shared", "-fPIC", named ? "-Wl,-soname,libcupelzz.so" : NULL,
-                                  NULL};
+    const char *const shared[] = {"-shared", "-fPIC", soname, NULL};
     str_format(lib, sizeof(lib), "%s/%s/lib", b->state, app);
     assert_ok(fs_mkdirs(lib, 0755, err));
     str_format(ret_program, 160, "%s/%s/bin", b->state, app);
@@ -212,9 +211,9 @@ static void test_own_libraries(void **state)
     const char *const argv[] = {"/usr/local/bin/prog", NULL};
     if (!is_root() || !tool("gcc"))
         return;
-    build_app(b, "app", "$ORIGIN/../lib", true, origin);
+    build_app(b, "app", "$ORIGIN/../lib", "-Wl,-soname,libcupelzz.so", origin);
     str_format(rpath, sizeof(rpath), "/../..%s/other/lib", b->state);
-    build_app(b, "other", rpath, true, climbing);
+    build_app(b, "other", rpath, "-Wl,-soname,libcupelzz.so", climbing);
     const char *const one[] = {origin}, *const two[] = {climbing},
                       *const both[] = {origin, climbing};
     assert_ok(image_from_programs(&b->store, one, 1, &i, err));
@@ -224,8 +223,13 @@ static void test_own_libraries(void **state)
     run(b, i.rootfs, argv, NULL);
     assert_fails(image_from_programs(&b->store, both, 2, &i, err), EEXIST, "bear one name");
     /* Without a name of its own, a library is asked for by its path, which /tmp covers. */
-    build_app(b, "app", "/nowhere", false, origin);
+    build_app(b, "app", "/nowhere", NULL, origin);
     assert_fails(image_from_programs(&b->store, one, 1, &i, err), ENOTSUP, "by its path");
+    /* ldconfig knows of no libraries but those called lib... */
+    build_app(b, "app", "$ORIGIN/../../app/lib", "-Wl,-soname,cupelzz.so", origin);
+    assert_int_equal(rename(in(b, "app/lib/libcupelzz.so"), in(b, "app/lib/cupelzz.so")), 0);
+    assert_fails(image_from_programs(&b->store, one, 1, &i, err), ENOENT, "does not find");
+    assert_int_equal(entries(b->dir), 3);
 }
 
 static void test_refused(void **state)
