@@ -1,5 +1,8 @@
 /* What applications run in: their images and inputs, made before the first block. */
+#include "measure/images.h"
 #include "measure/course.h"
+
+#include "base/log.h"
 
 #include <errno.h>
 
@@ -95,13 +98,17 @@ static int prepare_cell(struct course *c, struct image_store *s, size_t i, struc
     return 0;
 }
 
-/* One application that cannot be had is its own cells' failure. */
+/* One application that cannot be had is its own cells' failure. The store is not released: what the
+ * run uses stays locked as long as its process lives. */
 int images_prepare(struct course *c, struct err *err)
 {
     _cleanup_free_ char *dir = xasprintf("%s/images", c->o->state_dir);
     struct image_store store = {
         .loop = c->o->loop, .ledger = c->site.ledger, .dir = dir, .say = say_line, .user = c};
+    struct err half = ERR_INIT;
 
+    if (image_prune(&store, &half) < 0)
+        log_notice("what an earlier run left half made: %s", half.msg);
     for (size_t i = 0; i < c->n_cells; i++) {
         struct err why = ERR_INIT;
 
@@ -114,4 +121,12 @@ int images_prepare(struct course *c, struct err *err)
         course_impossible(c, i, &why);
     }
     return 0;
+}
+
+int images_remove(const char *state_dir, struct image_removed *ret, struct err *err)
+{
+    _cleanup_free_ char *dir = xasprintf("%s/images", state_dir);
+    struct image_store store = {.dir = dir};
+
+    return image_remove_unused(&store, ret, err);
 }
