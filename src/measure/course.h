@@ -64,11 +64,12 @@ struct course {
     struct run_head head; /* head.plan: resolved */
     struct rng rng;       /* of the step at hand; seeded per block and purpose */
     size_t n_targets, n_cells;
-    struct slot *slots;       /* n_targets */
-    cpu_set_t *cell_cpus;     /* n_cells */
-    struct launch *launches;  /* n_cells: what the sessions of whole cells run */
-    struct cell_files *files; /* n_cells: and what of it is made for an application */
-    bool *impossible;         /* n_cells: not on this machine */
+    struct slot *slots;        /* n_targets */
+    cpu_set_t *cell_cpus;      /* n_cells */
+    struct launch *launches;   /* n_cells: what the sessions of whole cells run */
+    struct cell_files *files;  /* n_cells: and what of it is made for an application */
+    struct image_store images; /* holds what the run uses, until its end */
+    bool *impossible;          /* n_cells: not on this machine */
     size_t base;
     size_t usable_targets; /* after the preflight */
     struct monitor *monitor;
