@@ -177,7 +177,7 @@ static json_t *metrics_json(const struct options *o, const char *name)
         char own[OWN_NAME_MAX + 8];
         if (!unit)
             unit = options_text(o, "unit", "units");
-        str_format(own, sizeof(own), "m%zu", i + 1);
+        str_format(own, sizeof(own), "metric-%zu", i + 1);
         json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:s}", "name", i ? own : name, "regex",
                                            regex, "unit", unit, "better", better_of(o, unit)));
     }

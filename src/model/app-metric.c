@@ -49,8 +49,10 @@ static int set_metric_wall(void *user, const char *key, const yaml_node_t *v)
         e = only_one(r, v);
     if (e == 0 && yes) {
         r->metric->kind = APP_METRIC_WALL;
-        r->metric->better = BETTER_LOWER;
-        str_copy(r->metric->unit, sizeof(r->metric->unit), "s");
+        if (!r->metric_says_better)
+            r->metric->better = BETTER_LOWER;
+        if (!r->metric->unit[0])
+            str_copy(r->metric->unit, sizeof(r->metric->unit), "s");
     }
     return e;
 }
@@ -70,6 +72,7 @@ static int set_metric_better(void *user, const char *key, const yaml_node_t *v)
     struct app_reader *r = user;
     const char *text;
     int e = yaml_need_scalar(&r->y, key, v, &text);
+    r->metric_says_better = true;
     if (e == 0 && better_parse(text, &r->metric->better) < 0)
         e = yaml_complain(&r->y, v, "%s: expected higher or lower", key);
     return e;
@@ -132,6 +135,18 @@ static int compile(struct app_reader *r, struct app_metric *m)
     return 0;
 }
 
+/* One with a setup or a time-out of its own runs the application's command all the same. */
+static void inherit_command(struct app *a, struct app_execution *x)
+{
+    const struct app_words *all = &a->executions[0].command.argv;
+    struct app_words *own = &x->command.argv;
+    if (own->n || !all->n)
+        return;
+    own->v = xcalloc(all->n + 1, sizeof(*own->v));
+    for (own->n = 0; own->n < all->n; own->n++)
+        own->v[own->n] = xstrdup(all->v[own->n]);
+}
+
 static int metric_finish(struct app_reader *r, const yaml_node_t *at)
 {
     struct app_metric *m = r->metric;
@@ -145,6 +160,7 @@ static int metric_finish(struct app_reader *r, const yaml_node_t *at)
                              m->name);
     if (!m->unit[0])
         return yaml_complain(&r->y, at, "metric %s: no unit", m->name);
+    inherit_command(r->app, &r->app->executions[m->execution]);
     if (!r->app->executions[m->execution].command.argv.n)
         return yaml_complain(&r->y, at, "metric %s: neither it nor the application has a command",
                              m->name);
@@ -172,6 +188,7 @@ int app_take_metrics(struct app_reader *r, const yaml_node_t *list)
         r->metric->better = BETTER_HIGHER;
         r->execution = NULL;
         r->metric_pattern = NULL;
+        r->metric_says_better = false;
         if (e == 0)
             e = yaml_mapping(&r->y, item, keys, ARRAY_SIZE(keys), r);
         if (e == 0)

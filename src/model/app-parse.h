@@ -23,6 +23,7 @@ struct app_reader {
     int64_t param_floor;
     const yaml_node_t *param_default;
     struct app_metric *metric;
+    bool metric_says_better;
     const yaml_node_t *metric_pattern, *metric_command;
     struct app_execution *execution;
     struct app_command *command;

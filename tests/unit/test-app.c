@@ -158,8 +158,16 @@ static void test_timeouts(void **state)
     struct app *a = parse("name: a\nimage: {dir: /x}\ncommand: [run]\nmetrics:\n"
                           "  - {name: x, wall: yes, command: [own], setup: [{command: [p]}]}\n"
                           "  - {name: y, wall: yes, command: [own], timeout: 3s}\n"
+                          "  - {name: z, unit: ms, better: higher, wall: yes, timeout: 2s}\n"
                           "timeout: 300s\n");
-    struct cell x, y;
+    struct cell x, y, z;
+    app_cell(a, 2, &z);
+    assert_int_equal(app_command_timeout_ns(&z), UINT64_C(2000000000));
+    json_t *o = spec_of(&z), *argv = json_object_get(json_object_get(o, "command"), "argv");
+    assert_string_equal(json_string_value(json_array_get(argv, 0)), "run");
+    json_decref(o);
+    assert_string_equal(z.unit, "ms");
+    assert_int_equal(z.better, BETTER_HIGHER);
     app_cell(a, 0, &x);
     app_cell(a, 1, &y);
     assert_int_equal(app_command_timeout_ns(&x), UINT64_C(300000000000));
