@@ -356,6 +356,7 @@ static void on_exit_of(void *user, pid_t pid, int wait_status, const struct rusa
                cgroup_oom_kills(&l->site->machine->cgroups, l->ground.group, &kills) == 0 &&
                kills > 0;
     l->exited = true;
+    l->exited_ns = time_mono_ns();
     l->wait_status = wait_status;
     session_exited(l->session, wait_status, oom ? "its memory limit" : NULL);
 }
@@ -420,6 +421,7 @@ void live_forget(struct live *l)
     l->session = NULL;
     l->pid = 0;
     l->exited = false;
+    l->exited_ns = 0;
     l->created = false;
 }
 

@@ -52,6 +52,7 @@ struct live {
     pid_t pid; /* 0: none yet */
     struct loop_source *watch;
     bool exited;
+    uint64_t exited_ns;
     int wait_status;
     int cover_fd; /* the mount namespace of engine->cover; -1: none. One a session: crun leaves
                      its files in the cover, which would fill up. */

@@ -240,17 +240,21 @@ static int launch(struct live *l, struct err *err)
         r = live_open_session(l, nonce, &io, err);
     if (r < 0)
         return r;
-    uint64_t begin_ns = time_mono_ns();
-    uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
+    struct lifetimes life = {.begin_ns = time_mono_ns()};
+    uint64_t deadline_ns = life.begin_ns + l->site->start_timeout_ns;
     r = create(l, &io, deadline_ns, err);
+    life.created_ns = time_mono_ns();
     stdio_close_child(&io);
     if (r == 0)
         r = verb(l, "start", NULL, deadline_ns, NULL, err);
+    life.started_ns = time_mono_ns();
     if (r == 0)
         r = session_hello(l->session, deadline_ns, err);
     if (r < 0)
         return r;
-    l->session->launch_ns = l->session->answered_ns - begin_ns;
+    life.hello_ns = l->session->answered_ns;
+    l->session->launch_ns = life.hello_ns - life.begin_ns;
+    l->session->life = life;
     _cleanup_(str_release) struct str state = STR_INIT;
     r = verb(l, "state", NULL, deadline_ns, &state, err);
     return r < 0 ? r : proof_make(l, state.buf, err);
@@ -302,15 +306,31 @@ static void end_container(struct live *l, struct calm *calm)
     delete_container(l, calm);
 }
 
+/* As a person would remove one that runs: the runtime kills and deletes at one go. A runtime that
+ * hangs or fails is helped as above. */
+static void destroy_container(struct live *l, struct calm *calm)
+{
+    delete_container(l, calm);
+    if (l->watch && !l->exited)
+        calm_wait(calm, &l->exited, time_deadline(l->site->stop_timeout_ns));
+    if (!l->exited)
+        end_container(l, calm);
+}
+
 /* Ends whatever is there of it and frees l. */
-static int take_down(struct live *l, struct err *err)
+static int take_down_seen(struct live *l, bool by_runtime, struct lifetimes *life, struct err *err)
 {
     struct site *s = l->site;
     struct calm calm = calm_begin(s->loop);
     struct err ground_err = ERR_INIT;
-    end_container(l, &calm);
-    int ground_r = ground_remove(s, &l->ground, &ground_err);
+    if (by_runtime)
+        destroy_container(l, &calm);
+    else
+        end_container(l, &calm);
     int r = remove_entries(l, err);
+    life->exited_ns = l->exited_ns;
+    life->gone_ns = time_mono_ns();
+    int ground_r = ground_remove(s, &l->ground, &ground_err);
     if (r == 0 && ground_r == 0)
         r = ground_container_gone(s, l->engine, &l->ground, err);
     else if (r == 0)
@@ -318,6 +338,12 @@ static int take_down(struct live *l, struct err *err)
     live_free(l);
     calm_end(&calm);
     return r;
+}
+
+static int take_down(struct live *l, struct err *err)
+{
+    struct lifetimes life = {0};
+    return take_down_seen(l, false, &life, err);
 }
 
 static int bring_up(struct live *l, struct err *err)
@@ -391,11 +417,29 @@ static int oci_renew(struct site *s, struct engine *e, struct session **inout, s
     return 0;
 }
 
-static int oci_stop(struct site *s, struct engine *e, struct session *sess, struct err *err)
+static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
 {
     struct live *l = sess->priv;
-    live_farewell(l, NS_PER_S);
-    return take_down(l, err);
+    struct lifetimes life = sess->life;
+    life.end_ns = time_mono_ns();
+    if (polite)
+        live_farewell(l, NS_PER_S);
+    int r = take_down_seen(l, !polite, &life, err);
+    if (ret_life)
+        *ret_life = life;
+    return r;
+}
+
+static int oci_stop(struct site *s, struct engine *e, struct session *sess,
+                    struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, true, ret_life, err);
+}
+
+static int oci_destroy(struct site *s, struct engine *e, struct session *sess,
+                       struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, false, ret_life, err);
 }
 
 const struct driver driver_oci = {
@@ -409,4 +453,5 @@ const struct driver driver_oci = {
     .start = oci_start,
     .renew = oci_renew,
     .stop = oci_stop,
+    .destroy = oci_destroy,
 };

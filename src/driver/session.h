@@ -37,6 +37,18 @@ struct session_caps {
     bool own_cache; /* a kernel of its own keeps files in memory: fresh only in another session */
 };
 
+/* When the steps of a session's life were seen: CLOCK_MONOTONIC of this host, ns. 0: not seen, or
+ * this target has no such step. A guest's own clock has no part in it. */
+struct lifetimes {
+    uint64_t begin_ns;   /* before the first thing that is asked of the engine */
+    uint64_t created_ns; /* its `create` returned */
+    uint64_t started_ns; /* its `start` returned */
+    uint64_t hello_ns;   /* the first line out of it was read: that can be before started_ns */
+    uint64_t end_ns;     /* it was told to leave, or its removal was asked for */
+    uint64_t exited_ns;  /* the end of its first process was seen */
+    uint64_t gone_ns;    /* nothing that the engine made for it is left */
+};
+
 struct session {
     struct session_caps caps;
     unsigned number; /* running number in the run */
@@ -44,6 +56,7 @@ struct session {
     struct frame_hello hello;
     char *proof;               /* JSON object text; owned */
     uint64_t launch_ns;        /* first verb to hello */
+    struct lifetimes life;     /* up to hello_ns */
     struct cgroup_meter meter; /* fd -1: none */
     /* Below: session.c and the drivers only. */
     struct loop *loop;

@@ -149,6 +149,7 @@ uint64_t estimate_block_ns(const struct course *c)
         if (!slot->info.usable)
             continue;
         pace.call_ns = slot->own_kernel ? CALL_NS : 0;
+        pace.cycle_ns = (double)slot->cycle_ns;
         for (size_t i = 0; i < c->n_cells; i++) {
             if (slot->pairs[i].given_up || shares_with_earlier(c, i))
                 continue;

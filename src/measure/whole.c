@@ -2,6 +2,7 @@
  * machine. One execution may serve several cells (the reads and the writes of one blogbench). */
 #include "measure/cold.h"
 #include "measure/lane.h"
+#include "measure/life.h"
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -191,7 +192,13 @@ static int fact_count(const struct part *p, const char *name, const char *suffix
 static int metric_sample(const struct workload *w, const struct part *p, struct sample *s,
                          struct err *err)
 {
-    if (fact_count(p, w->metric, "", &s->ops) < 0)
+    bool counted = fact_count(p, w->metric, "", &s->ops) == 0;
+
+    if (!counted && w->experiment == EXPERIMENT_CROWD)
+        return err_set(err, ERR_UNSUPPORTED, ENODATA, "not so many: %s", p->detail);
+    if (!counted && w->experiment)
+        return err_set(err, ERR_UNSUPPORTED, ENODATA, "this target has no such step");
+    if (!counted)
         return err_set(err, ERR_MEASUREMENT, EPROTO, "the work was not done: no %s was counted",
                        w->metric);
     fact_count(p, w->metric, "_ns", &s->ns);
@@ -275,6 +282,8 @@ static int execute(struct course *c, unsigned block, struct execution *x, size_t
     lane_open(c, &l, x->cells[0], target, &x->trials[0]);
     if (!l.slot->session)
         lane_fail(c, &l, &l.slot->start_failure);
+    else if (cell_of(c, l.cell)->workload->experiment)
+        r = life_execute(c, &l, position, previous, err);
     else if (cold_needs_renewal(cell_of(c, l.cell), l.slot))
         r = whole_halves(c, &l, block, position, previous, err);
     else
@@ -309,6 +318,11 @@ static int drop_caches(struct err *err)
     return fd_write_full(fd, "3\n", 2, err);
 }
 
+static bool is_cold_start(const struct cell *cell)
+{
+    return cell->workload->experiment && str_eq(params_text(&cell->params, "cold", "no"), "yes");
+}
+
 static int run_on(struct course *c, unsigned block, struct execution *x, size_t target,
                   uint32_t position, int previous, struct err *err)
 {
@@ -317,11 +331,11 @@ static int run_on(struct course *c, unsigned block, struct execution *x, size_t 
 
     if (c->progress->starting)
         c->progress->starting(c->progress->user, &c->state, c->slots[target].info.target.label);
-    if (c->head.plan.drop_caches)
+    if (c->head.plan.drop_caches || is_cold_start(cell))
         r = drop_caches(err);
     if (r == 0)
         r = target_start(c, target, block, &c->launches[x->cells[0]], err);
-    if (r == 0)
+    if (r == 0 && !cell->workload->experiment)
         r = block_warm_up(c, err);
     if (r < 0)
         return r;

@@ -216,6 +216,28 @@ static uint64_t sqlite_rows(const struct params *p)
      .op = "call",                                                                                 \
      .latency = lat,                                                                               \
      .processes = true},
+static const struct param_def params_cycle[] = {
+    {"cold", PARAM_CHOICE, "no", 0, 0, "no|yes", "drop the page cache of this machine before it",
+     0},
+};
+
+static const struct param_def params_crowd[] = {
+    {"max", PARAM_COUNT, "50", CROWD_STEP, 5000, NULL,
+     "how many are started at most; fewer where the machine ends", CROWD_STEP},
+};
+
+/* What a start and a stop take is known from the preflight, and the estimate adds it. */
+static uint64_t cycle_expected_ns(const struct cell *cell, const struct pace *pace)
+{
+    (void)cell, (void)pace;
+    return 0;
+}
+
+static uint64_t crowd_expected_ns(const struct cell *cell, const struct pace *pace)
+{
+    return (uint64_t)(params_num(&cell->params, "max", 0) * (int64_t)pace->cycle_ns);
+}
+
 #define CALL_CELL(tail, in, lat, what)                                                             \
     {"call." tail, "", CPUS_ONE, false, PLACE_##in, "", SUITE_MICRO, 0},
 
@@ -250,6 +272,31 @@ static uint64_t sqlite_rows(const struct params *p)
     }
 
 /* The work is that of sys.*, done for a time. */
+#define LIFE_WORKLOAD(verb, how, what)                                                             \
+    {                                                                                              \
+        .name = "life." verb, .family = "life", .title = what, .op = verb, .grain = GRAIN_WHOLE,   \
+        .experiment = EXPERIMENT_##how, .exec = "life " #how, .metric = verb,                      \
+        PARAMS(params_cycle), .expected_ns = cycle_expected_ns                                     \
+    }
+
+#define CROWD_WORKLOADS(n)                                                                         \
+    {.name = "crowd.start-" #n,                                                                    \
+     .family = "crowd",                                                                            \
+     .title = "create to first byte, of the ten starts up to " #n " running",                      \
+     .op = "start",                                                                                \
+     .grain = GRAIN_WHOLE,                                                                         \
+     .experiment = EXPERIMENT_CROWD,                                                               \
+     .exec = "crowd",                                                                              \
+     .metric = "start_" #n,                                                                        \
+     PARAMS(params_crowd),                                                                         \
+     .expected_ns = crowd_expected_ns},                                                            \
+    {                                                                                              \
+        .name = "crowd.destroy-" #n, .family = "crowd",                                            \
+        .title = "forced removal, of the ten from " #n " running on", .op = "destroy",             \
+        .grain = GRAIN_WHOLE, .experiment = EXPERIMENT_CROWD, .exec = "crowd",                     \
+        .metric = "destroy_" #n, PARAMS(params_crowd), .expected_ns = crowd_expected_ns            \
+    }
+
 #define UNIXBENCH_WORKLOAD(verb, per, what)                                                        \
     {                                                                                              \
         .name = "unixbench." verb, .family = "unixbench", .title = what, .op = per,                \
@@ -382,6 +429,18 @@ static const struct workload workloads[] = {
      .whole_ops = sqlite_rows,
      .expected_ns = sqlite_expected_ns},
 
+    LIFE_WORKLOAD("start", CYCLE, "a container's start: create to its first byte"),
+    LIFE_WORKLOAD("create", CYCLE, "the part of a start until `create` is done"),
+    LIFE_WORKLOAD("run", CYCLE, "the part of a start from then to the first byte"),
+    LIFE_WORKLOAD("exit", CYCLE, "asked to leave, until its end is seen"),
+    LIFE_WORKLOAD("delete", CYCLE, "removal of one that has ended"),
+    LIFE_WORKLOAD("destroy", DESTROY, "forced removal of one that runs, until nothing is left"),
+    CROWD_WORKLOADS(10),
+    CROWD_WORKLOADS(20),
+    CROWD_WORKLOADS(30),
+    CROWD_WORKLOADS(40),
+    CROWD_WORKLOADS(50),
+
     CALLS(CALL_WORKLOAD)};
 
 #define MEM_CELLS(verb, plain_suites)                                                              \
@@ -438,6 +497,18 @@ static const struct workload workloads[] = {
     {"unixbench." verb, "1", CPUS_ALL, false, PLACE_NONE, "", SUITE_UNIXBENCH | (suites_1), 1},    \
     {                                                                                              \
         "unixbench." verb, "4", CPUS_ALL, false, PLACE_NONE, "", SUITE_UNIXBENCH | (suites_4), 4   \
+    }
+
+#define LIFE_CELLS(verb)                                                                           \
+    {"life." verb, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_LIFECYCLE, 1},                       \
+    {                                                                                              \
+        "life." verb, "cold", CPUS_ALL, false, PLACE_NONE, "cold=yes", SUITE_LIFECYCLE, 1          \
+    }
+
+#define CROWD_CELLS(n)                                                                             \
+    {"crowd.start-" n, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_CROWD, 1},                       \
+    {                                                                                              \
+        "crowd.destroy-" n, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_CROWD, 1                    \
     }
 
 /* The quick suite has to fit into four minutes: each cell in it shows a difference of its own. */
@@ -498,6 +569,18 @@ static const struct cell_def cell_defs[] = {
     {"sqlite", "bind", CPUS_ONE, false, PLACE_BIND, "", 0, 0},
     {"sqlite", "rootfs-indexed", CPUS_ONE, false, PLACE_ROOTFS, "indexed=yes", SUITE_PAPER, 0},
 
+    LIFE_CELLS("start"),
+    LIFE_CELLS("create"),
+    LIFE_CELLS("run"),
+    LIFE_CELLS("exit"),
+    LIFE_CELLS("delete"),
+    LIFE_CELLS("destroy"),
+    CROWD_CELLS("10"),
+    CROWD_CELLS("20"),
+    CROWD_CELLS("30"),
+    CROWD_CELLS("40"),
+    CROWD_CELLS("50"),
+
     CALLS(CALL_CELL)};
 
 static const struct suite suites[] = {
@@ -509,6 +592,9 @@ static const struct suite suites[] = {
     {"storage", SUITE_STORAGE, "IOzone's and Blogbench's tests in every place; hours", 0, true},
     {"unixbench", SUITE_UNIXBENCH, "UnixBench's system-call test, each kind, one copy and four", 0,
      false},
+    {"lifecycle", SUITE_LIFECYCLE, "starts and ends, each of their parts, warm and cold", 50,
+     false},
+    {"crowd", SUITE_CROWD, "starts and removals against how many run already, up to 50", 7, false},
 };
 
 static const struct workload unknown = {

@@ -41,6 +41,17 @@ enum place { PLACE_NONE, PLACE_ROOTFS, PLACE_TMPFS, PLACE_BIND };
  * program of its own that speaks the same frames. */
 enum program { PROGRAM_PROBE, PROGRAM_LINPACK, PROGRAM_SQLITE, PROGRAM_COUNT };
 
+/* How a whole workload is measured: by what a guest does, or by what it takes to have one. */
+enum experiment {
+    EXPERIMENT_WORK,
+    EXPERIMENT_CYCLE,   /* one start, one end */
+    EXPERIMENT_DESTROY, /* one start, one forced removal */
+    EXPERIMENT_CROWD    /* many started one after the other, all kept, then removed */
+};
+
+/* A crowd's starts and removals are added up by so many. */
+#define CROWD_STEP 10
+
 struct app;
 struct cell;
 
@@ -49,8 +60,9 @@ struct pace {
     double disk_ns;   /* a byte written to the disk, fsync included */
     double sync_ns;   /* one fsync after a small write */
     double memory_ns; /* a byte copied, as a file in memory is written */
-    double call_ns; /* what a file operation costs beyond the host's; 0 without a kernel between */
-    double flop_ns; /* one of LINPACK's operations, on all CPUs of the run */
+    double call_ns;  /* what a file operation costs beyond the host's; 0 without a kernel between */
+    double cycle_ns; /* one start and one end */
+    double flop_ns;  /* one of LINPACK's operations, on all CPUs of the run */
 };
 
 struct workload {
@@ -65,6 +77,7 @@ struct workload {
     const struct param_def *params;
     size_t n_params;
     /* Below: for workloads that run whole. */
+    enum experiment experiment;
     enum program program;
     /* What is really executed, where one execution serves several workloads (blogbench.read and
      * blogbench.write both are "blogbench"). NULL: name. */
@@ -93,6 +106,8 @@ struct workload {
 #define SUITE_PAPER     4u
 #define SUITE_STORAGE   8u
 #define SUITE_UNIXBENCH 16u
+#define SUITE_LIFECYCLE 32u
+#define SUITE_CROWD     64u
 
 struct cell_def {
     const char *workload;
