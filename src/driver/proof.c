@@ -114,7 +114,7 @@ static int read_parts(struct evidence *ev, const struct live *l, struct err *err
                                            "parent", (int)p->parent, "is", component_name(p->what),
                                            "comm", p->comm, "cmdline", p->cmdline, "tracer",
                                            (int)p->tracer));
-        if (p->what == COMPONENT_SANDBOX && p->pid == l->pid) {
+        if (p->what == COMPONENT_SENTRY && p->pid == l->pid && p->in_group) {
             ev->sandbox = p->pid;
             flag_value(p->cmdline, " --platform=", ev->said_platform, sizeof(ev->said_platform));
         }

@@ -76,7 +76,7 @@ static void check_parts(const struct rig *r, json_t *proof)
         return;
     bool sandboxed = is_kind(r, "runsc");
     assert_int_equal(proof_parts(proof, "payload"), sandboxed ? 0 : 1);
-    assert_int_equal(proof_parts(proof, "sandbox"), sandboxed ? 1 : 0);
+    assert_int_equal(proof_parts(proof, "sentry"), sandboxed ? 1 : 0);
     assert_int_equal(proof_parts(proof, "gofer"), sandboxed ? 1 : 0);
     assert_int_equal(proof_parts(proof, "stub") > 0, sandboxed);
     assert_int_equal(proof_parts(proof, "tool"), 0);
