@@ -118,11 +118,13 @@ static int read_parts(struct evidence *ev, const struct live *l, struct err *err
             ev->sandbox = p->pid;
             flag_value(p->cmdline, " --platform=", ev->said_platform, sizeof(ev->said_platform));
         }
+        if (!p->in_group && r == 0)
+            r = session_add_outside(l->session, p->pid, err);
         ev->stubs += p->what == COMPONENT_STUB;
         ev->traced += p->what == COMPONENT_STUB && p->tracer != 0;
     }
     json_object_set_new(ev->json, "processes", a);
-    return 0;
+    return r;
 }
 
 /* ---- from the runtime and the guest ---- */
