@@ -156,12 +156,13 @@ static void by_group(struct attribution *a, const struct attribution_input *in,
             size_t rest = 0;
             n = strcspn(line, "\n");
             uint32_t owner = claim_of_path(groups, line, n, &rest);
-            if (owner == ATTRIBUTED_TO_NOBODY || (x->in_group && owner != x->owner))
+            if (owner == ATTRIBUTED_TO_NOBODY)
                 continue;
             x->owner = owner;
             x->by |= ATTRIBUTED_BY_GROUP;
             x->in_group = true;
-            x->in_tool |= in_tool(&in->claims[owner], line + rest, n - rest);
+            x->in_tool = in_tool(&in->claims[owner], line + rest, n - rest);
+            break; /* the same in every hierarchy that has it */
         }
     }
 }

@@ -10,8 +10,9 @@
 
 #define PF_KTHREAD 0x00200000
 
-/* A file of the process, at most size-1 bytes, terminated; dir is /proc's. */
-static ssize_t read_file(int dir, pid_t pid, const char *name, char *dst, size_t size)
+/* A file of the process, at most size-1 bytes, terminated; dir is /proc's. whole: the file may be
+ * longer than the kernel gives at once. */
+static ssize_t read_file(int dir, pid_t pid, const char *name, bool whole, char *dst, size_t size)
 {
     char path[48];
     str_format(path, sizeof(path), "%d/%s", (int)pid, name);
@@ -25,9 +26,9 @@ static ssize_t read_file(int dir, pid_t pid, const char *name, char *dst, size_t
             continue;
         if (k < 0)
             return -errno;
-        if (k == 0)
-            break;
         n += (size_t)k;
+        if (k == 0 || !whole)
+            break;
     }
     dst[n] = '\0';
     return (ssize_t)n;
@@ -101,7 +102,7 @@ static size_t paths_only(char *text)
 static void add_groups(struct proc_table *t, int dir, struct proc_entry *e)
 {
     char text[8192];
-    if (read_file(dir, e->pid, "cgroup", text, sizeof(text)) <= 0)
+    if (read_file(dir, e->pid, "cgroup", false, text, sizeof(text)) <= 0)
         return;
     size_t n = paths_only(text) + 1;
     if (t->text.n + n > UINT32_MAX)
@@ -123,7 +124,7 @@ static bool add_process(struct proc_table *t, int dir, pid_t pid, bool groups)
 {
     char text[1024];
     struct proc_entry e;
-    if (read_file(dir, pid, "stat", text, sizeof(text)) <= 0 || !proc_stat_parse(text, &e))
+    if (read_file(dir, pid, "stat", false, text, sizeof(text)) <= 0 || !proc_stat_parse(text, &e))
         return false;
     e.pid = pid;
     if (groups && !e.kernel_thread)
@@ -225,7 +226,7 @@ const char *proc_table_groups(const struct proc_table *t, const struct proc_entr
 int proc_table_cmdline(const struct proc_table *t, pid_t pid, char *dst, size_t size)
 {
     _cleanup_fd_ int dir = open_dir(t->proc, NULL);
-    ssize_t n = dir < 0 ? dir : read_file(dir, pid, "cmdline", dst, size);
+    ssize_t n = dir < 0 ? dir : read_file(dir, pid, "cmdline", true, dst, size);
     if (n < 0)
         return (int)n;
     while (n > 0 && dst[n - 1] == '\0')
