@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "driver/confine.h"
 #include "host/mounts.h"
+#include "host/proc.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -364,6 +365,7 @@ static void on_exit_of(void *user, pid_t pid, int wait_status, const struct rusa
 int live_watch(struct live *l, pid_t pid, struct err *err)
 {
     l->pid = l->session->caps.pid = pid;
+    l->pid_ticks = proc_start_ticks(pid);
     return loop_watch_child(l->site->loop, pid, on_exit_of, l, &l->watch, err);
 }
 

@@ -49,7 +49,8 @@ struct live {
     const struct run_program *program; /* which one it runs */
     struct session *session;
     struct ground ground;
-    pid_t pid; /* 0: none yet */
+    pid_t pid;          /* 0: none yet */
+    uint64_t pid_ticks; /* when it started: with the pid, its identity; 0: not known */
     struct loop_source *watch;
     bool exited;
     uint64_t exited_ns;

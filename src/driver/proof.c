@@ -114,15 +114,17 @@ static int read_parts(struct evidence *ev, const struct live *l, struct err *err
                                            "parent", (int)p->parent, "is", component_name(p->what),
                                            "comm", p->comm, "cmdline", p->cmdline, "tracer",
                                            (int)p->tracer));
-        if (p->what == COMPONENT_SANDBOX && p->pid == l->pid) {
+        if (p->what == COMPONENT_SENTRY && p->pid == l->pid && p->in_group) {
             ev->sandbox = p->pid;
             flag_value(p->cmdline, " --platform=", ev->said_platform, sizeof(ev->said_platform));
         }
+        if (!p->in_group && r == 0)
+            r = session_add_outside(l->session, p->pid, err);
         ev->stubs += p->what == COMPONENT_STUB;
         ev->traced += p->what == COMPONENT_STUB && p->tracer != 0;
     }
     json_object_set_new(ev->json, "processes", a);
-    return 0;
+    return r;
 }
 
 /* ---- from the runtime and the guest ---- */

@@ -22,6 +22,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 /* What the driver can promise about this session. */
 struct session_caps {
@@ -49,6 +50,13 @@ struct lifetimes {
     uint64_t gone_ns;    /* nothing that the engine made for it is left */
 };
 
+/* A process that exists because of the session and lies outside of its group: a shim. */
+struct session_outside {
+    pid_t pid;
+    clockid_t clock; /* of its CPU time */
+};
+#define SESSION_OUTSIDE_MAX 8
+
 struct session {
     struct session_caps caps;
     unsigned number; /* running number in the run */
@@ -58,6 +66,8 @@ struct session {
     uint64_t launch_ns;        /* first verb to hello */
     struct lifetimes life;     /* up to hello_ns */
     struct cgroup_meter meter; /* fd -1: none */
+    struct session_outside outside[SESSION_OUTSIDE_MAX];
+    size_t n_outside;
     /* Below: session.c and the drivers only. */
     struct loop *loop;
     int fd_in, fd_out, fd_err;
@@ -80,6 +90,13 @@ struct session {
     size_t err_tail_len;
     void *priv; /* the driver's */
 };
+
+/* Host CPU time so far of everything that exists because of the session: of its group, and of the
+ * processes outside of it. -EBADF: no group; -ESRCH: one of those outside has ended, and its time
+ * with it. A few µs. */
+int session_cpu_read(const struct session *s, uint64_t *ret_ns);
+/* For the proof: counts this process in from now on. */
+int session_add_outside(struct session *s, pid_t pid, struct err *err);
 
 /* For drivers: takes the descriptors (all owned from here on), draws nothing itself. */
 int session_new(struct loop *l, const char *nonce, int fd_in, int fd_out, int fd_err,

@@ -22,35 +22,10 @@
 
 static const char *target = "host";
 
-static bool is_required(void)
-{
-    const char *list = getenv("CUPEL_REQUIRE");
-    return list && (strcmp(list, "all") == 0 || strstr(list, target));
-}
-
 static void open_target(struct rig *r)
 {
     if (!rig_open(r, target))
         fail_msg("%s: %s", target, r->info.reason);
-}
-
-/* Without the target there is nothing to test: one skip with the reason, in TAP's words. */
-static bool is_unusable(void)
-{
-    struct rig r;
-    if (!rig_has_static_probe() && strcmp(target, "host") != 0) {
-        printf("1..0 # SKIP the probe of this build is not static: set CUPEL_PROBE\n");
-        return true;
-    }
-    rig_init(&r);
-    bool usable = rig_open(&r, target);
-    if (!usable && is_required())
-        printf("1..1\nnot ok 1 - %s is required and unusable: %s\n", target, r.info.reason);
-    else if (!usable)
-        printf("1..0 # SKIP %s: %s\n", target, r.info.reason);
-    fflush(stdout);
-    rig_release(&r);
-    return !usable;
 }
 
 static bool is_kind(const struct rig *r, const char *kind)
@@ -76,7 +51,7 @@ static void check_parts(const struct rig *r, json_t *proof)
         return;
     bool sandboxed = is_kind(r, "runsc");
     assert_int_equal(proof_parts(proof, "payload"), sandboxed ? 0 : 1);
-    assert_int_equal(proof_parts(proof, "sandbox"), sandboxed ? 1 : 0);
+    assert_int_equal(proof_parts(proof, "sentry"), sandboxed ? 1 : 0);
     assert_int_equal(proof_parts(proof, "gofer"), sandboxed ? 1 : 0);
     assert_int_equal(proof_parts(proof, "stub") > 0, sandboxed);
     assert_int_equal(proof_parts(proof, "tool"), 0);
@@ -594,7 +569,7 @@ int main(int argc, char **argv)
     };
     if (argc > 2)
         cmocka_set_test_filter(argv[2]);
-    if (is_unusable())
-        return is_required();
+    if (rig_unusable(target))
+        return rig_required(target);
     return cmocka_run_group_tests_name(target, tests, NULL, NULL);
 }
