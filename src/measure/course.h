@@ -10,6 +10,7 @@
  *     trial.c     one cell over the targets of a block: prepare, calibrate, rounds, finish
  *     estimate.c  how long it will take
  *     whole.c     workloads that run whole, alone on the machine
+ *     density.c   what many of them weigh
  *     life.c      starting and ending sessions as what is measured
  *     cold.c      their reads from the device, where a guest keeps files in memory of its own
  *     block.c     one block: starts, warm-up, the cells in their order, stops

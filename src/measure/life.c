@@ -1,5 +1,7 @@
 #include "measure/life.h"
 
+#include "measure/density.h"
+
 #include "base/fd.h"
 
 #include <errno.h>
@@ -155,11 +157,14 @@ static int grow(struct course *c, struct lane *l, struct crowd *m, json_t *facts
     return 0;
 }
 
-/* The youngest first: how long it takes with so many others. */
-static void shrink(struct course *c, struct lane *l, struct crowd *m, json_t *facts)
+/* The youngest first: how long it takes with so many others, and what those weigh. */
+static void shrink(struct course *c, struct lane *l, struct crowd *m, struct density *d,
+                   json_t *facts)
 {
     struct err first = ERR_INIT;
     while (m->n > 0) {
+        if (m->n % CROWD_STEP == 0 && l->alive)
+            density_point(d, m->v, m->n, NULL);
         struct lifetimes t = {0};
         struct err why = ERR_INIT;
         size_t running = m->n--;
@@ -177,13 +182,15 @@ static void shrink(struct course *c, struct lane *l, struct crowd *m, json_t *fa
         lane_fail(c, l, &first);
 }
 
-static int crowd(struct course *c, struct lane *l, uint32_t position, int previous, struct err *err)
+static int crowd(struct course *c, struct lane *l, struct density *d, uint32_t position,
+                 int previous, struct err *err)
 {
     const struct cell *cell = &c->head.plan.cells.v[l->cell];
     size_t max = (size_t)params_num(&cell->params, "max", 50);
     struct crowd m = {.v = xcalloc(max + 1, sizeof(*m.v)), .max = max};
     json_t *facts = json_object();
     uint64_t begin_ns = time_mono_ns();
+    struct err why = ERR_INIT;
 
     m.v[m.n++] = l->slot->session;
     m.start_ns = l->slot->session->launch_ns;
@@ -191,14 +198,16 @@ static int crowd(struct course *c, struct lane *l, uint32_t position, int previo
     l->slot->session = NULL;
     int r = grow(c, l, &m, facts, err);
     size_t reached = m.n;
+    if (r == 0)
+        r = density_settle(c, d, m.v, m.n, err);
     /* A rest below a full ten says nothing of its own. */
     while (m.n % CROWD_STEP != 0) {
-        struct err why = ERR_INIT;
         if (l->slot->driver->stop(&c->site, l->slot->engine, m.v[--m.n], NULL, &why) < 0 &&
             l->alive)
             lane_fail(c, l, &why);
     }
-    shrink(c, l, &m, facts);
+    shrink(c, l, &m, d, facts);
+    density_facts(d, facts);
     json_object_set_new(facts, "running", json_integer((json_int_t)reached));
     if (m.why[0])
         json_object_set_new(facts, "stopped_because", json_string(m.why));
@@ -212,10 +221,26 @@ static int crowd(struct course *c, struct lane *l, uint32_t position, int previo
     return r;
 }
 
+static int weighed_crowd(struct course *c, struct lane *l, uint32_t position, int previous,
+                         struct err *err)
+{
+    struct density *d = xcalloc(1, sizeof(*d));
+    struct err why = ERR_INIT;
+    int r = 0;
+
+    if (density_begin(d, &why) < 0)
+        lane_fail(c, l, &why);
+    else
+        r = crowd(c, l, d, position, previous, err);
+    density_release(d);
+    free(d);
+    return r;
+}
+
 int life_execute(struct course *c, struct lane *l, uint32_t position, int previous, struct err *err)
 {
     enum experiment how = c->head.plan.cells.v[l->cell].workload->experiment;
     if (how == EXPERIMENT_CROWD)
-        return crowd(c, l, position, previous, err);
+        return weighed_crowd(c, l, position, previous, err);
     return cycle(c, l, how == EXPERIMENT_DESTROY, position, previous);
 }

@@ -205,6 +205,15 @@ static int metric_sample(const struct workload *w, const struct part *p, struct 
     return 0;
 }
 
+/* A value of the catalogue's own, in bytes. */
+static int bytes_sample(const struct cell *cell, struct sample *s, struct err *err)
+{
+    if (value_encode((double)s->ops / 1024, cell->better, &s->ops, &s->ns) < 0)
+        return err_set(err, ERR_MEASUREMENT, ERANGE, "%s: %llu bytes cannot be kept", cell->name,
+                       (unsigned long long)s->ops);
+    return 0;
+}
+
 /* The value that an application printed. */
 static int app_sample(const struct cell *cell, const char *output, struct sample *s,
                       struct err *err)
@@ -231,6 +240,8 @@ static void fill_cell(struct course *c, size_t cell, const char *output, struct 
         r = app_sample(x, output, &p->samples.v[0], &why);
     else if (x->workload->metric)
         r = metric_sample(x->workload, p, &p->samples.v[0], &why);
+    if (r == 0 && !x->app && x->workload->unit)
+        r = bytes_sample(x, &p->samples.v[0], &why);
     if (r == 0)
         return;
     p->outcome = OUTCOME_FAILED;

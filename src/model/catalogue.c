@@ -297,6 +297,13 @@ static uint64_t crowd_expected_ns(const struct cell *cell, const struct pace *pa
         .metric = "destroy_" #n, PARAMS(params_crowd), .expected_ns = crowd_expected_ns            \
     }
 
+#define DENSITY_WORKLOAD(verb, what)                                                               \
+    {                                                                                              \
+        .name = "density." verb, .family = "density", .title = what, .op = "container",            \
+        .unit = "KiB", .grain = GRAIN_WHOLE, .experiment = EXPERIMENT_CROWD, .exec = "crowd",      \
+        .metric = verb, PARAMS(params_crowd), .expected_ns = crowd_expected_ns                     \
+    }
+
 #define UNIXBENCH_WORKLOAD(verb, per, what)                                                        \
     {                                                                                              \
         .name = "unixbench." verb, .family = "unixbench", .title = what, .op = per,                \
@@ -435,6 +442,8 @@ static const struct workload workloads[] = {
     LIFE_WORKLOAD("exit", CYCLE, "asked to leave, until its end is seen"),
     LIFE_WORKLOAD("delete", CYCLE, "removal of one that has ended"),
     LIFE_WORKLOAD("destroy", DESTROY, "forced removal of one that runs, until nothing is left"),
+    DENSITY_WORKLOAD("container", "memory of one container more: PSS, without its shim"),
+    DENSITY_WORKLOAD("all", "the same with shim, monitor and command lines"),
     CROWD_WORKLOADS(10),
     CROWD_WORKLOADS(20),
     CROWD_WORKLOADS(30),
@@ -505,10 +514,15 @@ static const struct workload workloads[] = {
         "life." verb, "cold", CPUS_ALL, false, PLACE_NONE, "cold=yes", SUITE_LIFECYCLE, 1          \
     }
 
-#define CROWD_CELLS(n)                                                                             \
-    {"crowd.start-" n, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_CROWD, 1},                       \
+#define DENSITY_CELL(verb)                                                                         \
     {                                                                                              \
-        "crowd.destroy-" n, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_CROWD, 1                    \
+        "density." verb, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_DENSITY, 1                     \
+    }
+
+#define CROWD_CELLS(n)                                                                             \
+    {"crowd.start-" n, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_DENSITY, 1},                     \
+    {                                                                                              \
+        "crowd.destroy-" n, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_DENSITY, 1                  \
     }
 
 /* The quick suite has to fit into four minutes: each cell in it shows a difference of its own. */
@@ -575,6 +589,8 @@ static const struct cell_def cell_defs[] = {
     LIFE_CELLS("exit"),
     LIFE_CELLS("delete"),
     LIFE_CELLS("destroy"),
+    DENSITY_CELL("container"),
+    DENSITY_CELL("all"),
     CROWD_CELLS("10"),
     CROWD_CELLS("20"),
     CROWD_CELLS("30"),
@@ -594,7 +610,8 @@ static const struct suite suites[] = {
      false},
     {"lifecycle", SUITE_LIFECYCLE, "starts and ends, each of their parts, warm and cold", 50,
      false},
-    {"crowd", SUITE_CROWD, "starts and removals against how many run already, up to 50", 7, false},
+    {"density", SUITE_DENSITY, "memory of each of 50, and starts and removals beside so many", 7,
+     false},
 };
 
 static const struct workload unknown = {

@@ -76,6 +76,9 @@ struct workload {
     double bytes_per_op; /* > 0: absolute values are shown as bytes/s too */
     const struct param_def *params;
     size_t n_params;
+    /* Not a time: its metric is a value of this unit (facts in bytes are shown in KiB), stored as
+     * an application's is. */
+    const char *unit;
     /* Below: for workloads that run whole. */
     enum experiment experiment;
     enum program program;
@@ -107,7 +110,7 @@ struct workload {
 #define SUITE_STORAGE   8u
 #define SUITE_UNIXBENCH 16u
 #define SUITE_LIFECYCLE 32u
-#define SUITE_CROWD     64u
+#define SUITE_DENSITY   64u
 
 struct cell_def {
     const char *workload;

@@ -698,12 +698,16 @@ def starts_and_ends_are_measured_by_their_steps():
 def a_crowd_grows_and_goes():
     need("crun")
     b = Bench()
-    b.run(*targets("host", "crun"), *workloads("crowd.*"), "-p", "max=20", "--repeats", "1", status=3)
+    b.run(*targets("host", "crun"), *workloads("crowd.*", "density.*"), "-p", "max=20", "--repeats", "1", status=3)
     parts = facts_by_cell(b.export(), 1)
     for cell in ("start-10", "start-20", "destroy-10", "destroy-20"):
         p = parts["crowd." + cell]
         expect(p["outcome"] == "ok" and p["facts"]["running"] == 20, p)
         expect(p["samples"][0][4] == 10, p)
+    p = parts["density.container"]
+    value = 1e-9 * p["samples"][0][5] / p["samples"][0][4]
+    expect(abs(value - p["facts"]["container"] / 1024) < .01 and 10 < value < 5000, p)
+    expect(p["facts"]["payload_processes"] == 20 and p["facts"]["fit"] > 100, p["facts"])
     failure = parts["crowd.start-30"]["failure"]
     expect("not so many" in failure["text"] and "20 ran at once" in failure["text"], failure)
     b.expect_clean()
