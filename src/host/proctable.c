@@ -1,14 +1,13 @@
 #include "host/proctable.h"
 
 #include "base/fd.h"
+#include "host/proctext.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define PF_KTHREAD 0x00200000
 
 /* A file of the process, at most size-1 bytes, terminated; dir is /proc's. whole: the file may be
  * longer than the kernel gives at once. */
@@ -40,71 +39,12 @@ static int open_dir(const char *proc, struct err *err)
     return fd < 0 ? err_errno(err, errno, "open %s", proc) : fd;
 }
 
-/* "pid (comm) state ppid pgrp session tty tpgid flags ...": the name may hold anything, parentheses
- * and line ends too, so fields are counted behind the last ')'. */
-bool proc_stat_parse(char *text, struct proc_entry *ret)
-{
-    char *open = strchr(text, '('), *close = strrchr(text, ')');
-    if (!open || !close || close < open || close[1] != ' ')
-        return false;
-    struct proc_entry e = {.pid = (pid_t)strtol(text, NULL, 10)};
-    char state = close[2];
-    *close = '\0';
-    str_copy(e.comm, sizeof(e.comm), open + 1);
-    str_printable(e.comm);
-    if (e.pid < 1 || !state || state == 'Z' || state == 'X')
-        return false;
-    char *p = close + 3;
-    for (unsigned field = 4; field <= 22; field++) {
-        char *end;
-        /* Some are signed; read so, every one of them fits. */
-        uint64_t value = strtoull(p, &end, 10);
-        if (end == p)
-            return false;
-        p = end;
-        if (field == 4)
-            e.parent = (pid_t)value;
-        else if (field == 6)
-            e.session = (pid_t)value;
-        else if (field == 9)
-            e.kernel_thread = value & PF_KTHREAD;
-        else if (field == 22)
-            e.start_ticks = value;
-    }
-    *ret = e;
-    return true;
-}
-
-/* Cuts "id:controllers:path" lines down to paths, in place; a line that was cut off is left out,
- * since half a path names another group. Returns the new length. */
-static size_t paths_only(char *text)
-{
-    size_t n = 0, last = 0, last_n = 0;
-    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
-        char *path = memchr(line, ':', (size_t)(end - line));
-        path = path ? memchr(path + 1, ':', (size_t)(end - path - 1)) : NULL;
-        if (!path)
-            continue;
-        path++;
-        size_t path_n = (size_t)(end - path);
-        if (n > 0 && path_n == last_n && memcmp(text + last, path, path_n) == 0)
-            continue;
-        memmove(text + n, path, path_n);
-        last = n;
-        last_n = path_n;
-        n += path_n;
-        text[n++] = '\n';
-    }
-    text[n] = '\0';
-    return n;
-}
-
 static void add_groups(struct proc_table *t, int dir, struct proc_entry *e)
 {
     char text[8192];
     if (read_file(dir, e->pid, "cgroup", false, text, sizeof(text)) <= 0)
         return;
-    size_t n = paths_only(text) + 1;
+    size_t n = proc_groups_cut(text) + 1;
     if (t->text.n + n > UINT32_MAX)
         return;
     VEC_RESERVE(&t->text, t->text.n + n);

@@ -62,7 +62,4 @@ const char *proc_table_groups(const struct proc_table *t, const struct proc_entr
 /* As proc_cmdline. */
 int proc_table_cmdline(const struct proc_table *t, pid_t pid, char *dst, size_t size);
 
-/* The text of /proc/PID/stat. False if it is none, or of a zombie. Fills all but `groups`. */
-bool proc_stat_parse(char *text, struct proc_entry *ret);
-
 #endif

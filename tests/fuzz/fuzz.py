@@ -29,6 +29,7 @@ PARSERS = {
     "fuzz-cli": ["cli/options.c", "cli/run-plan.c"],
     "fuzz-journal": ["ledger/journal.c"],
     "fuzz-mountinfo": ["host/mountinfo.c"],
+    "fuzz-proc": ["host/proctext.c"],
 }
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -3,7 +3,7 @@
 #include "fake-proc.h"
 
 #include "base/fd.h"
-#include "host/proctable.h"
+#include "host/proctext.h"
 #include "host/pss.h"
 
 #include <errno.h>
