@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define BATCH 64
@@ -22,6 +23,7 @@ struct loop_source {
     bool self_remove; /* a watch whose handle nobody took */
     bool fired;       /* a child whose callback was called */
     bool due;         /* a child found in the ring: callback at the next turn */
+    bool own_fd;      /* a pidfd of loop_watch_pid */
     int fd;
     loop_fd_cb *fd_cb;
     loop_child_cb *child_cb;
@@ -166,6 +168,8 @@ void loop_remove(struct loop *l, struct loop_source *s)
         return;
     if (s->kind == SOURCE_FD)
         epoll_ctl(l->epfd, EPOLL_CTL_DEL, s->fd, NULL); /* EBADF when closed already: fine */
+    if (s->own_fd)
+        fd_close(&s->fd);
     if (s->due)
         l->n_due--;
     s->dead = true;
@@ -218,6 +222,20 @@ int loop_watch_child(struct loop *l, pid_t pid, loop_child_cb *cb, void *user,
     list_add(&l->sources, s);
     if (ret)
         *ret = s;
+    return 0;
+}
+
+int loop_watch_pid(struct loop *l, pid_t pid, loop_fd_cb *cb, void *user, struct loop_source **ret,
+                   struct err *err)
+{
+    _cleanup_fd_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0)
+        return err_errno(err, errno, "watch process %d", (int)pid);
+    int r = loop_add_fd(l, fd, EPOLLIN | EPOLLONESHOT, cb, user, ret, err);
+    if (r < 0)
+        return r;
+    (*ret)->own_fd = true;
+    (void)TAKE_FD(fd);
     return 0;
 }
 

@@ -56,6 +56,12 @@ void loop_remove(struct loop *l, struct loop_source *s);
 int loop_watch_child(struct loop *l, pid_t pid, loop_child_cb *cb, void *user,
                      struct loop_source **ret, struct err *err);
 
+/* Calls cb once, with a descriptor of no further use and no status, when a process that need not be
+ * ours has ended: a container's, whose parent is its engine's monitor. The caller makes sure that
+ * the number still means that process (look at it after the watch is set). -ESRCH if it is gone. */
+int loop_watch_pid(struct loop *l, pid_t pid, loop_fd_cb *cb, void *user, struct loop_source **ret,
+                   struct err *err);
+
 /* Runs until *done becomes true (checked before all else and after every callback), the deadline
  * (CLOCK_MONOTONIC ns; UINT64_MAX: none) passes: -ETIMEDOUT with ERR_TIMEOUT, or an interrupt was
  * requested: -EINTR. Unless *done is true at once, it dispatches at least once, even when the

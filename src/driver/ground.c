@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 /* Of /tmp where nothing else is asked for. */
 #define TMPFS_BYTES (UINT64_C(256) << 20)
@@ -213,6 +214,12 @@ int ground_kill(struct site *s, const struct ground *g, struct err *err)
                        s->loop, err);
 }
 
+int ground_kill_box(struct site *s, const struct ground *g, struct err *err)
+{
+    return cgroup_kill(&s->machine->cgroups, g->box, time_deadline(s->stop_timeout_ns), run_ready,
+                       s->loop, err);
+}
+
 static int remove_group(struct site *s, const struct ground *g, struct err *err)
 {
     const struct cgroups *c = &s->machine->cgroups;
@@ -349,17 +356,32 @@ int live_open_session(struct live *l, const char *nonce, struct stdio *ret, stru
     return r;
 }
 
-static void on_exit_of(void *user, pid_t pid, int wait_status, const struct rusage *usage)
+static void look_for_oom(struct live *l)
 {
-    struct live *l = user;
     uint64_t kills = 0;
-    bool oom = l->ground.group[0] &&
-               cgroup_oom_kills(&l->site->machine->cgroups, l->ground.group, &kills) == 0 &&
-               kills > 0;
+    l->oom |= l->ground.group[0] &&
+              cgroup_oom_kills(&l->site->machine->cgroups, l->ground.group, &kills) == 0 &&
+              kills > 0;
+}
+
+static void ended(struct live *l, int wait_status)
+{
+    look_for_oom(l);
     l->exited = true;
     l->exited_ns = time_mono_ns();
     l->wait_status = wait_status;
-    session_exited(l->session, wait_status, oom ? "its memory limit" : NULL);
+    session_exited(l->session, wait_status, l->oom ? "its memory limit" : NULL);
+}
+
+static void on_exit_of(void *user, pid_t pid, int wait_status, const struct rusage *usage)
+{
+    ended(user, wait_status);
+}
+
+static void on_gone(void *user, int fd, uint32_t events)
+{
+    struct live *l = user;
+    ended(l, l->how_ended ? l->how_ended(l) : -1);
 }
 
 int live_watch(struct live *l, pid_t pid, struct err *err)
@@ -367,6 +389,54 @@ int live_watch(struct live *l, pid_t pid, struct err *err)
     l->pid = l->session->caps.pid = pid;
     l->pid_ticks = proc_start_ticks(pid);
     return loop_watch_child(l->site->loop, pid, on_exit_of, l, &l->watch, err);
+}
+
+int wait_status_of_shell(int code)
+{
+    return code > 128 && code < 128 + NSIG ? code - 128 : code << 8;
+}
+
+/* A client tells of a signal as the shell does; the probe itself leaves with less. */
+static void on_client_exit(void *user, pid_t pid, int wait_status, const struct rusage *usage)
+{
+    ended(user,
+          WIFEXITED(wait_status) ? wait_status_of_shell(WEXITSTATUS(wait_status)) : wait_status);
+}
+
+/* The count of what ran out of memory goes with the container's group, which its engine removes
+ * before the client ends. */
+static void on_container_gone(void *user, int fd, uint32_t events)
+{
+    look_for_oom(user);
+}
+
+/* After the watch is set: the number still means what the engine said. */
+static int check_in_group(const struct live *l, struct err *err)
+{
+    if (proc_in_cgroup(l->pid, l->ground.group))
+        return 0;
+    return err_set(err, ERR_MEASUREMENT, EBADE, "process %d is not in the session's group",
+                   (int)l->pid);
+}
+
+int live_watch_foreign(struct live *l, pid_t pid, struct err *err)
+{
+    l->pid = l->session->caps.pid = pid;
+    int r = loop_watch_pid(l->site->loop, pid, on_gone, l, &l->watch, err);
+    return r < 0 ? r : check_in_group(l, err);
+}
+
+int live_watch_client(struct live *l, pid_t child, struct err *err)
+{
+    l->session->caps.pid = child; /* until the container's is known */
+    return loop_watch_child(l->site->loop, child, on_client_exit, l, &l->watch, err);
+}
+
+int live_behind_client(struct live *l, pid_t pid, struct err *err)
+{
+    l->pid = l->session->caps.pid = pid;
+    int r = loop_watch_pid(l->site->loop, pid, on_container_gone, l, &l->gone_watch, err);
+    return r < 0 ? r : check_in_group(l, err);
 }
 
 int live_describe(struct live *l, struct err *err)
@@ -418,6 +488,8 @@ struct live *live_new(struct site *s, struct engine *e)
 void live_forget(struct live *l)
 {
     loop_remove(l->site->loop, l->watch);
+    loop_remove(l->site->loop, l->gone_watch);
+    l->gone_watch = NULL;
     session_free(l->session);
     l->watch = NULL;
     l->session = NULL;

@@ -12,6 +12,8 @@
 
 #define PROBE_NAME "cupel-probe"
 
+#define CONTAINER_ENTRY_MAX 128
+
 /* A static program of ours in the run's own copy: the file given may be rebuilt meanwhile. */
 struct run_program {
     char path[160]; /* "": not copied yet */
@@ -23,9 +25,11 @@ struct run_program {
 struct engine {
     struct target_info info;
     char state_dir[160]; /* --root of the runtime; "" for host */
+    char run_dir[48];    /* an engine's short place in /run; "" none */
     struct run_program programs[PROGRAM_COUNT];
     struct stat runtime_stat; /* of info.path, when it was hashed */
     bool cover;               /* its command lines run where the unified cgroup tree is covered */
+    void *own;                /* the driver's */
 };
 
 struct ground {
@@ -52,13 +56,21 @@ struct live {
     pid_t pid;          /* 0: none yet */
     uint64_t pid_ticks; /* when it started: with the pid, its identity; 0: not known */
     struct loop_source *watch;
+    struct loop_source *gone_watch; /* of the container's process behind an engine's client */
     bool exited;
+    bool oom; /* something of it was killed for its memory */
     uint64_t exited_ns;
     int wait_status;
     int cover_fd; /* the mount namespace of engine->cover; -1: none. One a session: crun leaves
                      its files in the cover, which would fill up. */
-    bool created; /* oci: `create` was called, so `delete` is owed */
     uint64_t tmpfs_bytes; /* oci: of its /tmp */
+    bool created; /* oci: `create` was called, so `delete` is owed; engines: the same of `run` */
+    /* Engines: what the container is called in the runtime's state directory, and how it ended (a
+     * wait status, -1 if nobody tells), asked when the process is seen gone that is not our child.
+     */
+    char entry[CONTAINER_ENTRY_MAX];
+    pid_t shim; /* the container's parent, where it is an engine's shim */
+    int (*how_ended)(struct live *l);
 };
 
 /* Names of session number n, checked for length. */
@@ -74,6 +86,8 @@ int ground_make(struct site *s, struct engine *e, struct ground *g, const struct
 int ground_remove(struct site *s, struct ground *g, struct err *err);
 /* Kills what is in the group, and reaps it. No group: success. */
 int ground_kill(struct site *s, const struct ground *g, struct err *err);
+/* The same for the container alone: an engine's monitor beside it sees its end. */
+int ground_kill_box(struct site *s, const struct ground *g, struct err *err);
 /* The container is verified gone. */
 int ground_container_gone(struct site *s, const struct engine *e, const struct ground *g,
                           struct err *err);
@@ -97,6 +111,14 @@ int live_open_session(struct live *l, const char *nonce, struct stdio *ret, stru
 void stdio_close_child(struct stdio *io);
 /* Follows the process: its end breaks the session unless it was told to leave. */
 int live_watch(struct live *l, pid_t pid, struct err *err);
+/* The same for one that is an engine's child and not ours; it has to lie in the session's group. */
+int live_watch_foreign(struct live *l, pid_t pid, struct err *err);
+/* Follows an engine's client that stays attached, and ends as the container does; pid: the
+ * container's process, once it is known, which has to lie in the session's group. */
+int live_watch_client(struct live *l, pid_t child, struct err *err);
+int live_behind_client(struct live *l, pid_t pid, struct err *err);
+/* "137" is how the shell tells of signal 9. */
+int wait_status_of_shell(int code);
 /* Capabilities, meter, number: what every session has. */
 int live_describe(struct live *l, struct err *err);
 /* The places for files as every container has them: /work, /tmp, /data; and where this host sees

@@ -23,6 +23,16 @@ static void first_line(const char *text, char *dst, size_t size)
     str_printable(dst);
 }
 
+int program_version(struct site *s, const char *path, char *dst, size_t size, struct err *err)
+{
+    const char *argv[] = {path, "--version", NULL};
+    _cleanup_(str_release) struct str text = STR_INIT;
+    int r = spawn_simple(s->loop, argv, time_deadline(ASK_NS), &text, err);
+    if (r == 0)
+        first_line(text.buf, dst, size);
+    return r;
+}
+
 static bool begins_with_word(const char *text, const char *word)
 {
     size_t n = strlen(word);
@@ -71,10 +81,7 @@ void oci_parse_default_platform(const char *text, char *dst, size_t size)
 
 /* ---- asking one ---- */
 
-static void unusable(struct target_info *ret, enum err_kind why, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void unusable(struct target_info *ret, enum err_kind why, const char *fmt, ...)
+void target_unusable(struct target_info *ret, enum err_kind why, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -118,13 +125,13 @@ static int ask_both(struct site *s, const char *path, const char *word, struct s
 static bool find_binary(const struct target *t, struct target_info *ret)
 {
     if (!t->runtime[0]) {
-        unusable(ret, ERR_USAGE, "a runtime is missing: oci:NAME or oci:/PATH");
+        target_unusable(ret, ERR_USAGE, "a runtime is missing: oci:NAME or oci:/PATH");
         return false;
     }
     if (fs_which(t->runtime, ret->path, sizeof(ret->path)) == 0)
         return true;
-    unusable(ret, ERR_UNSUPPORTED,
-             strchr(t->runtime, '/') ? "no program at %s" : "no %s on the PATH", t->runtime);
+    target_unusable(ret, ERR_UNSUPPORTED,
+                    strchr(t->runtime, '/') ? "no program at %s" : "no %s on the PATH", t->runtime);
     return false;
 }
 
@@ -136,7 +143,7 @@ static bool find_version(struct site *s, struct target_info *ret)
     if (r == 0)
         r = ask(s, ret->path, "--version", NULL, &text, &err);
     if (r < 0) {
-        unusable(ret, err.kind, "%s", err.msg);
+        target_unusable(ret, err.kind, "%s", err.msg);
         return false;
     }
     first_line(text.buf, ret->version, sizeof(ret->version));
@@ -151,7 +158,8 @@ static bool check_name(struct target_info *ret)
     const char *base = slash ? slash + 1 : ret->path;
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
         if (strcmp(base, known[i]) == 0 && strcmp(ret->kind, known[i]) != 0) {
-            unusable(ret, ERR_ENVIRONMENT, "%s calls itself \"%s\"", ret->path, ret->version);
+            target_unusable(ret, ERR_ENVIRONMENT, "%s calls itself \"%s\"", ret->path,
+                            ret->version);
             return false;
         }
     }
@@ -172,8 +180,8 @@ static bool check_platform(struct site *s, const struct target *t, struct target
     if (strcmp(ret->kind, "runsc") != 0) {
         if (!t->platform[0])
             return true;
-        unusable(ret, ERR_USAGE, "%s has no platforms to choose from",
-                 strcmp(ret->kind, "oci") == 0 ? ret->path : ret->kind);
+        target_unusable(ret, ERR_USAGE, "%s has no platforms to choose from",
+                        strcmp(ret->kind, "oci") == 0 ? ret->path : ret->kind);
         return false;
     }
     struct err err = ERR_INIT;
@@ -187,29 +195,30 @@ static bool check_platform(struct site *s, const struct target *t, struct target
     str_copy(ret->platform, sizeof(ret->platform),
              t->platform[0] ? t->platform : ret->default_platform);
     if (!ret->platform[0]) {
-        unusable(ret, ERR_UNSUPPORTED, "this build does not say which platform it takes: name one");
+        target_unusable(ret, ERR_UNSUPPORTED,
+                        "this build does not say which platform it takes: name one");
         return false;
     }
     if (has[0] && !in_list(has, ret->platform)) {
-        unusable(ret, ERR_UNSUPPORTED, "this build has %s", has);
+        target_unusable(ret, ERR_UNSUPPORTED, "this build has %s", has);
         return false;
     }
     if (strcmp(ret->platform, "kvm") == 0 && !s->machine->kvm_device) {
-        unusable(ret, ERR_UNSUPPORTED, "/dev/kvm cannot be opened");
+        target_unusable(ret, ERR_UNSUPPORTED, "/dev/kvm cannot be opened");
         return false;
     }
     return true;
 }
 
-static bool check_machine(const struct site *s, struct target_info *ret)
+bool oci_check_machine(const struct site *s, struct target_info *ret)
 {
     const struct cgroups *c = &s->machine->cgroups;
     if (!s->machine->is_root) {
-        unusable(ret, ERR_UNSUPPORTED, "needs root");
+        target_unusable(ret, ERR_UNSUPPORTED, "needs root");
         return false;
     }
     if (c->mode == CGROUP_NONE) {
-        unusable(ret, ERR_UNSUPPORTED, "no control groups are mounted here");
+        target_unusable(ret, ERR_UNSUPPORTED, "no control groups are mounted here");
         return false;
     }
     if (strcmp(ret->kind, "crun") == 0 && c->mode == CGROUP_HYBRID && c->unified_has_controllers)
@@ -222,5 +231,5 @@ void oci_inspect(struct site *s, const struct target *t, struct target_info *ret
 {
     *ret = (struct target_info){.target = *t};
     ret->usable = find_binary(t, ret) && find_version(s, ret) && check_name(ret) &&
-                  check_platform(s, t, ret) && check_machine(s, ret);
+                  check_platform(s, t, ret) && oci_check_machine(s, ret);
 }

@@ -24,6 +24,12 @@ static const char *const readonly_paths[] = {
     "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 };
 
+const char *const *oci_capabilities(size_t *ret_n)
+{
+    *ret_n = ARRAY_SIZE(capabilities);
+    return capabilities;
+}
+
 struct mount_entry {
     const char *destination, *type, *source;
     const char *options; /* comma separated */

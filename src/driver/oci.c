@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/spawn.h"
 #include "base/time.h"
+#include "driver/command.h"
 #include "driver/proof.h"
 #include "host/mounts.h"
 
@@ -20,140 +21,27 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* gVisor's clock runs at a thirtieth of its speed for about a second after the start. */
-#define RUNSC_WARM_UP_NS (1200 * NS_PER_MS)
-
-#define MAX_ARGS 32
-
 static const char *const proposals[] = {
     "runc", "crun", "runsc:ptrace", "runsc:systrap", "runsc:kvm", "youki", NULL,
 };
 
 /* ---- the command line ---- */
 
-struct command {
-    const char *argv[MAX_ARGS];
-    size_t n;
-    char flags[TARGET_FLAGS_MAX + 1][192];
-    char what[64];
-};
-
-static void command_begin(struct command *c, const struct engine *e, const char *verb)
+static void verb_begin(struct command *c, const struct engine *e, const char *verb)
 {
-    const struct target *t = &e->info.target;
-    const char *slash = strrchr(e->info.path, '/');
-    c->n = 0;
-    c->argv[c->n++] = e->info.path;
-    c->argv[c->n++] = "--root";
-    c->argv[c->n++] = e->state_dir;
-    if (strcmp(e->info.kind, "runsc") == 0) {
-        str_format(c->flags[TARGET_FLAGS_MAX], sizeof(c->flags[0]), "--platform=%s",
-                   e->info.platform);
-        c->argv[c->n++] = c->flags[TARGET_FLAGS_MAX];
-        c->argv[c->n++] = "--network=none";
-    }
-    for (size_t i = 0; i < t->n_flags; i++) {
-        str_format(c->flags[i], sizeof(c->flags[i]), "--%s=%s", t->flags[i].name,
-                   t->flags[i].value);
-        c->argv[c->n++] = c->flags[i];
-    }
-    c->argv[c->n++] = verb;
-    c->argv[c->n] = NULL;
-    str_format(c->what, sizeof(c->what), "%s %s", slash ? slash + 1 : e->info.path, verb);
-}
-
-static void command_add(struct command *c, const char *arg)
-{
-    c->argv[c->n++] = arg;
-    c->argv[c->n] = NULL;
-}
-
-/* Runs it in the session's tool leaf. io NULL: its output is captured in ret. */
-static int command_run(struct live *l, const struct command *c, const struct stdio *io,
-                       uint64_t deadline_ns, struct spawn_result *ret, struct err *err)
-{
-    struct spawn_spec spec = {.argv = c->argv,
-                              .what = c->what,
-                              .cwd = "/",
-                              .fd_in = io ? io->child_in : -1,
-                              .fd_out = io ? io->child_out : -1,
-                              .fd_err = io ? io->child_err : -1,
-                              .die_with_parent = true,
-                              .new_session = true};
-    int n = cgroup_open_join(&l->site->machine->cgroups, l->ground.tool, spec.join_fds,
-                             SPAWN_MAX_JOIN, err);
-    if (n < 0)
-        return n;
-    spec.n_join = (size_t)n;
-    if (l->cover_fd >= 0)
-        spec.ns_fds[spec.n_ns++] = l->cover_fd;
-    int r = spawn_run(l->site->loop, &spec, deadline_ns, 65536, ret, err);
-    for (size_t i = 0; i < spec.n_join; i++)
-        fd_close(&spec.join_fds[i]);
-    if (r == 0 && !io)
-        r = spawn_check(&spec, ret, err);
-    return r;
-}
-
-/* "msg" of a line as runc (logrus) and runsc write them; the whole line otherwise. */
-static const char *runtime_words(char *line)
-{
-    char *at = strstr(line, " msg=\"");
-    if (!at)
-        return line;
-    at += 6;
-    char *end = strrchr(at, '"');
-    if (end)
-        *end = '\0';
-    return at;
+    command_init(c, e->info.path, verb);
+    command_add(c, "--root");
+    command_add(c, e->state_dir);
+    command_add_runtime_flags(c, e, NULL);
+    command_add(c, verb);
 }
 
 /* ---- once a run ---- */
 
-static void state_dir_name(const struct target *t, char *dst, size_t size)
-{
-    str_format(dst, size, "state-%.20s", t->label);
-    for (char *p = dst; *p; p++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-", *p))
-            *p = '-';
-}
-
-/* The state directory, one a target: runsc puts a mount there, and runtimes do not mix. */
-static int make_state_dir(struct site *s, struct engine *e, struct err *err)
-{
-    char name[48];
-    state_dir_name(&e->info.target, name, sizeof(name));
-    struct stat st;
-    for (unsigned i = 0;; i++) {
-        if (!str_format(e->state_dir, sizeof(e->state_dir), i ? "%s/%s-%u" : "%s/%s", s->dir, name,
-                        i))
-            return err_errno(err, ENAMETOOLONG, "name the state directory of %s",
-                             e->info.target.label);
-        if (lstat(e->state_dir, &st) < 0)
-            break;
-    }
-    struct ledger_item items[] = {{.kind = LEDGER_DIR, .path = e->state_dir},
-                                  {.kind = LEDGER_MOUNT, .path = e->state_dir}};
-    int r = ledger_intend(s->ledger, items, ARRAY_SIZE(items), err);
-    return r < 0 ? r : fs_mkdirs(e->state_dir, 0700, err);
-}
-
-static int remove_state_dir(struct site *s, struct engine *e, struct err *err)
-{
-    struct ledger_item items[] = {{.kind = LEDGER_MOUNT, .path = e->state_dir},
-                                  {.kind = LEDGER_DIR, .path = e->state_dir}};
-    int r = mount_remove_below(e->state_dir, err);
-    if (r == 0)
-        r = fs_remove_tree(e->state_dir, err);
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(items); i++)
-        r = ledger_done(s->ledger, &items[i], err);
-    return r;
-}
-
 static void oci_close(struct site *s, struct engine *e)
 {
     struct err err = ERR_INIT;
-    if (e && e->state_dir[0] && remove_state_dir(s, e, &err) < 0)
+    if (e && e->state_dir[0] && state_dir_remove(s, e, &err) < 0)
         log_notice("%s", err.msg); /* it stays in the ledger */
     engine_free(e);
 }
@@ -165,7 +53,7 @@ static int oci_open(struct site *s, const struct target_info *info, struct engin
     int r = engine_new(s, info, &e, err);
     if (r < 0)
         return r;
-    r = make_state_dir(s, e, err);
+    r = state_dir_make(s, e, err);
     e->cover = info->work_around[0] != '\0';
     if (r < 0) {
         oci_close(s, e);
@@ -177,18 +65,6 @@ static int oci_open(struct site *s, const struct target_info *info, struct engin
 
 /* ---- start ---- */
 
-static int create_failed(struct live *l, const struct command *c, int wait_status, struct err *err)
-{
-    char line[300];
-    session_err_line(l->session, line, sizeof(line));
-    const char *words = runtime_words(line);
-    if (WIFSIGNALED(wait_status))
-        return err_set(err, ERR_ENVIRONMENT, EIO, "%s: killed by signal %d%s%s", c->what,
-                       WTERMSIG(wait_status), *words ? ": " : "", words);
-    return err_set(err, ERR_ENVIRONMENT, EIO, "%s: exit %d%s%s", c->what, WEXITSTATUS(wait_status),
-                   *words ? ": " : "", words);
-}
-
 /* The container inherits the descriptors given to create; nobody waits for their end. */
 static int create(struct live *l, const struct stdio *io, uint64_t deadline_ns, struct err *err)
 {
@@ -197,7 +73,7 @@ static int create(struct live *l, const struct stdio *io, uint64_t deadline_ns, 
     char pid_file[256];
     uint64_t pid;
     str_format(pid_file, sizeof(pid_file), "%s/pid", l->ground.dir);
-    command_begin(&c, l->engine, "create");
+    verb_begin(&c, l->engine, "create");
     command_add(&c, "--bundle");
     command_add(&c, l->ground.dir);
     command_add(&c, "--pid-file");
@@ -208,7 +84,7 @@ static int create(struct live *l, const struct stdio *io, uint64_t deadline_ns, 
     int wait_status = res.wait_status;
     spawn_result_release(&res);
     if (r == 0 && wait_status != 0)
-        return create_failed(l, &c, wait_status, err);
+        return command_failed(l, &c, wait_status, err);
     if (r == 0 && (file_read_u64(pid_file, &pid) < 0 || pid < 2 || pid > INT32_MAX))
         return err_set(err, ERR_MEASUREMENT, EBADMSG, "%s wrote no process id", c.what);
     return r < 0 ? r : live_watch(l, (pid_t)pid, err);
@@ -219,7 +95,7 @@ static int verb(struct live *l, const char *word, const char *option, uint64_t d
 {
     struct command c;
     struct spawn_result res;
-    command_begin(&c, l->engine, word);
+    verb_begin(&c, l->engine, word);
     if (option)
         command_add(&c, option);
     command_add(&c, l->ground.id);

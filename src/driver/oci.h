@@ -16,6 +16,21 @@ int oci_config_write(const struct site *s, const struct engine *e, const struct 
 /* driver.inspect of the OCI driver. */
 void oci_inspect(struct site *s, const struct target *t, struct target_info *ret);
 
+/* Docker's default set, "CAP_CHOWN", ...: what every container gets. */
+const char *const *oci_capabilities(size_t *ret_n);
+
+/* ret is not usable, because of that. */
+void target_unusable(struct target_info *ret, enum err_kind why, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Root and control groups are there; notes the work-around that the kind needs here. */
+bool oci_check_machine(const struct site *s, struct target_info *ret);
+/* First line of what `path --version` prints. */
+int program_version(struct site *s, const char *path, char *dst, size_t size, struct err *err);
+
+/* What the drivers of containers share: gVisor's clock runs at a thirtieth of its speed for about a
+ * second after the start. */
+#define RUNSC_WARM_UP_NS (1200 * NS_PER_MS)
+
 /* The words of `runsc help platforms` and the default named in `runsc flags`; exported for tests.
  */
 void oci_parse_platforms(const char *text, char *dst, size_t size);

@@ -27,6 +27,7 @@ struct evidence {
     char said_platform[24]; /* --platform= on the sandbox's command line; "" not there */
     char state_status[16];
     pid_t state_pid;
+    char state_runtime[256]; /* an engine's word for the runtime it called; "" not said */
     bool has_runc_state, has_crun_state;
 };
 
@@ -134,6 +135,8 @@ static void read_state(struct evidence *ev, const char *text)
     json_t *state = json_loads(text, 0, NULL);
     const char *status = json_string_value(json_object_get(state, "status"));
     str_copy(ev->state_status, sizeof(ev->state_status), status ? status : "");
+    const char *runtime = json_string_value(json_object_get(state, "runtime"));
+    str_copy(ev->state_runtime, sizeof(ev->state_runtime), runtime ? runtime : "");
     ev->state_pid = (pid_t)json_integer_value(json_object_get(state, "pid"));
     if (json_is_object(state))
         json_object_set(ev->json, "state", state);
@@ -144,11 +147,12 @@ static void read_state(struct evidence *ev, const char *text)
  */
 static void read_entry(struct evidence *ev, const struct live *l)
 {
-    char path[256];
+    char path[384];
     struct stat st;
-    str_format(path, sizeof(path), "%s/%s/state.json", l->engine->state_dir, l->ground.id);
+    const char *entry = l->entry[0] ? l->entry : l->ground.id;
+    str_format(path, sizeof(path), "%s/%s/state.json", l->engine->state_dir, entry);
     ev->has_runc_state = stat(path, &st) == 0;
-    str_format(path, sizeof(path), "%s/%s/status", l->engine->state_dir, l->ground.id);
+    str_format(path, sizeof(path), "%s/%s/status", l->engine->state_dir, entry);
     ev->has_crun_state = stat(path, &st) == 0;
     json_object_set_new(ev->json, "state_form",
                         json_string(ev->has_runc_state   ? "state.json"
@@ -251,6 +255,11 @@ static int check(const struct live *l, const struct evidence *ev, const char *st
         return check_host(l, ev, err);
     if (state_text && (strcmp(ev->state_status, "running") != 0 || ev->state_pid != l->pid))
         return contradiction(l, err, "its state does not speak of the process it started");
+    if (ev->state_runtime[0] && !str_eq(ev->state_runtime, l->engine->info.path)) {
+        char text[300];
+        str_format(text, sizeof(text), "its engine called %s", ev->state_runtime);
+        return contradiction(l, err, text);
+    }
     if (str_eq(kind, "runsc"))
         return check_runsc(l, ev, err);
     if (str_eq(kind, "runc") || str_eq(kind, "crun") || str_eq(kind, "youki"))

@@ -15,7 +15,9 @@
 
 #define DRIVERS(X)                                                                                 \
     X(host)                                                                                        \
-    X(oci)
+    X(oci)                                                                                         \
+    X(podman)                                                                                      \
+    X(containerd)
 
 #define DECLARE(name) extern const struct driver driver_##name;
 DRIVERS(DECLARE)

@@ -203,6 +203,9 @@ static bool is_dying(const struct session *s)
 {
     _cleanup_fd_ int pidfd = s->caps.pid > 0 ? (int)syscall(SYS_pidfd_open, s->caps.pid, 0) : -1;
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    /* An engine's child, and gone already: its client is about to tell us. */
+    if (pidfd < 0 && s->caps.pid > 0 && errno == ESRCH)
+        return true;
     return pidfd >= 0 && poll(&p, 1, DEATH_MS) == 1;
 }
 
@@ -240,7 +243,9 @@ static void on_out(void *user, int fd, uint32_t events)
 
 static const char *exit_text(int wait_status, char *dst, size_t size)
 {
-    if (WIFSIGNALED(wait_status))
+    if (wait_status < 0)
+        str_copy(dst, size, "with what status is not known");
+    else if (WIFSIGNALED(wait_status))
         str_format(dst, size, "killed by signal %d", WTERMSIG(wait_status));
     else
         str_format(dst, size, "exit status %d", WEXITSTATUS(wait_status));

@@ -111,7 +111,8 @@ void session_break(struct session *s, enum err_kind kind, int code, const char *
     __attribute__((format(printf, 4, 5)));
 
 /* The driver's watch saw its process end: reads what it still said, then breaks it with the exit
- * status (and `why`, e.g. "its memory limit", unless NULL) if that was not its answer to bye. */
+ * status (-1: nobody told; and `why`, e.g. "its memory limit", unless NULL) if that was not its
+ * answer to bye. */
 void session_exited(struct session *s, int wait_status, const char *why);
 /* Reads what is there of standard error and gives its last line, printable; "" if there is none. */
 const char *session_err_line(struct session *s, char *dst, size_t size);

@@ -10,6 +10,7 @@
 #include "host/proc.h"
 #include "ledger/byid.h"
 #include "ledger/journal.h"
+#include "ledger/namespace.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -168,6 +169,17 @@ static void remove_container(struct job *job, const struct ledger_item *it)
         removed(job, "container", it->id);
 }
 
+/* A private daemon was in the run's group and is gone; the user's is asked. */
+static void remove_namespace(struct job *job, const struct ledger_item *it)
+{
+    struct err err = ERR_INIT;
+    int n = namespace_remove(job->c->loop, it, job->j->run, may_run(it->runtime), &err);
+    if (n < 0)
+        failed(job, &err);
+    else if (n > 0)
+        removed(job, "containerd namespace", it->id);
+}
+
 /* --- mounts and directories --- */
 
 static void remove_mount(struct job *job, const char *path)
@@ -236,6 +248,8 @@ static void work_off(struct job *job)
     if (job->kernel_side)
         each(job, LEDGER_CGROUP, act_kill);
     each(job, LEDGER_CONTAINER, remove_container);
+    /* Also after a reboot: an engine's records outlast it. */
+    each(job, LEDGER_NAMESPACE, remove_namespace);
     if (job->kernel_side) {
         each(job, LEDGER_MOUNT, act_mount);
         each(job, LEDGER_CGROUP, act_group);

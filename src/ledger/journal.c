@@ -5,10 +5,9 @@
 #include <limits.h>
 
 static const char *const kind_names[LEDGER_KIND_COUNT] = {
-    [LEDGER_CGROUP] = "cgroup",
-    [LEDGER_DIR] = "dir",
-    [LEDGER_MOUNT] = "mount",
-    [LEDGER_CONTAINER] = "container",
+    [LEDGER_CGROUP] = "cgroup",       [LEDGER_DIR] = "dir",
+    [LEDGER_MOUNT] = "mount",         [LEDGER_CONTAINER] = "container",
+    [LEDGER_NAMESPACE] = "namespace",
 };
 
 const char *ledger_kind_name(enum ledger_kind kind)
@@ -23,12 +22,13 @@ bool journal_is_run_id(const char *s)
     return strlen(s) == 8 && strspn(s, "0123456789abcdef") == 8;
 }
 
-static bool is_container_id(const char *s)
+/* cupel-<8 hexadecimal digits>-<digits, at least so many> */
+static bool is_numbered(const char *s, size_t least)
 {
     if (!s || !str_starts(s, "cupel-") || strspn(s + 6, "0123456789abcdef") != 8 || s[14] != '-')
         return false;
     size_t digits = strspn(s + 15, "0123456789");
-    return digits >= 4 && digits <= 12 && s[15 + digits] == '\0';
+    return digits >= least && digits <= 12 && s[15 + digits] == '\0';
 }
 
 /* Absolute, and says where it leads without any resolving: no empty, "." or ".." component. */
@@ -83,7 +83,7 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
             return 0;
         break;
     case LEDGER_CONTAINER:
-        if (!is_container_id(item->id))
+        if (!is_numbered(item->id, 4))
             return err_set(err, ERR_BUG, EINVAL, "container '%.40s' is not named as ours are",
                            item->id ? item->id : "");
         if (!is_plain_path(item->runtime))
@@ -93,6 +93,11 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
         if (is_our_place(path, state_dir))
             return 0;
         break;
+    case LEDGER_NAMESPACE:
+        if (is_numbered(item->id, 1) && is_plain_path(path) && is_plain_path(item->runtime))
+            return 0;
+        return err_set(err, ERR_BUG, EINVAL, "namespace '%.40s' is not named as ours are",
+                       item->id ? item->id : "");
     case LEDGER_KIND_COUNT:
         break;
     }

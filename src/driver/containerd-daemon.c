@@ -1,0 +1,355 @@
+/* Which containerd: the user's where one answers, in a namespace of the run's own; else a private
+ * one for the target, in the target's own directories.
+ *
+ * One a target and not one a run: one that dies takes no other column with it, and nothing has to
+ * be shared or counted. It boots in 20 ms. */
+#include "driver/containerd.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "driver/oci.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#define PLACE  "/run/containerd" /* of every containerd, compiled in: its shims' sockets */
+#define ASK_NS (5 * NS_PER_S)
+
+/* ---- what is here ---- */
+
+static const char *users_address(void)
+{
+    const char *set = getenv("CONTAINERD_ADDRESS"); /* as ctr takes it */
+    return set && *set ? set : PLACE "/containerd.sock";
+}
+
+bool shim_program(const char *type, char *dst, size_t size)
+{
+    static const char prefix[] = "io.containerd.";
+    if (!str_starts(type, prefix))
+        return false;
+    const char *name = type + sizeof(prefix) - 1, *dot = strrchr(name, '.');
+    if (!dot || dot == name || dot[1] != 'v' || !dot[2])
+        return false;
+    return str_format(dst, size, "containerd-shim-%.*s-%s", (int)(dot - name), name, dot + 1);
+}
+
+/* A shim that calls no runtime we know: what can be said is which file it is. */
+static void inspect_shim(struct site *s, struct target_info *ret)
+{
+    struct err err = ERR_INIT;
+    if (fs_sha256(ret->path, ret->sha256, &err) < 0) {
+        target_unusable(ret, err.kind, "%s", err.msg);
+        return;
+    }
+    str_copy(ret->kind, sizeof(ret->kind), "oci");
+    str_format(ret->version, sizeof(ret->version), "shim %.12s", ret->sha256);
+    ret->usable = oci_check_machine(s, ret);
+}
+
+/* The runtime: by its name, its path, or the type of its shim. */
+static void inspect_runtime(struct site *s, const struct target *t, struct target_info *ret)
+{
+    char program[96], path[256];
+    struct target as = *t;
+    if (shim_program(t->runtime, program, sizeof(program))) {
+        if (fs_which(program, path, sizeof(path)) < 0) {
+            target_unusable(ret, ERR_UNSUPPORTED, "no %s on the PATH", program);
+            return;
+        }
+        bool runc = str_starts(t->runtime, "io.containerd.runc.");
+        if (!runc && !str_starts(t->runtime, "io.containerd.runsc.")) {
+            str_copy(ret->path, sizeof(ret->path), path);
+            inspect_shim(s, ret);
+            return;
+        }
+        str_copy(as.runtime, sizeof(as.runtime), runc ? "runc" : "runsc");
+    } else if (fs_which("containerd-shim-runc-v2", path, sizeof(path)) < 0) {
+        target_unusable(ret, ERR_UNSUPPORTED, "no containerd-shim-runc-v2 on the PATH");
+        return;
+    }
+    oci_inspect(s, &as, ret);
+    ret->target = *t;
+}
+
+void containerd_inspect(struct site *s, const struct target *t, struct target_info *ret)
+{
+    char path[256], version[64];
+    struct err err = ERR_INIT;
+    *ret = (struct target_info){.target = *t};
+    bool running = socket_answers(users_address());
+    bool installed = fs_which("containerd", path, sizeof(path)) == 0;
+    if (!t->runtime[0])
+        target_unusable(ret, ERR_USAGE,
+                        "a runtime is missing: containerd/NAME, containerd:/PATH "
+                        "or containerd/io.containerd.NAME.vN");
+    else if (!running && !installed)
+        target_unusable(ret, ERR_UNSUPPORTED, "containerd is not installed");
+    else if (fs_which("ctr", path, sizeof(path)) < 0)
+        target_unusable(ret, ERR_UNSUPPORTED, "containerd is here, but no ctr on the PATH");
+    else
+        inspect_runtime(s, t, ret);
+    if (!ret->usable)
+        return;
+    if (program_version(s, path, version, sizeof(version), &err) < 0) {
+        target_unusable(ret, err.kind, "%s", err.msg);
+        return;
+    }
+    size_t n = strlen(ret->version);
+    str_format(ret->version + n, sizeof(ret->version) - n, "; %s", version);
+    if (!running)
+        str_copy(ret->reason, sizeof(ret->reason),
+                 "containerd is installed but not running; a private one will be started");
+    else
+        str_copy(ret->reason, sizeof(ret->reason),
+                 "the running containerd is used, in a namespace of the run's own");
+}
+
+/* ---- commands ---- */
+
+void shim_socket_path(const char *address, const char *ns, const char *id, char *dst, size_t size)
+{
+    char text[400], hex[FS_SHA256_HEX];
+    str_format(text, sizeof(text), "%s/%s/%s", address, ns, id);
+    fs_sha256_bytes(text, strlen(text), hex);
+    str_format(dst, size, PLACE "/s/%s", hex);
+}
+
+void containerd_command(struct command *c, const struct containerd *d, const char *verb)
+{
+    command_init(c, d->ctr, verb);
+    command_add(c, "--address");
+    command_add(c, d->address);
+    command_add(c, "--connect-timeout=3s");
+    command_add(c, "--namespace");
+    command_add(c, d->ns);
+}
+
+int containerd_ask(struct site *s, const struct containerd *d, const char *const *words,
+                   struct err *err)
+{
+    struct command c;
+    containerd_command(&c, d, words[0]);
+    command_add_all(&c, words);
+    return spawn_simple(s->loop, c.argv, time_deadline(ASK_NS), NULL, err);
+}
+
+/* ---- once a run ---- */
+
+static int write_file(const struct engine *e, const char *name, const char *text, mode_t mode,
+                      char *ret_path, size_t size, struct err *err)
+{
+    if (!str_format(ret_path, size, "%s/%s", e->state_dir, name))
+        return err_errno(err, ENAMETOOLONG, "name %s", name);
+    return file_replace(ret_path, text, strlen(text), mode, err);
+}
+
+static void add_quoted(struct str *to, const char *text)
+{
+    str_addc(to, '\'');
+    for (; *text; text++) {
+        if (*text == '\'')
+            str_add(to, "'\\''");
+        else
+            str_addc(to, *text);
+    }
+    str_addc(to, '\'');
+}
+
+/* Where crun is to see an empty tree instead of the unified one: a mount namespace for each of its
+ * calls, since it leaves files in the cover, and since the daemon's own must be the one in which
+ * sessions' file systems are mounted. */
+static int add_cover(struct str *text, const struct site *s, struct err *err)
+{
+    char unshare[256], mount[256];
+    if (fs_which("unshare", unshare, sizeof(unshare)) < 0 ||
+        fs_which("mount", mount, sizeof(mount)) < 0)
+        return err_set(err, ERR_UNSUPPORTED, ENOENT, "crun needs unshare and mount here");
+    str_add(text, "if [ -z \"$CUPEL_COVERED\" ]; then CUPEL_COVERED=1 exec ");
+    add_quoted(text, unshare);
+    str_add(text, " --mount --propagation slave \"$0\" \"$@\"; fi\n");
+    add_quoted(text, mount);
+    str_add(text, " -t tmpfs -o size=64k,mode=755,nosuid,nodev,noexec cupel ");
+    add_quoted(text, s->machine->cgroups.unified_mount);
+    str_add(text, " || exit 1\nunset CUPEL_COVERED\n");
+    return 0;
+}
+
+/* runc's shim calls a program and gives it no flags of ours: a wrapper does. The proof sees through
+ * it, since it looks at what runs. */
+static int make_wrapper(const struct site *s, const struct engine *e, struct containerd *d,
+                        struct err *err)
+{
+    const struct target_info *i = &e->info;
+    struct command flags;
+    str_copy(d->binary, sizeof(d->binary), i->path);
+    command_init(&flags, i->path, "");
+    command_add_runtime_flags(&flags, e, NULL);
+    bool cover = i->work_around[0] != '\0';
+    if (flags.n == 1 && !cover)
+        return 0;
+    _cleanup_(str_release) struct str text = STR_INIT;
+    str_add(&text, "#!/bin/sh\n");
+    int r = cover ? add_cover(&text, s, err) : 0;
+    str_add(&text, "exec ");
+    for (size_t k = 0; k < flags.n; k++) {
+        add_quoted(&text, flags.argv[k]);
+        str_addc(&text, ' ');
+    }
+    str_add(&text, "\"$@\"\n");
+    return r < 0 ? r : write_file(e, "wrapper", text.buf, 0700, d->binary, sizeof(d->binary), err);
+}
+
+/* gVisor's own shim takes its flags from a file. */
+static int make_shim_options(const struct engine *e, struct containerd *d, struct err *err)
+{
+    const struct target *t = &e->info.target;
+    if (strcmp(e->info.kind, "runsc") != 0)
+        return 0;
+    _cleanup_(str_release) struct str text = STR_INIT;
+    str_addf(&text, "[runsc_config]\nplatform = \"%s\"\nnetwork = \"none\"\n", e->info.platform);
+    for (size_t i = 0; i < t->n_flags; i++)
+        str_addf(&text, "%s = \"%s\"\n", t->flags[i].name, t->flags[i].value);
+    return write_file(e, "shim.toml", text.buf, 0600, d->options, sizeof(d->options), err);
+}
+
+static int choose_shim(const struct site *s, struct engine *e, struct containerd *d,
+                       struct err *err)
+{
+    char program[96];
+    const char *type = e->info.target.runtime;
+    bool named = shim_program(type, program, sizeof(program));
+    str_copy(d->shim, sizeof(d->shim), named ? type : SHIM_RUNC);
+    if (str_starts(d->shim, "io.containerd.runc."))
+        return make_wrapper(s, e, d, err);
+    return make_shim_options(e, d, err);
+}
+
+static const char config_text[] =
+    "version = 2\n"
+    "root = \"%s/root\"\n"
+    "state = \"%s/state\"\n"
+    "disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.snapshotter.v1.aufs\",\n"
+    "  \"io.containerd.snapshotter.v1.btrfs\", \"io.containerd.snapshotter.v1.devmapper\",\n"
+    "  \"io.containerd.snapshotter.v1.zfs\", \"io.containerd.snapshotter.v1.native\",\n"
+    "  \"io.containerd.internal.v1.opt\"]\n"
+    "[grpc]\naddress = \"%s/c.sock\"\n"
+    "[ttrpc]\naddress = \"%s/t.sock\"\n"
+    "[debug]\nlevel = \"warn\"\n";
+
+static int start_daemon(struct site *s, struct engine *e, struct containerd *d, struct err *err)
+{
+    char config[256], log[256];
+    if (fs_which("containerd", d->daemon_path, sizeof(d->daemon_path)) < 0)
+        return err_set(err, ERR_ENVIRONMENT, ENOENT, "containerd is gone");
+    int r = fs_sha256(d->daemon_path, d->daemon_sha256, err);
+    _cleanup_free_ char *text =
+        xasprintf(config_text, e->state_dir, e->run_dir, e->run_dir, e->run_dir);
+    str_format(log, sizeof(log), "%s/containerd.log", e->state_dir);
+    if (r == 0)
+        r = write_file(e, "containerd.toml", text, 0600, config, sizeof(config), err);
+    if (r < 0)
+        return r;
+    const char *argv[] = {d->daemon_path, "--config", config, NULL};
+    struct daemon_spec spec = {
+        .name = "containerd", .argv = argv, .socket = d->address, .log = log};
+    return daemon_start(s, &spec, &d->daemon, time_deadline(s->start_timeout_ns), err);
+}
+
+static struct ledger_item namespace_item(const struct containerd *d)
+{
+    return (struct ledger_item){
+        .kind = LEDGER_NAMESPACE, .path = d->address, .id = d->ns, .runtime = d->ctr};
+}
+
+static int open_engine(struct site *s, struct engine *e, struct containerd *d, struct err *err)
+{
+    char runtime[256];
+    struct stat st;
+    d->own_daemon = !socket_answers(users_address());
+    d->made_place = stat(PLACE, &st) < 0;
+    if (fs_which("ctr", d->ctr, sizeof(d->ctr)) < 0)
+        return err_set(err, ERR_ENVIRONMENT, ENOENT, "ctr is gone");
+    int r = fs_sha256(d->ctr, d->sha256, err);
+    if (r == 0)
+        r = program_version(s, d->ctr, d->version, sizeof(d->version), err);
+    if (r == 0)
+        r = state_dir_make(s, e, err);
+    if (r == 0)
+        r = run_dir_make(s, e, err);
+    if (r < 0)
+        return r;
+    str_copy(d->ns, sizeof(d->ns), strrchr(e->run_dir, '/') + 1);
+    if (d->own_daemon)
+        str_format(d->address, sizeof(d->address), "%s/c.sock", e->run_dir);
+    else if (!str_copy(d->address, sizeof(d->address), users_address()))
+        return err_errno(err, ENAMETOOLONG, "use containerd at %s", users_address());
+    struct ledger_item item = namespace_item(d);
+    r = ledger_intend(s->ledger, &item, 1, err);
+    if (r == 0)
+        d->intended = true;
+    str_format(runtime, sizeof(runtime), "%s/" RUNTIME_DIR, e->state_dir);
+    if (r == 0)
+        r = fs_mkdirs(runtime, 0700, err);
+    if (r == 0)
+        r = choose_shim(s, e, d, err);
+    return r == 0 && d->own_daemon ? start_daemon(s, e, d, err) : r;
+}
+
+int containerd_open(struct site *s, const struct target_info *info, struct engine **ret,
+                    struct err *err)
+{
+    struct engine *e = NULL;
+    int r = engine_new(s, info, &e, err);
+    if (r < 0)
+        return r;
+    e->own = xcalloc(1, sizeof(struct containerd));
+    r = open_engine(s, e, e->own, err);
+    if (r < 0) {
+        containerd_close(s, e);
+        return err_wrap(err, "open %s", info->target.label);
+    }
+    *ret = e;
+    return 0;
+}
+
+/* In the user's containerd nothing of ours stays: its namespace is empty by now, or refuses to go.
+ */
+static int leave(struct site *s, struct containerd *d, struct err *err)
+{
+    const char *const words[] = {"namespaces", "remove", d->ns, NULL};
+    struct ledger_item item = namespace_item(d);
+    struct err why = ERR_INIT;
+    int r = d->own_daemon ? daemon_stop(&d->daemon, err) : containerd_ask(s, d, words, &why);
+    /* One that was never used is not there. */
+    if (r < 0 && !d->own_daemon)
+        r = strstr(why.msg, "not found")
+                ? 0
+                : err_set(err, why.kind, why.code, "namespace %s: %s", d->ns, why.msg);
+    if (r < 0)
+        return r;
+    if (d->made_place) {
+        (void)rmdir(PLACE "/s");
+        (void)rmdir(PLACE "/fifo");
+        (void)rmdir(PLACE);
+    }
+    return d->intended ? ledger_done(s->ledger, &item, err) : 0;
+}
+
+void containerd_close(struct site *s, struct engine *e)
+{
+    struct err err = ERR_INIT;
+    struct containerd *d = e ? e->own : NULL;
+    /* What cannot be removed stays in the ledger. */
+    if (d && leave(s, d, &err) < 0)
+        log_notice("%s", err.msg);
+    if (e && state_dir_remove(s, e, &err) < 0)
+        log_notice("%s", err.msg);
+    if (e && run_dir_remove(s, e, &err) < 0)
+        log_notice("%s", err.msg);
+    free(d);
+    engine_free(e);
+}

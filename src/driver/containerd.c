@@ -1,0 +1,414 @@
+/* containerd, through ctr: `run` with a config.json of ours, attached, then the end of the client.
+ *
+ * The bundle is the one of the driver oci, word for word, so that the two columns differ by the
+ * layer alone. ctr stays attached: it carries the standard streams (container, shim, ctr, cupel),
+ * and its exit status is the container's. The shim is containerd's child; it is moved into the
+ * session's group as soon as the container runs, since it belongs to the container's bill. */
+#include "driver/containerd.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "driver/oci.h"
+#include "driver/proof.h"
+#include "host/proc.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <jansson.h>
+
+static const char *const proposals[] = {
+    "containerd/runc",
+    "containerd/crun",
+    "containerd/runsc:ptrace",
+    "containerd/io.containerd.runsc.v1",
+    "containerd/io.containerd.kata.v2",
+    NULL,
+};
+
+/* ---- what containerd says ---- */
+
+static int base64_value(char c)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+static size_t base64_decode(const char *text, unsigned char *dst, size_t size)
+{
+    unsigned bits = 0, have = 0;
+    size_t n = 0;
+    for (int v; n < size && (v = base64_value(*text)) >= 0; text++) {
+        bits = (bits << 6 | (unsigned)v) & 0xffffff;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            dst[n++] = (unsigned char)(bits >> have);
+        }
+    }
+    return n;
+}
+
+/* A varint of at most 4 bytes; -1: none here. */
+static long take_varint(const unsigned char *p, size_t n, size_t *at)
+{
+    long v = 0;
+    for (unsigned shift = 0; *at < n && shift < 28; shift += 7) {
+        unsigned char c = p[(*at)++];
+        v |= (long)(c & 0x7f) << shift;
+        if (!(c & 0x80))
+            return v;
+    }
+    return -1;
+}
+
+void shim_option_binary(const char *base64, char *dst, size_t size)
+{
+    enum { VARINT = 0, TEXT = 2, BINARY_NAME = 6 };
+    unsigned char raw[1024];
+    size_t n = base64_decode(base64, raw, sizeof(raw)), at = 0;
+    dst[0] = '\0';
+    while (at < n) {
+        long tag = take_varint(raw, n, &at), value = take_varint(raw, n, &at);
+        if (tag < 0 || value < 0 || ((tag & 7) != VARINT && (tag & 7) != TEXT))
+            return;
+        if ((tag & 7) == VARINT)
+            continue;
+        if ((size_t)value > n - at)
+            return;
+        if (tag >> 3 == BINARY_NAME) {
+            str_format(dst, size, "%.*s", (int)value, (const char *)raw + at);
+            str_printable(dst);
+            return;
+        }
+        at += (size_t)value;
+    }
+}
+
+/* "ID PID STATUS" of our container in the output of `tasks list`. */
+static bool find_task(const char *text, const char *id, long *ret_pid, char *ret_status,
+                      size_t size)
+{
+    for (const char *line = text; *line;) {
+        size_t n = strcspn(line, "\n"), len = strlen(id);
+        if (n > len && strncmp(line, id, len) == 0 && line[len] == ' ') {
+            char *end;
+            *ret_pid = strtol(line + len, &end, 10);
+            while (*end == ' ')
+                end++;
+            str_format(ret_status, size, "%.*s", (int)strcspn(end, " \n"), end);
+            for (char *p = ret_status; *p; p++)
+                *p = (char)tolower((unsigned char)*p);
+            return true;
+        }
+        line += n + (line[n] == '\n');
+    }
+    return false;
+}
+
+static int ask(struct live *l, const char *const *words, uint64_t deadline_ns, struct str *out,
+               struct err *err)
+{
+    struct command c;
+    struct spawn_result res;
+    containerd_command(&c, l->engine->own, words[0]);
+    command_add_all(&c, words);
+    int r = command_run(l, &c, NULL, deadline_ns, &res, err);
+    if (r == 0 && out)
+        str_addn(out, res.out.buf, res.out.len);
+    spawn_result_release(&res);
+    return r;
+}
+
+/* The runtime in containerd's words: the program its shim was told to call. Ours is told as what is
+ * behind the wrapper; the proof compares. */
+static void add_runtime(json_t *state, const struct live *l, json_t *container)
+{
+    const struct containerd *d = l->engine->own;
+    char binary[256] = "";
+    json_t *runtime = json_object_get(container, "Runtime");
+    const char *name = json_string_value(json_object_get(runtime, "Name"));
+    const char *value =
+        json_string_value(json_object_get(json_object_get(runtime, "Options"), "value"));
+    json_object_set_new(state, "shim", json_string(name ? name : ""));
+    if (!d->binary[0])
+        return;
+    if (value)
+        shim_option_binary(value, binary, sizeof(binary));
+    json_object_set_new(state, "shim_calls", json_string(binary));
+    json_object_set_new(state, "runtime",
+                        json_string(str_eq(binary, d->binary) && str_eq(name, d->shim)
+                                        ? l->engine->info.path
+                                    : *binary ? binary
+                                              : "another runtime than it was told"));
+}
+
+static int state_text(struct live *l, uint64_t deadline_ns, char **ret, struct err *err)
+{
+    const struct containerd *d = l->engine->own;
+    const char *const tasks[] = {"tasks", "list", NULL};
+    const char *const info[] = {"containers", "info", l->ground.id, NULL};
+    _cleanup_(str_release) struct str list = STR_INIT, about = STR_INIT;
+    char status[24] = "", shim[256] = "";
+    long pid = 0;
+    int r = ask(l, tasks, deadline_ns, &list, err);
+    if (r == 0 && !find_task(list.buf, l->ground.id, &pid, status, sizeof(status)))
+        r = err_set(err, ERR_MEASUREMENT, EBADMSG, "ctr tasks list does not list it");
+    if (r == 0)
+        r = ask(l, info, deadline_ns, &about, err);
+    if (r < 0)
+        return r;
+    proc_exe(l->shim, shim, sizeof(shim));
+    str_printable(shim);
+    json_t *container = json_loads(about.buf, 0, NULL);
+    json_t *state =
+        json_pack("{s:s, s:i, s:s, s:{s:s, s:s, s:s, s:s, s:s}, s:{s:i, s:s}}", "status", status,
+                  "pid", (int)pid, "address", d->address, "engine", "version", d->version, "ctr",
+                  d->ctr, "ctr_sha256", d->sha256, "daemon", d->daemon_path, "daemon_sha256",
+                  d->daemon_sha256, "shim_process", "pid", (int)l->shim, "exe", shim);
+    add_runtime(state, l, container);
+    *ret = json_dumps(state, JSON_COMPACT);
+    json_decref(state);
+    json_decref(container);
+    return *ret ? 0 : err_set(err, ERR_MEASUREMENT, EILSEQ, "ctr's answers are no text");
+}
+
+/* ---- start ---- */
+
+static void run_command(struct command *c, const struct live *l)
+{
+    const struct containerd *d = l->engine->own;
+    const struct ground *g = &l->ground;
+    containerd_command(c, d, "run");
+    command_add(c, "run");
+    command_add(c, "--rm");
+    command_add(c, "--rootfs");
+    command_addf(c, "--runtime=%s", d->shim);
+    if (d->binary[0]) {
+        command_addf(c, "--runc-binary=%s", d->binary);
+        command_addf(c, "--runc-root=%s/" RUNTIME_DIR, l->engine->state_dir);
+    }
+    if (d->options[0])
+        command_addf(c, "--runtime-config-path=%s", d->options);
+    command_addf(c, "--fifo-dir=%s/fifo", g->dir);
+    command_addf(c, "--pid-file=%s/pid", g->dir);
+    command_addf(c, "--config=%s/config.json", g->dir);
+    command_add(c, g->id);
+}
+
+/* Into the leaf of tools, with all its threads; what it starts from now on begins there. */
+static int adopt_shim(struct live *l, struct err *err)
+{
+    int fds[SPAWN_MAX_JOIN];
+    char text[16];
+    char cmdline[512] = "";
+    l->shim = proc_parent(l->pid);
+    if (l->shim > 1)
+        proc_cmdline(l->shim, cmdline, sizeof(cmdline));
+    if (!strstr(cmdline, "containerd-shim") || !strstr(cmdline, l->ground.id))
+        return err_set(err, ERR_MEASUREMENT, EBADE, "the container's parent is no shim of its own");
+    int n = cgroup_open_join(&l->site->machine->cgroups, l->ground.tool, fds, SPAWN_MAX_JOIN, err);
+    int r = n < 0 ? n : 0;
+    str_format(text, sizeof(text), "%d", (int)l->shim);
+    for (int i = 0; i < n; i++) {
+        if (r == 0)
+            r = fd_write_full(fds[i], text, strlen(text), err);
+        fd_close(&fds[i]);
+    }
+    return r < 0 ? err_wrap(err, "move the shim") : 0;
+}
+
+static int find_container(struct live *l, struct err *err)
+{
+    char path[256];
+    uint64_t pid;
+    str_format(path, sizeof(path), "%s/pid", l->ground.dir);
+    if (file_read_u64(path, &pid) < 0 || pid < 2 || pid > INT32_MAX)
+        return err_set(err, ERR_MEASUREMENT, EBADMSG, "ctr run wrote no process id");
+    int r = live_behind_client(l, (pid_t)pid, err);
+    return r < 0 ? r : adopt_shim(l, err);
+}
+
+/* From what a client last said to its end. */
+#define CLIENT_END_NS NS_PER_S
+
+/* A client that ended before the container ran says why; and a daemon that died is the reason
+ * whoever says so. */
+static int run_failed(struct live *l, const struct command *c, int r, struct err *err)
+{
+    const struct containerd *d = l->engine->own;
+    if (d->own_daemon && daemon_failure(&d->daemon, NULL) < 0)
+        return daemon_failure(&d->daemon, err);
+    if (r != -EINTR && r != -ETIMEDOUT && l->watch && !l->exited)
+        (void)loop_run_until(l->site->loop, &l->exited, time_deadline(CLIENT_END_NS), NULL);
+    if (r != -EINTR && r != -ETIMEDOUT && l->exited && l->pid == 0 && l->wait_status != 0)
+        return command_failed(l, c, l->wait_status, err);
+    return r == -ETIMEDOUT ? err_wrap(err, "%s", c->what) : r;
+}
+
+static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
+{
+    const struct containerd *d = l->engine->own;
+    char nonce[WIRE_NONCE_SIZE];
+    struct stdio io;
+    struct command c;
+    pid_t client = 0;
+    session_nonce(nonce);
+    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, tmpfs_bytes, err);
+    if (r == 0)
+        r = live_open_session(l, nonce, &io, err);
+    if (r < 0)
+        return r;
+    run_command(&c, l);
+    str_format(l->entry, sizeof(l->entry), RUNTIME_DIR "/%s/%s", d->ns, l->ground.id);
+    uint64_t begin_ns = time_mono_ns();
+    uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
+    l->created = true;
+    r = command_spawn(l, &c, &io, &client, err);
+    stdio_close_child(&io);
+    if (r == 0)
+        r = live_watch_client(l, client, err);
+    if (r == 0)
+        r = session_hello(l->session, deadline_ns, err);
+    if (r < 0)
+        return run_failed(l, &c, r, err);
+    l->session->launch_ns = l->session->answered_ns - begin_ns;
+    l->session->life =
+        (struct lifetimes){.begin_ns = begin_ns, .hello_ns = l->session->answered_ns};
+    _cleanup_free_ char *state = NULL;
+    r = find_container(l, err);
+    if (r == 0)
+        r = state_text(l, deadline_ns, &state, err);
+    return r < 0 ? r : proof_make(l, state, err);
+}
+
+/* ---- stop ---- */
+
+static void remove_container(struct live *l, struct calm *calm)
+{
+    const char *const task[] = {"tasks", "delete", "--force", l->ground.id, NULL};
+    const char *const container[] = {"containers", "delete", l->ground.id, NULL};
+    const char *const *const both[] = {task, container};
+    uint64_t deadline_ns = time_deadline(l->site->stop_timeout_ns);
+    for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+        struct err err = ERR_INIT;
+        int r;
+        do
+            r = ask(l, both[i], deadline_ns, NULL, &err);
+        while (r == -EINTR && calm_put_aside(calm));
+        if (r < 0) /* what counts is what is left */
+            log_debug("%s: %s", l->ground.id, err.msg);
+    }
+}
+
+/* A shim that was killed leaves its socket. */
+static void remove_socket(const struct live *l)
+{
+    const struct containerd *d = l->engine->own;
+    char path[128];
+    shim_socket_path(d->address, d->ns, l->ground.id, path, sizeof(path));
+    (void)unlink(path);
+}
+
+static int take_down_seen(struct live *l, bool by_ctr, struct lifetimes *life, struct err *err)
+{
+    struct site *s = l->site;
+    const struct containerd *d = l->engine->own;
+    struct calm calm = calm_begin(s->loop);
+    bool dead = d->own_daemon && daemon_failure(&d->daemon, NULL) < 0;
+    bool clean = l->exited; /* ctr has removed task and container itself */
+    if (l->created && by_ctr && !dead)
+        remove_container(l, &calm);
+    if (l->created && !clean) {
+        ground_kill_box(s, &l->ground, NULL);
+        if (l->watch && !dead)
+            calm_wait(&calm, &l->exited, time_deadline(s->stop_timeout_ns / 2));
+    }
+    if (l->created && !dead && !by_ctr && !(clean && l->wait_status == 0))
+        remove_container(l, &calm);
+    life->exited_ns = l->exited_ns;
+    life->gone_ns = time_mono_ns();
+    int r = ground_remove(s, &l->ground, err);
+    if (l->created)
+        remove_socket(l);
+    live_free(l);
+    calm_end(&calm);
+    return r;
+}
+
+static int take_down(struct live *l, struct err *err)
+{
+    struct lifetimes life = {0};
+    return take_down_seen(l, false, &life, err);
+}
+
+static int containerd_start(struct site *s, struct engine *e, const struct launch *what,
+                            struct session **ret, struct err *err)
+{
+    const struct containerd *d = e->own;
+    int r = d->own_daemon ? daemon_failure(&d->daemon, err) : 0;
+    if (r < 0)
+        return r;
+    struct live *l = live_new(s, e);
+    r = ground_names(s, s->next_session++, &l->ground, err);
+    if (r < 0) {
+        live_free(l);
+        return r;
+    }
+    l->program = &e->programs[what->program];
+    r = ground_make(s, e, &l->ground, what, false, err);
+    if (r == 0)
+        r = launch(l, ground_tmpfs_bytes(what), err);
+    if (r == 0)
+        r = live_describe(l, err);
+    if (r < 0)
+        return start_failed(l, take_down, r, err);
+    live_container_dirs(l);
+    if (strcmp(e->info.kind, "runsc") == 0) {
+        l->session->caps.warm_up_ns = RUNSC_WARM_UP_NS;
+        l->session->caps.own_cache = true;
+    }
+    *ret = l->session;
+    return 0;
+}
+
+static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
+{
+    struct live *l = sess->priv;
+    struct lifetimes life = sess->life;
+    life.end_ns = time_mono_ns();
+    if (polite)
+        live_farewell(l, NS_PER_S);
+    int r = take_down_seen(l, !polite, &life, err);
+    if (ret_life)
+        *ret_life = life;
+    return r;
+}
+
+static int containerd_stop(struct site *s, struct engine *e, struct session *sess,
+                           struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, true, ret_life, err);
+}
+
+static int containerd_destroy(struct site *s, struct engine *e, struct session *sess,
+                              struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, false, ret_life, err);
+}
+
+const struct driver driver_containerd = {
+    .name = "containerd",
+    .summary = "containerd through ctr, the running one or one of the run's own: containerd/runc, "
+               "containerd/crun, containerd/runsc:ptrace, containerd/io.containerd.NAME.vN",
+    .proposals = proposals,
+    .inspect = containerd_inspect,
+    .open = containerd_open,
+    .close = containerd_close,
+    .start = containerd_start,
+    .stop = containerd_stop,
+    .destroy = containerd_destroy,
+};

@@ -1,0 +1,54 @@
+/* The pieces of the containerd driver.
+ *
+ * Layer: driver, internal. containerd.c runs the sessions, containerd-daemon.c finds or starts the
+ * daemon and says what is here. */
+#ifndef CUPEL_DRIVER_CONTAINERD_H
+#define CUPEL_DRIVER_CONTAINERD_H
+
+#include "driver/command.h"
+#include "driver/daemon.h"
+
+#define RUNTIME_DIR "runtime" /* root of the runtime, below the state directory */
+
+#define SHIM_RUNC "io.containerd.runc.v2"
+
+/* engine->own */
+struct containerd {
+    char ctr[256];
+    char version[96]; /* of ctr, which is containerd's */
+    char sha256[65];  /* of ctr; of a private containerd, see daemon_sha256 */
+    char daemon_path[256], daemon_sha256[65];
+    char address[108];
+    char ns[40];       /* the namespace in it: "cupel-3fa9c2d1-0" */
+    char shim[64];     /* "io.containerd.runc.v2" */
+    char binary[256];  /* what that shim calls: the runtime, or a wrapper with its flags; "" for a
+                          shim that knows its own */
+    char options[256]; /* a file of options for the shim, "" none */
+    bool own_daemon;
+    bool intended;   /* the namespace stands in the ledger */
+    bool made_place; /* /run/containerd was not there before */
+    struct daemon daemon;
+};
+
+/* driver.inspect, driver.open, driver.close */
+void containerd_inspect(struct site *s, const struct target *t, struct target_info *ret);
+int containerd_open(struct site *s, const struct target_info *info, struct engine **ret,
+                    struct err *err);
+void containerd_close(struct site *s, struct engine *e);
+
+/* Runs one of its commands outside a session; words: what comes after "-n NAMESPACE". */
+int containerd_ask(struct site *s, const struct containerd *c, const char *const *words,
+                   struct err *err);
+/* `ctr -a ADDRESS -n NAMESPACE`, to which a command is added. */
+void containerd_command(struct command *c, const struct containerd *d, const char *verb);
+
+/* The name of the program of a shim type: "io.containerd.kata.v2" gives containerd-shim-kata-v2.
+ * False: it is no such type. */
+bool shim_program(const char *type, char *dst, size_t size);
+/* BinaryName out of the options that runc's shim was given (a protobuf message in base64); "" if it
+ * is not there. Whatever comes in is taken apart with care. */
+void shim_option_binary(const char *base64, char *dst, size_t size);
+/* Where a shim of a container listens: a killed one leaves that file behind. */
+void shim_socket_path(const char *address, const char *ns, const char *id, char *dst, size_t size);
+
+#endif
