@@ -7,8 +7,10 @@ For every target: N runs over `host` and that target, each killed either right a
 event (intent or done, so before or after a thing is made) or after a random time; then `cupel clean`,
 and a search for leftovers: processes, mounts, control groups, namespaces, directories. Every fourth
 time the next run has to clean up instead of `cupel clean`. All the while a container of another owner
-runs beside it; at the end it must still be the same process. Prints TAP. Needs root, runc for the
-bystander, and the targets' runtimes.
+runs beside it; at the end it must still be the same process. Where containerd is to be had, some of
+the runs are given one of another owner's, with a container of that owner's in it: the run's namespace
+must go from it, and the container stay. Prints TAP. Needs root, runc for the bystanders, and the
+targets' runtimes; engines that are not on the PATH are left out with a word.
 """
 import argparse
 import json
@@ -85,6 +87,82 @@ class Bystander:
         self.command.wait()
 
 
+CONTAINERD = """version = 2
+root = "{0}/root"
+state = "{0}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.internal.v1.opt"]
+[grpc]
+address = "{0}/c.sock"
+[ttrpc]
+address = "{0}/t.sock"
+"""
+
+
+class ForeignContainerd:
+    """A containerd of somebody else, with a container in it."""
+
+    def __init__(self, bystander, where):
+        self.where = where
+        self.socket = os.path.join(where, "c.sock")
+        os.makedirs(where)
+        config = os.path.join(where, "config.toml")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write(CONTAINERD.format(where))
+        with open(os.path.join(where, "log"), "wb") as log:
+            self.daemon = subprocess.Popen(["containerd", "--config", config], stdout=log, stderr=log)
+        deadline = time.time() + 10
+        while self.ctr("version").returncode and time.time() < deadline:
+            time.sleep(.05)
+        self.id = f"his-{os.getpid()}"
+        bundle = json.loads(read(os.path.join(bystander.root, "..", "bundle", "config.json")))
+        bundle["root"]["path"] = os.path.abspath(os.path.join(bystander.root, "..", "bundle", "rootfs"))
+        bundle["linux"]["cgroupsPath"] = f"/{self.id}"
+        bundle["process"]["args"] = ["/idle", "--nonce", "00000000000000fe", "--lease", "36000"]
+        path = os.path.join(where, "config.json")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(bundle, f)
+        self.keep_open, stdin = os.pipe()[::-1]
+        self.client = subprocess.Popen(
+            ["ctr", "-a", self.socket, "-n", "his", "run", "--rm", "--rootfs", "--fifo-dir",
+             os.path.join(where, "fifo"), "--config", path, self.id],
+            stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(stdin)
+        deadline = time.time() + 10
+        while not self.tasks() and time.time() < deadline:
+            time.sleep(.05)
+        self.first = self.tasks()
+
+    def ctr(self, *words):
+        return subprocess.run(["ctr", "-a", self.socket, *words], capture_output=True, text=True,
+                              check=False, timeout=30)
+
+    def tasks(self):
+        lines = self.ctr("-n", "his", "tasks", "list").stdout.splitlines()
+        return [line.split() for line in lines if line.startswith(self.id)]
+
+    def problems(self):
+        found = []
+        if not self.first or self.tasks() != self.first:
+            found.append(f"his container: {self.first}, now {self.tasks()}")
+        spaces = self.ctr("namespaces", "list", "--quiet").stdout.split()
+        if spaces != ["his"]:
+            found.append(f"namespaces: {spaces}")
+        # A shim listens under a hash of the daemon's address, the namespace and the container.
+        sockets = len(os.listdir("/run/containerd/s"))
+        return found + ([f"{sockets} sockets of shims"] if sockets != 1 and ALONE else [])
+
+    def stop(self):
+        os.close(self.keep_open)
+        self.client.wait()
+        self.daemon.terminate()
+        self.daemon.wait()
+
+
+ALONE = not os.path.isdir("/run/containerd/s") or not os.listdir("/run/containerd/s")
+
+
 def our_processes(state, ids):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -115,7 +193,8 @@ def leftovers(state, ids):
         folder = os.path.join(state, sub)
         if os.path.isdir(folder):
             found += [f"file {folder}/{n}" for n in os.listdir(folder)]
-    for folder in ("/run/netns", "/run/runc", "/run/crun", "/run/runsc", "/var/run/runsc", "/tmp"):
+    for folder in ("/run/netns", "/run/runc", "/run/crun", "/run/runsc", "/var/run/runsc", "/tmp",
+                   "/run"):
         if os.path.isdir(folder):
             found += [f"file {folder}/{n}" for n in os.listdir(folder) if any(i in n for i in ids)]
     return found
@@ -178,8 +257,10 @@ class Bench:
         return run.returncode, run.stderr.strip()
 
 
-def one_moment(bench, target, rng, index):
+def one_moment(bench, target, rng, index, foreign=None):
     """Returns (what happened, problems)."""
+    if foreign:
+        bench.env["CONTAINERD_ADDRESS"] = foreign.socket
     if index % 2 == 0:
         event = rng.randint(1, EVENTS)
         status, said = bench.killed_at_event(target, event)
@@ -198,7 +279,23 @@ def one_moment(bench, target, rng, index):
     else:
         status, said = bench.clean()
     problems = [] if status == 0 else [f"clean-up: exit status {status}: {said[-300:]}"]
-    return what, problems + settled_leftovers(bench.state, bench.ids)
+    bench.env.pop("CONTAINERD_ADDRESS", None)
+    problems += settled_leftovers(bench.state, bench.ids)
+    return what, problems + (foreign.problems() if foreign else [])
+
+
+def usable(targets):
+    """Those whose engine is there."""
+    here = []
+    for target in targets:
+        engine = target.split("/")[0]
+        if "/" in target and not shutil.which(engine):
+            print(f"# {target} is left out: no {engine} on the PATH")
+        else:
+            here.append((target, False))
+    if any(t.startswith("containerd/") for t, _ in here):
+        here.append(("containerd/runc", True))
+    return here
 
 
 def main():
@@ -209,10 +306,11 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--target", action="append")
     args = parser.parse_args()
-    targets = args.target or ["runc", "crun", "runsc:ptrace"]
+    targets = args.target or ["runc", "crun", "runsc:ptrace", "podman/runc", "containerd/runc"]
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         return 0
+    targets = usable(targets)
     rng = random.Random(args.seed)
     number = failed = killed = 0
     print(f"# seed {args.seed}")
@@ -220,10 +318,15 @@ def main():
     with tempfile.TemporaryDirectory(prefix="faults-") as where:
         bystander = Bystander(os.path.abspath(args.probe), where)
         bench = Bench(os.path.abspath(args.cupel), os.path.abspath(args.probe), where)
+        foreign = ForeignContainerd(bystander, os.path.join(where, "his")) \
+            if any(needs for _, needs in targets) else None
         try:
-            for target in targets:
+            for target, in_foreign in targets:
                 for index in range(args.moments):
-                    what, problems = one_moment(bench, target, rng, index)
+                    what, problems = one_moment(bench, target, rng, index,
+                                                foreign if in_foreign else None)
+                    if in_foreign:
+                        what = "in another's containerd, " + what
                     number += 1
                     killed += "it had ended" not in what
                     failed += bool(problems)
@@ -236,6 +339,8 @@ def main():
             print(f"{'ok' if unharmed else 'not ok'} {number + 2} - the bystander is unharmed")
             failed += (not enough) + (not unharmed)
         finally:
+            if foreign:
+                foreign.stop()
             bystander.stop()
     return 1 if failed else 0
 
