@@ -98,13 +98,13 @@ static void put_class(const struct cell_result *r, const struct evidence *e, con
         "handler: %s # what your nodes' container runtime calls it\n"
         "overhead:\n"
         "  podFixed:\n"
-        "    memory: %.0fMi # at most %.2f MiB by PSS, of it %.2f the payload's; %.2f MiB in the "
-        "kernel\n"
-        "    cpu: %.0fm # at most %.2f millicores while idle\n"
-        "    # %zu blocks, up to %.0f at once\n",
-        name, name, fmax(ceil(bytes / MIB), 1), pss / MIB, e->payload / MIB,
+        "    memory: %.0fMi # %.2f MiB by PSS, less %.2f of payload and command lines; %.2f MiB in "
+        "the kernel\n"
+        "    cpu: %.0fm # %.2f millicores while idle\n"
+        "    # the most of %zu block%s, up to %.0f at once\n",
+        name, name, fmax(ceil(bytes / MIB), 1), pss / MIB, (e->payload + e->tool) / MIB,
         fmax(e->kernel, 0) / MIB, fmax(ceil(e->idle_ppm / 1000), 1), e->idle_ppm / 1000, e->n,
-        e->count);
+        e->n == 1 ? "" : "s", e->count);
 }
 
 int report_runtimeclass(struct store *s, const struct analysis *a, struct str *out, struct err *err)

@@ -708,6 +708,14 @@ def a_crowd_grows_and_goes():
     value = 1e-9 * p["samples"][0][5] / p["samples"][0][4]
     expect(abs(value - p["facts"]["container"] / 1024) < .01 and 10 < value < 5000, p)
     expect(p["facts"]["payload_processes"] == 20 and p["facts"]["fit"] > 100, p["facts"])
+    r = b.cupel("show", "--format", "runtimeclass")
+    classes = r.stdout.split("---\n")[1:]
+    expect(r.returncode == 0 and len(classes) == 1, r)
+    expect("  name: crun\n" in classes[0] and re.search(r"\n    memory: [1-9]Mi # ", classes[0]) and
+           re.search(r"\n    cpu: [1-9]m # ", classes[0]), classes)
+    b.run(*targets("host"), *workloads("sys.getpid"), *SHORT, "--blocks", "1")
+    r = b.cupel("show", "--format", "runtimeclass")
+    expect(r.returncode == 2 and "did not measure density.all" in r.stderr, r)
     failure = parts["crowd.start-30"]["failure"]
     expect("not so many" in failure["text"] and "20 ran at once" in failure["text"], failure)
     b.expect_clean()
