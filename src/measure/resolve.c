@@ -88,7 +88,7 @@ static int resolve_cpus(const struct course *c, const struct cell *cell, cpu_set
  * with the time it is given (blogbench) gets a tmpfs as Linux makes it, of half the memory. */
 static void resolve_launch(const struct course *c, const struct cell *cell, struct launch *ret)
 {
-    uint64_t limit = c->site.limits.memory_bytes, memory = c->o->machine->memory_bytes;
+    uint64_t limit = c->head.plan.limits.memory_bytes, memory = c->o->machine->memory_bytes;
     int64_t size = params_num(&cell->params, "size", 0);
 
     ret->program = cell->workload->program;
