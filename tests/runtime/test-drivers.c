@@ -467,6 +467,15 @@ static void write_or_read(struct session *s, const char *dir, const char *half)
     rig_finish(s);
 }
 
+/* In the root file system the place is /work, in the bound directory it is the directory itself. */
+static bool left_on_host(const char *root)
+{
+    char in_root[256], bound[256];
+    str_format(in_root, sizeof(in_root), "%s/work/" WIRE_COLD_DIR "/" WIRE_COLD_FILE, root);
+    str_format(bound, sizeof(bound), "%s/" WIRE_COLD_DIR "/" WIRE_COLD_FILE, root);
+    return access(in_root, F_OK) == 0 || access(bound, F_OK) == 0;
+}
+
 /* Another guest, the same files: what it reads is what the first one wrote. */
 static void test_renew(void **state)
 {
@@ -485,6 +494,11 @@ static void test_renew(void **state)
         str_copy(dir, sizeof(dir), places[i]);
         str_copy(nonce, sizeof(nonce), s->nonce);
         write_or_read(s, dir, "write");
+        /* Later builds of gVisor keep the root file system's changes in a layer that goes with the
+         * sandbox: then the host does not see them, and nobody asks for a renewal. */
+        if (i == 0 && is_kind(&r, "runsc") && !left_on_host(s->caps.host_rootfs))
+            continue;
+        assert_true(left_on_host(i == 0 ? s->caps.host_rootfs : s->caps.host_bind));
         assert_ok(r.driver->renew(&r.site, r.engine, &s, err));
         assert_string_not_equal(s->nonce, nonce);
         check_proof(&r, s);
