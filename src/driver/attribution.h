@@ -61,7 +61,9 @@ struct claim {
     const char *tool;  /* the leaf of command lines, NULL: none */
     const char *kind;  /* "runsc": gVisor's parts; "qemu", "kata": a virtual machine's; any other: a
                           container of this kernel's */
-    pid_t root;        /* the process the runtime named as the container's, 0: none */
+    pid_t root;        /* the process the runtime named as the container's, 0: none.
+                          Without it gVisor's parts cannot be told apart, nor a conmon inside of
+                          the group from a payload */
     uint64_t root_ticks; /* its start, so that a number given anew is known; 0: not known */
     const char *ids[2];  /* the container's id and name, as engines write them on command lines;
                             NULL: none */
