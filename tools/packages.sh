@@ -95,6 +95,29 @@ install_if_harmless() {
     install_packages "$1"
 }
 
+# unpack_packages DIR NAME...: fetches packages without installing them and unpacks them below DIR
+# (usr/bin, usr/sbin, usr/lib/...): engines whose packages start services. What is there already, in
+# the version that apt offers, is kept. Fails with a word when a package is not to be had.
+unpack_packages() {
+    local dir=$1 p version
+    shift
+    mkdir -p "$dir/packages" || return 1
+    refresh_lists
+    for p in "$@"; do
+        version=$(apt-cache policy "$p" 2>/dev/null | awk '/Candidate:/ {print $2}')
+        if [ -z "$version" ] || [ "$version" = "(none)" ]; then
+            say "$p is not packaged here"
+            return 1
+        fi
+        [ ! -e "$dir/packages/$p=$version" ] || continue
+        (cd "$dir/packages" && apt-get -qq download "$p" >/dev/null 2>&1 &&
+            dpkg-deb -x "$p"_*.deb "$dir" && rm -f "$p"_*.deb && : >"$p=$version") || {
+            say "$p could not be fetched and unpacked"
+            return 1
+        }
+    done
+}
+
 # What a build needs, and what is measured.
 BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libjansson-dev libsqlite3-dev libgsl-dev
     r-mathlib libyaml-dev libmd-dev libopenblas-pthread-dev)

@@ -94,18 +94,12 @@ void containerd_inspect(struct site *s, const struct target *t, struct target_in
         inspect_runtime(s, t, ret);
     if (!ret->usable)
         return;
-    if (program_version(s, path, version, sizeof(version), &err) < 0) {
+    if (program_number(s, path, version, sizeof(version), &err) < 0)
         target_unusable(ret, err.kind, "%s", err.msg);
-        return;
-    }
-    size_t n = strlen(ret->version);
-    str_format(ret->version + n, sizeof(ret->version) - n, "; %s", version);
-    if (!running)
-        str_copy(ret->reason, sizeof(ret->reason),
-                 "containerd is installed but not running; a private one will be started");
     else
-        str_copy(ret->reason, sizeof(ret->reason),
-                 "the running containerd is used, in a namespace of the run's own");
+        str_format(ret->reason, sizeof(ret->reason), "containerd %s %s", version,
+                   running ? "runs: in a namespace of the run's own"
+                           : "is installed but not running; a private one will be started");
 }
 
 /* ---- commands ---- */

@@ -33,6 +33,17 @@ int program_version(struct site *s, const char *path, char *dst, size_t size, st
     return r;
 }
 
+int program_number(struct site *s, const char *path, char *dst, size_t size, struct err *err)
+{
+    char line[160];
+    int r = program_version(s, path, line, sizeof(line), err);
+    if (r < 0)
+        return r;
+    const char *word = strrchr(line, ' ');
+    str_copy(dst, size, word ? word + 1 : line);
+    return 0;
+}
+
 static bool begins_with_word(const char *text, const char *word)
 {
     size_t n = strlen(word);

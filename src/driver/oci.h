@@ -26,6 +26,8 @@ void target_unusable(struct target_info *ret, enum err_kind why, const char *fmt
 bool oci_check_machine(const struct site *s, struct target_info *ret);
 /* First line of what `path --version` prints. */
 int program_version(struct site *s, const char *path, char *dst, size_t size, struct err *err);
+/* Its last word: "podman version 4.3.1" gives 4.3.1. */
+int program_number(struct site *s, const char *path, char *dst, size_t size, struct err *err);
 
 /* What the drivers of containers share: gVisor's clock runs at a thirtieth of its speed for about a
  * second after the start. */

@@ -62,12 +62,10 @@ static void podman_inspect(struct site *s, const struct target *t, struct target
     if (!ret->usable)
         return;
     fs_which("podman", path, sizeof(path));
-    if (program_version(s, path, version, sizeof(version), &err) < 0) {
+    if (program_number(s, path, version, sizeof(version), &err) < 0)
         target_unusable(ret, err.kind, "%s", err.msg);
-        return;
-    }
-    size_t n = strlen(ret->version);
-    str_format(ret->version + n, sizeof(ret->version) - n, "; %s", version);
+    else
+        str_format(ret->reason, sizeof(ret->reason), "podman %s", version);
 }
 
 /* ---- once a run ---- */

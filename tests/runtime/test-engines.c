@@ -130,8 +130,8 @@ static void test_missing(void **state)
     struct rig r;
     rig_init(&r);
     open_or_skip(&r, "containerd/runc");
-    assert_string_equal(r.info.reason,
-                        "containerd is installed but not running; a private one will be started");
+    assert_non_null(
+        strstr(r.info.reason, " is installed but not running; a private one will be started"));
     rig_release(&r);
     check_unusable("containerd/io.containerd.nosuch.v7",
                    "no containerd-shim-nosuch-v7 on the PATH");
@@ -385,8 +385,7 @@ static void test_users_containerd(void **state)
     setenv("CONTAINERD_ADDRESS", socket, 1);
     rig_init(&r);
     open_or_skip(&r, "containerd/runc");
-    assert_string_equal(r.info.reason,
-                        "the running containerd is used, in a namespace of the run's own");
+    assert_non_null(strstr(r.info.reason, " runs: in a namespace of the run's own"));
     assert_false(((struct containerd *)r.engine->own)->own_daemon);
     struct session *s = rig_start(&r);
     rig_prepare(s, "cpu.prime", 1, "limit", 5000);

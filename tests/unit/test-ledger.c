@@ -240,6 +240,25 @@ static void test_naming(void **state)
     assert_int_equal(journal_check(&it, "/s", NULL), 0);
     it.path = "/run/runc";
     assert_true(journal_check(&it, "/s", NULL) < 0); /* somebody else's state */
+    /* A namespace lies in somebody else's daemon; its name is ours alone. */
+    it = (struct ledger_item){.kind = LEDGER_NAMESPACE,
+                              .path = "/run/containerd/containerd.sock",
+                              .id = "cupel-3fa9c2d1-0",
+                              .runtime = "/usr/bin/ctr"};
+    assert_int_equal(journal_check(&it, "/s", NULL), 0);
+    static const char *const bad_spaces[] = {
+        "default", "moby", "k8s.io", "cupel-3fa9c2d1", "cupel-3fa9c2d1-", "cupel-3fa9c2d1-0/..",
+        "",        NULL};
+    for (size_t i = 0; i < ARRAY_SIZE(bad_spaces); i++) {
+        it.id = bad_spaces[i];
+        assert_true(journal_check(&it, "/s", NULL) < 0);
+    }
+    it.id = "cupel-3fa9c2d1-0";
+    it.path = "containerd.sock";
+    assert_true(journal_check(&it, "/s", NULL) < 0);
+    it.path = "/run/x";
+    it.runtime = "ctr";
+    assert_true(journal_check(&it, "/s", NULL) < 0);
 }
 
 /* What clean-up would refuse is refused before it is made, and the ledger stays as it was. */

@@ -304,10 +304,53 @@ static void freeing_restores_the_process(void **state)
     assert_false(sigismember(&mask, SIGINT));
 }
 
+static void on_gone(void *user, int fd, uint32_t events)
+{
+    struct fixture *f = user;
+    f->calls_b++;
+    f->done = true;
+}
+
+/* A grandchild whose own parent reaps it: seen to end, once, without a status. */
+static void foreign_processes(void **state)
+{
+    struct fixture *f = *state;
+    char text[16] = "";
+    pid_t parent = fork();
+    if (parent == 0) {
+        pid_t child = fork();
+        if (child == 0) {
+            read(f->other[0], text, 1);
+            _exit(7);
+        }
+        str_format(text, sizeof(text), "%d", (int)child);
+        if (write(f->pipe[1], text, strlen(text) + 1) < 0)
+            _exit(1);
+        waitpid(child, NULL, 0);
+        read(f->other[0], text, 1);
+        _exit(0);
+    }
+    assert_true(read(f->pipe[0], text, sizeof(text)) > 0);
+    pid_t child = (pid_t)strtol(text, NULL, 10);
+    assert_ok(loop_watch_pid(f->l, child, on_gone, f, &f->b, err));
+    loop_run_ready(f->l);
+    assert_int_equal(f->calls_b, 0);
+    assert_int_equal(write(f->other[1], "x", 1), 1);
+    assert_ok(loop_run_until(f->l, &f->done, time_deadline(5 * NS_PER_S), err));
+    loop_run_ready(f->l);
+    assert_int_equal(f->calls_b, 1);
+    loop_remove(f->l, f->b);
+    assert_int_equal(write(f->other[1], "x", 1), 1);
+    f->done = false;
+    assert_fails(loop_run_until(f->l, &f->done, time_deadline(50 * NS_PER_MS), err), ETIMEDOUT, "");
+    assert_fails(loop_watch_pid(f->l, child, on_gone, f, &f->b, err), ESRCH, "watch process");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        T(foreign_processes),
         T(descriptors),
         T(deadline_is_kept_in_sleep),
         T(removal_within_a_batch),
