@@ -402,6 +402,7 @@ static int containerd_destroy(struct site *s, struct engine *e, struct session *
 
 const struct driver driver_containerd = {
     .name = "containerd",
+    .engine = true,
     .summary = "containerd through ctr, the running one or one of the run's own: containerd/runc, "
                "containerd/crun, containerd/runsc:ptrace, containerd/io.containerd.NAME.vN",
     .proposals = proposals,

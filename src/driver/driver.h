@@ -79,6 +79,9 @@ struct engine; /* one target made ready for a run: its binary, its state directo
 struct driver {
     const char *name;
     const char *summary;
+    /* Stands above runtimes that are targets themselves: measured where it is named, and not by
+     * default, since small workloads do not see it. */
+    bool engine;
     /* Targets worth listing on any machine, e.g. "runc", "crun", "runsc:ptrace". NULL-terminated.
      */
     const char *const *proposals;

@@ -486,6 +486,7 @@ static int podman_destroy(struct site *s, struct engine *e, struct session *sess
 
 const struct driver driver_podman = {
     .name = "podman",
+    .engine = true,
     .summary = "podman, with storage and configuration of the run's own: podman/runc, "
                "podman/crun, podman/runsc:ptrace",
     .proposals = proposals,
