@@ -70,7 +70,7 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .repeatable = true,
      .help =
          "measure on this target, e.g. host, runc, runsc:ptrace, new=oci:/opt/runsc, 'runsc:*'; "
-         "default: all that work here"},
+         "podman/crun, 'containerd/*'; default: all that work here without an engine above them"},
     {.name = "param",
      .letter = 'p',
      .arg = "NAME=VALUE",
@@ -380,7 +380,7 @@ int run_plan_targets(const struct options *o, const struct target_infos *known, 
         return r;
     if (p->targets.n == 0)
         for (size_t i = 0; i < known->n; i++)
-            if (known->v[i].usable)
+            if (known->v[i].usable && !driver_find(known->v[i].target.driver)->engine)
                 VEC_PUSH(&p->targets, known->v[i].target);
     if (p->targets.n == 0)
         return err_set(err, ERR_ENVIRONMENT, ENOENT,

@@ -140,6 +140,8 @@ static int fill_prepare(const struct course *c, const struct lane *l, struct fra
     int r = fill_params(cell, &f->prepare.params, err);
     if (r < 0)
         return r;
+    if (l->half)
+        facts_add_text(&f->prepare.params, "phases", l->half);
     if (!dir)
         return 0;
     if (!dir[0])
@@ -270,7 +272,7 @@ static int lane_run_slice(struct course *c, struct lane *l, bool hist, uint64_t 
     f.slice.hist = hist;
     f.slice.for_ns = l->for_ns;
     if (metered)
-        metered = cgroup_meter_read(&s->meter, &cpu_before) == 0;
+        metered = session_cpu_read(s, &cpu_before) == 0;
     r = session_post(s, &f, &why);
     if (r < 0)
         return lane_error(c, l, &why, err);
@@ -278,7 +280,7 @@ static int lane_run_slice(struct course *c, struct lane *l, bool hist, uint64_t 
     if (r < 0 || !l->alive)
         return r;
     if (metered)
-        metered = cgroup_meter_read(&s->meter, &cpu_after) == 0;
+        metered = session_cpu_read(s, &cpu_after) == 0 && cpu_after >= cpu_before;
     if (cpu_ns)
         *cpu_ns = metered ? cpu_after - cpu_before : UINT64_MAX;
     if (check_sliced(c, l, &answer->sliced, session_control_ns(s), &why) < 0) {
