@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 void fd_close(int *fd)
 {
@@ -33,6 +35,21 @@ int fd_pipe(int ret_fds[2], struct err *err)
     ret_fds[0] = fds[0];
     ret_fds[1] = fds[1];
     return 0;
+}
+
+int fd_connect_unix(const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (!str_copy(to.sun_path, sizeof(to.sun_path), path))
+        return -ENAMETOOLONG;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+        return fd;
+    int code = errno;
+    fd_close(&fd);
+    return -code;
 }
 
 int fd_write_full(int fd, const void *buf, size_t n, struct err *err)

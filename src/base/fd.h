@@ -15,6 +15,9 @@ void fd_close(int *fd); /* closes if >= 0, sets -1, keeps errno */
 int fd_set_nonblock(int fd, bool on, struct err *err);
 int fd_pipe(int ret_fds[2], struct err *err); /* O_CLOEXEC; [0] read, [1] write */
 int fd_write_full(int fd, const void *buf, size_t n, struct err *err);
+/* Connects to a stream socket in the file system, without waiting; the descriptor is non-blocking.
+ * -errno quietly: -ECONNREFUSED where nobody listens, -ENOENT where nothing is. */
+int fd_connect_unix(const char *path);
 /* Reads at most max bytes to end of file into s (appended). -EFBIG if there is more. */
 int fd_read_all(int fd, size_t max, struct str *s, struct err *err);
 

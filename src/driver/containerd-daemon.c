@@ -10,9 +10,12 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "driver/containerd-words.h"
 #include "driver/oci.h"
+#include "host/proc.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #define PLACE  "/run/containerd" /* of every containerd, compiled in: its shims' sockets */
@@ -24,17 +27,6 @@ static const char *users_address(void)
 {
     const char *set = getenv("CONTAINERD_ADDRESS"); /* as ctr takes it */
     return set && *set ? set : PLACE "/containerd.sock";
-}
-
-bool shim_program(const char *type, char *dst, size_t size)
-{
-    static const char prefix[] = "io.containerd.";
-    if (!str_starts(type, prefix))
-        return false;
-    const char *name = type + sizeof(prefix) - 1, *dot = strrchr(name, '.');
-    if (!dot || dot == name || dot[1] != 'v' || !dot[2])
-        return false;
-    return str_format(dst, size, "containerd-shim-%.*s-%s", (int)(dot - name), name, dot + 1);
 }
 
 /* A shim that calls no runtime we know: what can be said is which file it is. */
@@ -253,6 +245,20 @@ static int start_daemon(struct site *s, struct engine *e, struct containerd *d, 
     return daemon_start(s, &spec, &d->daemon, time_deadline(s->start_timeout_ns), err);
 }
 
+/* The program behind the user's socket, for the proof, as far as the kernel tells. */
+static void identify_daemon(struct containerd *d)
+{
+    _cleanup_fd_ int fd = fd_connect_unix(d->address);
+    struct ucred peer = {.pid = 0};
+    socklen_t size = sizeof(peer);
+    char exe[64];
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0)
+        return;
+    str_format(exe, sizeof(exe), "/proc/%d/exe", (int)peer.pid);
+    if (fs_sha256(exe, d->daemon_sha256, NULL) == 0)
+        proc_exe(peer.pid, d->daemon_path, sizeof(d->daemon_path));
+}
+
 static struct ledger_item namespace_item(const struct containerd *d)
 {
     return (struct ledger_item){
@@ -290,6 +296,8 @@ static int open_engine(struct site *s, struct engine *e, struct containerd *d, s
         r = fs_mkdirs(runtime, 0700, err);
     if (r == 0)
         r = choose_shim(s, e, d, err);
+    if (r == 0 && !d->own_daemon)
+        identify_daemon(d);
     return r == 0 && d->own_daemon ? start_daemon(s, e, d, err) : r;
 }
 

@@ -11,11 +11,11 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "driver/containerd-words.h"
 #include "driver/oci.h"
 #include "driver/proof.h"
 #include "host/proc.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 
@@ -29,85 +29,6 @@ static const char *const proposals[] = {
 };
 
 /* ---- what containerd says ---- */
-
-static int base64_value(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-static size_t base64_decode(const char *text, unsigned char *dst, size_t size)
-{
-    unsigned bits = 0, have = 0;
-    size_t n = 0;
-    for (int v; n < size && (v = base64_value(*text)) >= 0; text++) {
-        bits = (bits << 6 | (unsigned)v) & 0xffffff;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            dst[n++] = (unsigned char)(bits >> have);
-        }
-    }
-    return n;
-}
-
-/* A varint of at most 4 bytes; -1: none here. */
-static long take_varint(const unsigned char *p, size_t n, size_t *at)
-{
-    long v = 0;
-    for (unsigned shift = 0; *at < n && shift < 28; shift += 7) {
-        unsigned char c = p[(*at)++];
-        v |= (long)(c & 0x7f) << shift;
-        if (!(c & 0x80))
-            return v;
-    }
-    return -1;
-}
-
-void shim_option_binary(const char *base64, char *dst, size_t size)
-{
-    enum { VARINT = 0, TEXT = 2, BINARY_NAME = 6 };
-    unsigned char raw[1024];
-    size_t n = base64_decode(base64, raw, sizeof(raw)), at = 0;
-    dst[0] = '\0';
-    while (at < n) {
-        long tag = take_varint(raw, n, &at), value = take_varint(raw, n, &at);
-        if (tag < 0 || value < 0 || ((tag & 7) != VARINT && (tag & 7) != TEXT))
-            return;
-        if ((tag & 7) == VARINT)
-            continue;
-        if ((size_t)value > n - at)
-            return;
-        if (tag >> 3 == BINARY_NAME) {
-            str_format(dst, size, "%.*s", (int)value, (const char *)raw + at);
-            str_printable(dst);
-            return;
-        }
-        at += (size_t)value;
-    }
-}
-
-/* "ID PID STATUS" of our container in the output of `tasks list`. */
-static bool find_task(const char *text, const char *id, long *ret_pid, char *ret_status,
-                      size_t size)
-{
-    for (const char *line = text; *line;) {
-        size_t n = strcspn(line, "\n"), len = strlen(id);
-        if (n > len && strncmp(line, id, len) == 0 && line[len] == ' ') {
-            char *end;
-            *ret_pid = strtol(line + len, &end, 10);
-            while (*end == ' ')
-                end++;
-            str_format(ret_status, size, "%.*s", (int)strcspn(end, " \n"), end);
-            for (char *p = ret_status; *p; p++)
-                *p = (char)tolower((unsigned char)*p);
-            return true;
-        }
-        line += n + (line[n] == '\n');
-    }
-    return false;
-}
 
 static int ask(struct live *l, const char *const *words, uint64_t deadline_ns, struct str *out,
                struct err *err)
@@ -155,7 +76,7 @@ static int state_text(struct live *l, uint64_t deadline_ns, char **ret, struct e
     char status[24] = "", shim[256] = "";
     long pid = 0;
     int r = ask(l, tasks, deadline_ns, &list, err);
-    if (r == 0 && !find_task(list.buf, l->ground.id, &pid, status, sizeof(status)))
+    if (r == 0 && !containerd_find_task(list.buf, l->ground.id, &pid, status, sizeof(status)))
         r = err_set(err, ERR_MEASUREMENT, EBADMSG, "ctr tasks list does not list it");
     if (r == 0)
         r = ask(l, info, deadline_ns, &about, err);
@@ -249,6 +170,12 @@ static int run_failed(struct live *l, const struct command *c, int r, struct err
     return r == -ETIMEDOUT ? err_wrap(err, "%s", c->what) : r;
 }
 
+static const char *why_ended(const struct live *l)
+{
+    const struct containerd *d = l->engine->own;
+    return d->own_daemon && daemon_failure(&d->daemon, NULL) < 0 ? "containerd died" : NULL;
+}
+
 static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
 {
     const struct containerd *d = l->engine->own;
@@ -267,6 +194,7 @@ static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
     uint64_t begin_ns = time_mono_ns();
     uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
     l->created = true;
+    l->why_ended = why_ended;
     r = command_spawn(l, &c, &io, &client, err);
     stdio_close_child(&io);
     if (r == 0)

@@ -42,12 +42,6 @@ int containerd_ask(struct site *s, const struct containerd *c, const char *const
 /* `ctr -a ADDRESS -n NAMESPACE`, to which a command is added. */
 void containerd_command(struct command *c, const struct containerd *d, const char *verb);
 
-/* The name of the program of a shim type: "io.containerd.kata.v2" gives containerd-shim-kata-v2.
- * False: it is no such type. */
-bool shim_program(const char *type, char *dst, size_t size);
-/* BinaryName out of the options that runc's shim was given (a protobuf message in base64); "" if it
- * is not there. Whatever comes in is taken apart with care. */
-void shim_option_binary(const char *base64, char *dst, size_t size);
 /* Where a shim of a container listens: a killed one leaves that file behind. */
 void shim_socket_path(const char *address, const char *ns, const char *id, char *dst, size_t size);
 

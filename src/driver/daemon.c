@@ -11,8 +11,6 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 /* Between bind and listen a socket is there and refuses, and no event tells when it does not. */
@@ -20,21 +18,10 @@
 
 #define TERM_NS (3 * NS_PER_S)
 
-/* 0, or -errno of the connection. */
-static int try_connect(const char *path)
-{
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    if (!str_copy(to.sun_path, sizeof(to.sun_path), path))
-        return -ENAMETOOLONG;
-    _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    return connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 ? 0 : -errno;
-}
-
 bool socket_answers(const char *path)
 {
-    return try_connect(path) == 0;
+    _cleanup_fd_ int fd = fd_connect_unix(path);
+    return fd >= 0;
 }
 
 /* ---- its end ---- */
@@ -94,9 +81,9 @@ struct arrival {
 
 static void look(struct arrival *a)
 {
-    int r = try_connect(a->socket);
-    a->here = r == 0;
-    a->refused = r == -ECONNREFUSED;
+    _cleanup_fd_ int fd = fd_connect_unix(a->socket);
+    a->here = fd >= 0;
+    a->refused = fd == -ECONNREFUSED;
 }
 
 static void on_change(void *user, int fd, uint32_t events)

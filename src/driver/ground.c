@@ -370,7 +370,8 @@ static void ended(struct live *l, int wait_status)
     l->exited = true;
     l->exited_ns = time_mono_ns();
     l->wait_status = wait_status;
-    session_exited(l->session, wait_status, l->oom ? "its memory limit" : NULL);
+    const char *why = l->why_ended ? l->why_ended(l) : NULL;
+    session_exited(l->session, wait_status, l->oom ? "its memory limit" : why);
 }
 
 static void on_exit_of(void *user, pid_t pid, int wait_status, const struct rusage *usage)
@@ -428,7 +429,7 @@ int live_watch_foreign(struct live *l, pid_t pid, struct err *err)
 
 int live_watch_client(struct live *l, pid_t child, struct err *err)
 {
-    l->session->caps.pid = child; /* until the container's is known */
+    l->session->stream_pid = child;
     return loop_watch_child(l->site->loop, child, on_client_exit, l, &l->watch, err);
 }
 

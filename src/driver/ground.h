@@ -71,6 +71,8 @@ struct live {
     char entry[CONTAINER_ENTRY_MAX];
     pid_t shim; /* the container's parent, where it is an engine's shim */
     int (*how_ended)(struct live *l);
+    /* Why, where the driver knows: "containerd died"; NULL if it does not. */
+    const char *(*why_ended)(const struct live *l);
 };
 
 /* Names of session number n, checked for length. */

@@ -201,10 +201,11 @@ static void take_lines(struct session *s, uint64_t now_ns)
  * its end, its exit status will say more than the end of its output does. */
 static bool is_dying(const struct session *s)
 {
-    _cleanup_fd_ int pidfd = s->caps.pid > 0 ? (int)syscall(SYS_pidfd_open, s->caps.pid, 0) : -1;
+    pid_t pid = s->stream_pid > 0 ? s->stream_pid : s->caps.pid;
+    _cleanup_fd_ int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
-    /* An engine's child, and gone already: its client is about to tell us. */
-    if (pidfd < 0 && s->caps.pid > 0 && errno == ESRCH)
+    /* An engine's child, and gone already: the watch on it is about to tell. */
+    if (pidfd < 0 && pid > 0 && errno == ESRCH)
         return true;
     return pidfd >= 0 && poll(&p, 1, DEATH_MS) == 1;
 }

@@ -76,11 +76,12 @@ struct session {
     uint64_t seq;
     enum frame_type asked; /* of the outstanding request; FRAME_NONE while hello is awaited */
     bool waiting, answered, broken;
-    bool news;      /* an answer or a failure that sessions_wait_any has not returned yet */
-    bool leaving;   /* bye was said: the end of the stream is no failure */
-    bool ended;     /* broken by the end of its output: session_exited knows more */
-    bool *wake;     /* set true at the next news; NULL: nobody waits */
-    struct str out; /* the frame being written, and how far */
+    bool news;        /* an answer or a failure that sessions_wait_any has not returned yet */
+    bool leaving;     /* bye was said: the end of the stream is no failure */
+    bool ended;       /* broken by the end of its output: session_exited knows more */
+    pid_t stream_pid; /* whose end is the end of the streams, where that is not caps.pid; 0 */
+    bool *wake;       /* set true at the next news; NULL: nobody waits */
+    struct str out;   /* the frame being written, and how far */
     size_t out_sent;
     uint64_t err_bytes; /* bytes of standard error since the last post */
     struct frame answer;

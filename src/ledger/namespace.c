@@ -8,9 +8,6 @@
 #include "ledger/byid.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #define STEP_NS (10 * NS_PER_S)
 
@@ -22,11 +19,8 @@
 
 static bool answers(const char *path)
 {
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    if (!str_copy(to.sun_path, sizeof(to.sun_path), path))
-        return false;
-    _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
+    _cleanup_fd_ int fd = fd_connect_unix(path);
+    return fd >= 0;
 }
 
 static int ctr(struct loop *l, const struct ledger_item *it, const char *noun, const char *verb,

@@ -28,6 +28,7 @@ PARSERS = {
     "fuzz-target": ["model/target.c"],
     "fuzz-cli": ["cli/options.c", "cli/run-plan.c"],
     "fuzz-journal": ["ledger/journal.c"],
+    "fuzz-shim": ["driver/containerd-words.c"],
     "fuzz-mountinfo": ["host/mountinfo.c"],
     "fuzz-proc": ["host/proctext.c"],
 }
