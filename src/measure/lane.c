@@ -413,22 +413,20 @@ static double lane_drift(const struct lane *l)
 }
 
 /* The least share of a slice's wall time that neither slice, lead nor an empty frame account for.
- * The least: a busy machine is late in some slices, a probe that tells tales in all. Slices so
- * short that being late is the rule say nothing. */
+ * The least: a busy machine is late in some slices, a probe that tells tales in all. One slice so
+ * short that nothing of note can be missing in it clears all of them. */
 static double lane_gap(const struct lane *l)
 {
     double lead = 1 + (double)l->lead / (double)(l->ops ? l->ops : 1);
-    double least = 1;
-    bool any = false;
+    double least = l->part->samples.n ? 1 : 0;
 
     VEC_FOREACH (&l->part->samples, struct sample, s) {
         if (s->control_ns < GAP_SLICE_NS)
-            continue;
+            return 0;
         least =
             fmin(least, 1 - ((double)s->ns * lead + (double)l->ping_ns) / (double)s->control_ns);
-        any = true;
     }
-    return any ? least : 0;
+    return least;
 }
 
 static void lane_sum_up(struct course *c, struct lane *l)
