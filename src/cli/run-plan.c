@@ -131,7 +131,8 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .help = "slices of each target per block, default 10"},
     {.name = "drop-caches",
      .kind = OPTION_FLAG,
-     .help = "drop the page cache of this machine before each whole workload, as the paper suite "
+     .help = "drop the page cache of this machine before each whole workload of the disk, as the "
+             "paper suite "
              "does by itself"},
     {.name = "solo",
      .kind = OPTION_FLAG,

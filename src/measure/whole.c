@@ -329,9 +329,15 @@ static int drop_caches(struct err *err)
     return fd_write_full(fd, "3\n", 2, err);
 }
 
-static bool is_cold_start(const struct cell *cell)
+/* Where the plan asks for it, before what works on files of the disk, as an application may: to all
+ * else it does nothing but make its target load its programs anew. */
+static bool wants_cold_machine(const struct course *c, const struct cell *cell)
 {
-    return cell->workload->experiment && str_eq(params_text(&cell->params, "cold", "no"), "yes");
+    bool on_disk = cell->app || cell->place == PLACE_ROOTFS || cell->place == PLACE_BIND;
+    bool cold_start =
+        cell->workload->experiment && str_eq(params_text(&cell->params, "cold", "no"), "yes");
+
+    return (c->head.plan.drop_caches && on_disk) || cold_start;
 }
 
 static int run_on(struct course *c, unsigned block, struct execution *x, size_t target,
@@ -342,7 +348,7 @@ static int run_on(struct course *c, unsigned block, struct execution *x, size_t 
 
     if (c->progress->starting)
         c->progress->starting(c->progress->user, &c->state, c->slots[target].info.target.label);
-    if (c->head.plan.drop_caches || is_cold_start(cell))
+    if (wants_cold_machine(c, cell))
         r = drop_caches(err);
     if (r == 0)
         r = target_start(c, target, block, &c->launches[x->cells[0]], err);

@@ -66,7 +66,7 @@ struct plan {
     uint64_t slice_ns;    /* length of a slice */
     unsigned rounds;      /* slices of each target per block and cell */
     bool solo;            /* targets one at a time within a block */
-    bool drop_caches;     /* the host's page cache is dropped before each whole execution */
+    bool drop_caches;     /* the page cache is dropped before whole executions on the disk */
     double scale;         /* durations and repeats were shortened by this factor; 1: as declared */
     bool share;           /* go on although another run measures on this machine */
 };
