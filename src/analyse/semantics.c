@@ -29,11 +29,18 @@ static bool is_memory(const struct cell *cell, const json_t *facts)
     double magic = fact(facts, "fs_magic");
 
     return (cell->place == PLACE_ROOTFS || cell->place == PLACE_BIND) &&
-           (magic == MAGIC_TMPFS || magic == (double)MAGIC_RAMFS);
+           (magic == MAGIC_TMPFS || magic == (double)MAGIC_RAMFS ||
+            json_is_false(json_object_get(facts, "on_host")));
 }
 
-static bool is_warm(const json_t *facts)
+/* Of the first reading alone; a tmpfs has nothing colder than memory. */
+static bool is_warm(const struct cell *cell, const json_t *facts)
 {
+    const char *metric = cell->workload->metric;
+
+    if (cell->place == PLACE_TMPFS || !metric || !str_eq(metric, "read") ||
+        !str_eq(params_text(&cell->params, "cold", "yes"), "yes"))
+        return false;
     double resident = fact(facts, "read_resident_mib"), all = fact(facts, "read");
 
     return resident > WARM_MAX * all;
@@ -87,7 +94,7 @@ unsigned semantics_of(const struct cell *cell, const struct part *p, const struc
     its = facts_of(base);
     if (is_memory(cell, facts))
         flags |= CELL_FLAG_MEMORY_FS;
-    if (is_warm(facts))
+    if (is_warm(cell, facts))
         flags |= CELL_FLAG_NOT_COLD;
     if (syncs_are_cheap(cell, facts, p, base))
         flags |= CELL_FLAG_FSYNC;

@@ -3,6 +3,8 @@
 
 #include "base/log.h"
 #include "ledger/ledger.h"
+#include "measure/images.h"
+#include "report/units.h"
 
 static void tell(void *user, const char *line)
 {
@@ -12,11 +14,43 @@ static void tell(void *user, const char *line)
     str_addc(out, '\n');
 }
 
+static void put_runs(const struct clean_result *res, struct str *out)
+{
+    if (res->runs == 0 && res->unknown == 0 && res->live == 0)
+        str_add(out, "nothing to clean\n");
+    else
+        str_addf(out,
+                 "%u thing%s of %u run%s removed, %u failed, %u run%s alive and left alone, %u "
+                 "not in any ledger and left alone\n",
+                 res->removed, res->removed == 1 ? "" : "s", res->runs, res->runs == 1 ? "" : "s",
+                 res->failed, res->live, res->live == 1 ? "" : "s", res->unknown);
+}
+
+/* One line. What fails is said in it: the runs were cleaned all the same. */
+static bool remove_images(const char *state, struct str *out)
+{
+    struct image_removed n = {0};
+    struct err why = ERR_INIT;
+    char space[UNIT_TEXT];
+    int r = images_remove(state, &n, &why);
+
+    unit_bytes(n.bytes, space);
+    str_addf(out, "%u image%s and %u input%s removed, %s; %u in use and left alone", n.images,
+             n.images == 1 ? "" : "s", n.inputs, n.inputs == 1 ? "" : "s", space, n.in_use);
+    if (r < 0) {
+        str_add(out, "; failed: ");
+        text_inert(out, why.msg);
+    }
+    str_addc(out, '\n');
+    return r >= 0;
+}
+
 static int clean_run(struct cli *cli, const struct options *o, struct err *err)
 {
     _cleanup_(str_release) struct str state = STR_INIT, out = STR_INIT;
     struct clean_result res = {0};
     struct loop *loop;
+    bool fine = true;
     int r = ledger_state_dir(&state, err);
 
     if (r >= 0)
@@ -27,22 +61,24 @@ static int clean_run(struct cli *cli, const struct options *o, struct err *err)
     loop_free(loop);
     if (r < 0)
         return r;
-    if (res.runs == 0 && res.unknown == 0 && res.live == 0)
-        str_add(&out, "nothing to clean\n");
-    else
-        str_addf(&out,
-                 "%u thing%s of %u run%s removed, %u failed, %u run%s alive and left alone, %u "
-                 "not in any ledger and left alone\n",
-                 res.removed, res.removed == 1 ? "" : "s", res.runs, res.runs == 1 ? "" : "s",
-                 res.failed, res.live, res.live == 1 ? "" : "s", res.unknown);
+    put_runs(&res, &out);
+    if (options_flag(o, "images"))
+        fine = remove_images(state.buf, &out);
     r = cli_print(&out, err);
     if (r < 0)
         return r;
-    return res.failed ? EXIT_ENVIRONMENT : 0;
+    return res.failed || !fine ? EXIT_ENVIRONMENT : 0;
 }
+
+static const struct option_def clean_options[] = {
+    {.name = "images",
+     .kind = OPTION_FLAG,
+     .help = "remove the images and inputs of applications, too, that no run uses"},
+};
 
 static const struct example clean_examples[] = {
     {"cupel clean", "after a crash: remove what is left; a run that is alive is not touched"},
+    {"cupel clean --images", "the same, and the space that images take"},
 };
 
 const struct command cmd_clean = {
@@ -52,8 +88,12 @@ const struct command cmd_clean = {
         "Works off the ledgers of runs that died: kills their processes, deletes their "
         "containers, unmounts, removes control groups and directories, a line each. Runs "
         "that are alive are left alone, and so is what bears cupel's name but stands in "
-        "no ledger. The next run does the same by itself. Results are never removed.",
+        "no ledger. The next run does the same by itself. Results are never removed. "
+        "Images of applications are kept for later runs; --images removes those that no run "
+        "uses.",
     .operands = "",
+    .options = clean_options,
+    .n_options = ARRAY_SIZE(clean_options),
     .examples = clean_examples,
     .n_examples = ARRAY_SIZE(clean_examples),
     .run = clean_run,

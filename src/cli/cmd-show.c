@@ -106,6 +106,10 @@ static int show_run(struct cli *cli, const struct options *o, struct err *err)
         report_markdown(&a, &ro, &out);
     } else if (str_eq(format, "csv")) {
         report_summary_csv(&a, &out);
+    } else if (str_eq(format, "runtimeclass")) {
+        r = report_runtimeclass(s, &a, &out, err);
+        if (r < 0)
+            return r;
     } else {
         report_table(&a, &ro, &out);
     }
@@ -126,8 +130,9 @@ static const struct option_def show_options[] = {
      .letter = 'f',
      .arg = "FORMAT",
      .kind = OPTION_CHOICE,
-     .choices = "term|md|csv|json",
-     .help = "term (default), md, csv or json"},
+     .choices = "term|md|csv|json|runtimeclass",
+     .help = "term (default), md, csv, json; runtimeclass: the overhead of pods as YAML for a "
+             "cluster, from a run of the density suite"},
     {.name = "json", .kind = OPTION_FLAG, .help = "the same as --format json"},
     OPTION_DB,
 };
@@ -137,6 +142,7 @@ static const struct example show_examples[] = {
     {"cupel show r7 --absolute", "in ns and bytes/s"},
     {"cupel show r7 --cell sys.getpid,runsc:ptrace", "one cell, with its proof"},
     {"cupel show r7 --format md > table.md", "for an issue or a README"},
+    {"cupel show r7 --format runtimeclass > overhead.yaml", "to be looked at and applied"},
 };
 
 const struct command cmd_show = {

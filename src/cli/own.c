@@ -24,10 +24,14 @@ void own_name(const struct options *o, char *dst, size_t size)
     if (slash && slash[1])
         command = slash + 1;
     for (; *command && n + 1 < size && n < OWN_NAME_MAX - 1; command++) {
-        char c = (char)tolower((unsigned char)*command);
-        if (isalnum((unsigned char)c) || (n > 0 && (c == '-' || c == '_')))
-            dst[n++] = c;
+        unsigned char c = (unsigned char)tolower((unsigned char)*command);
+        if (c < 0x80 && isalnum(c))
+            dst[n++] = (char)c;
+        else if (n > 0 && dst[n - 1] != '-')
+            dst[n++] = '-';
     }
+    while (n > 0 && dst[n - 1] == '-')
+        n--;
     dst[n] = '\0';
     if (n == 0 || !isalpha((unsigned char)dst[0]))
         str_copy(dst, size, "own");
@@ -173,7 +177,7 @@ static json_t *metrics_json(const struct options *o, const char *name)
         char own[OWN_NAME_MAX + 8];
         if (!unit)
             unit = options_text(o, "unit", "units");
-        str_format(own, sizeof(own), "m%zu", i + 1);
+        str_format(own, sizeof(own), "metric-%zu", i + 1);
         json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:s}", "name", i ? own : name, "regex",
                                            regex, "unit", unit, "better", better_of(o, unit)));
     }

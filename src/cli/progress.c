@@ -211,7 +211,8 @@ static void on_planned(void *user, const struct progress_state *s)
     unit_elapsed(s->left_ns, time);
     _cleanup_free_ char *line = xasprintf(
         "%u blocks, about %s in all%s", s->max_blocks, time,
-        v->drop_caches ? "; this machine's page cache is dropped before each workload" : "");
+        v->drop_caches ? "; this machine's page cache is dropped before workloads of the disk"
+                       : "");
     say(v, line);
 }
 

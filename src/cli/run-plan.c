@@ -70,7 +70,7 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .repeatable = true,
      .help =
          "measure on this target, e.g. host, runc, runsc:ptrace, new=oci:/opt/runsc, 'runsc:*'; "
-         "default: all that work here"},
+         "podman/crun, 'containerd/*'; default: all that work here without an engine above them"},
     {.name = "param",
      .letter = 'p',
      .arg = "NAME=VALUE",
@@ -131,7 +131,8 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .help = "slices of each target per block, default 10"},
     {.name = "drop-caches",
      .kind = OPTION_FLAG,
-     .help = "drop the page cache of this machine before each whole workload, as the paper suite "
+     .help = "drop the page cache of this machine before each whole workload of the disk, as the "
+             "paper suite "
              "does by itself"},
     {.name = "solo",
      .kind = OPTION_FLAG,
@@ -380,7 +381,7 @@ int run_plan_targets(const struct options *o, const struct target_infos *known, 
         return r;
     if (p->targets.n == 0)
         for (size_t i = 0; i < known->n; i++)
-            if (known->v[i].usable)
+            if (known->v[i].usable && !driver_find(known->v[i].target.driver)->engine)
                 VEC_PUSH(&p->targets, known->v[i].target);
     if (p->targets.n == 0)
         return err_set(err, ERR_ENVIRONMENT, ENOENT,

@@ -52,8 +52,13 @@ int group_confine(const struct cgroups *c, const char *group, const cpu_set_t *c
 int session_confine(const struct site *s, struct session *sess, const cpu_set_t *cpus,
                     struct err *err)
 {
-    if (sess->caps.cgroup[0])
-        return group_confine(&s->machine->cgroups, sess->caps.cgroup, cpus, err);
+    if (sess->caps.cgroup[0]) {
+        int r = group_confine(&s->machine->cgroups, sess->caps.cgroup, cpus, err);
+        for (size_t i = 0; r == 0 && i < sess->n_outside; i++)
+            if ((r = confine_threads(sess->outside[i].pid, cpus, err)) == -ENOENT)
+                r = 0;
+        return r;
+    }
     if (sess->caps.pid > 0)
         return confine_threads(sess->caps.pid, cpus, err);
     return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "this target cannot be confined to CPUs");

@@ -6,7 +6,8 @@
 
 #include "driver/driver.h"
 
-/* Confines the session's control group to the set; processes that run already move. Without groups
+/* Confines the session's control group to the set; processes that run already move, and those that
+ * are the session's outside of its group (a shim) have their threads confined. Without groups
  * (not root) the process at the session's root and its threads get the set as their affinity, which
  * what they start inherits; without a cpuset controller every thread of the group does. */
 int session_confine(const struct site *s, struct session *sess, const cpu_set_t *cpus,

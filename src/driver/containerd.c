@@ -183,6 +183,8 @@ static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
     if (r < 0)
         return run_failed(l, &c, r, err);
     l->session->launch_ns = l->session->answered_ns - begin_ns;
+    l->session->life =
+        (struct lifetimes){.begin_ns = begin_ns, .hello_ns = l->session->answered_ns};
     _cleanup_free_ char *state = NULL;
     r = find_container(l, err);
     if (r == 0)
@@ -218,26 +220,36 @@ static void remove_socket(const struct live *l)
     (void)unlink(path);
 }
 
-static int take_down(struct live *l, struct err *err)
+static int take_down_seen(struct live *l, bool by_ctr, struct lifetimes *life, struct err *err)
 {
     struct site *s = l->site;
     const struct containerd *d = l->engine->own;
     struct calm calm = calm_begin(s->loop);
     bool dead = d->own_daemon && daemon_failure(&d->daemon, NULL) < 0;
     bool clean = l->exited; /* ctr has removed task and container itself */
+    if (l->created && by_ctr && !dead)
+        remove_container(l, &calm);
     if (l->created && !clean) {
         ground_kill_box(s, &l->ground, NULL);
         if (l->watch && !dead)
             calm_wait(&calm, &l->exited, time_deadline(s->stop_timeout_ns / 2));
     }
-    if (l->created && !dead && !(clean && l->wait_status == 0))
+    if (l->created && !dead && !by_ctr && !(clean && l->wait_status == 0))
         remove_container(l, &calm);
+    life->exited_ns = l->exited_ns;
+    life->gone_ns = time_mono_ns();
     int r = ground_remove(s, &l->ground, err);
     if (l->created)
         remove_socket(l);
     live_free(l);
     calm_end(&calm);
     return r;
+}
+
+static int take_down(struct live *l, struct err *err)
+{
+    struct lifetimes life = {0};
+    return take_down_seen(l, false, &life, err);
 }
 
 static int containerd_start(struct site *s, struct engine *e, const struct launch *what,
@@ -262,21 +274,42 @@ static int containerd_start(struct site *s, struct engine *e, const struct launc
     if (r < 0)
         return start_failed(l, take_down, r, err);
     live_container_dirs(l);
-    if (strcmp(e->info.kind, "runsc") == 0)
+    if (strcmp(e->info.kind, "runsc") == 0) {
         l->session->caps.warm_up_ns = RUNSC_WARM_UP_NS;
+        l->session->caps.own_cache = true;
+    }
     *ret = l->session;
     return 0;
 }
 
-static int containerd_stop(struct site *s, struct engine *e, struct session *sess, struct err *err)
+static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
 {
     struct live *l = sess->priv;
-    live_farewell(l, NS_PER_S);
-    return take_down(l, err);
+    struct lifetimes life = sess->life;
+    life.end_ns = time_mono_ns();
+    if (polite)
+        live_farewell(l, NS_PER_S);
+    int r = take_down_seen(l, !polite, &life, err);
+    if (ret_life)
+        *ret_life = life;
+    return r;
+}
+
+static int containerd_stop(struct site *s, struct engine *e, struct session *sess,
+                           struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, true, ret_life, err);
+}
+
+static int containerd_destroy(struct site *s, struct engine *e, struct session *sess,
+                              struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, false, ret_life, err);
 }
 
 const struct driver driver_containerd = {
     .name = "containerd",
+    .engine = true,
     .summary = "containerd through ctr, the running one or one of the run's own: containerd/runc, "
                "containerd/crun, containerd/runsc:ptrace, containerd/io.containerd.NAME.vN",
     .proposals = proposals,
@@ -285,4 +318,5 @@ const struct driver driver_containerd = {
     .close = containerd_close,
     .start = containerd_start,
     .stop = containerd_stop,
+    .destroy = containerd_destroy,
 };

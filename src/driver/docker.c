@@ -299,7 +299,9 @@ static int launch(struct live *l, const char *image, uint64_t tmpfs_bytes, struc
     session_nonce(nonce);
     uint64_t begin_ns = time_mono_ns();
     uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
+    struct lifetimes life = {.begin_ns = begin_ns};
     int fd = -1, r = create(l, image, nonce, tmpfs_bytes, deadline_ns, err);
+    life.created_ns = time_mono_ns();
     if (r == 0)
         r = docker_attach(daemon_of(l)->api, l->engine_id, deadline_ns, &fd, err);
     if (r == 0)
@@ -311,11 +313,14 @@ static int launch(struct live *l, const char *image, uint64_t tmpfs_bytes, struc
     l->how_ended = how_ended;
     l->why_ended = why_ended;
     r = call(l, "POST", "/start", "start", deadline_ns, NULL, err);
+    life.started_ns = time_mono_ns();
     if (r == 0)
         r = session_hello(l->session, deadline_ns, err);
     if (r < 0)
         return r;
     l->session->launch_ns = l->session->answered_ns - begin_ns;
+    life.hello_ns = l->session->answered_ns;
+    l->session->life = life;
     _cleanup_free_ char *state = NULL;
     r = find_container(l, deadline_ns, &state, err);
     return r < 0 ? r : proof_make(l, state, err);
@@ -343,19 +348,33 @@ static int remove_container(struct live *l, struct calm *calm, struct err *err)
     return d->whose == DOCKER_USERS ? ledger_done(l->site->ledger, &item, err) : 0;
 }
 
-/* What still runs is killed through its group and not by docker: that is certain, whatever docker
- * does. */
-static int take_down(struct live *l, bool intended, struct err *err)
+static void kill_and_see(struct live *l, struct calm *calm)
+{
+    if (!l->exited)
+        ground_kill_box(l->site, &l->ground, NULL);
+    if (l->watch && !l->exited)
+        calm_wait(calm, &l->exited, time_deadline(l->site->stop_timeout_ns));
+}
+
+/* How a container is to end. NEVER: it was not asked for. KILLED: what still runs is killed through
+ * its group and not by docker, which is certain, whatever docker does. BY_DOCKER: docker kills. */
+enum ending { NEVER, KILLED, BY_DOCKER };
+
+static int take_down_seen(struct live *l, enum ending how, struct lifetimes *life, struct err *err)
 {
     struct site *s = l->site;
     struct calm calm = calm_begin(s->loop);
     struct err docker_err = ERR_INIT;
-    if (l->created && !l->exited) {
-        ground_kill_box(s, &l->ground, NULL);
-        if (l->watch)
-            calm_wait(&calm, &l->exited, time_deadline(s->stop_timeout_ns));
+    if (l->created && how == KILLED)
+        kill_and_see(l, &calm);
+    int r = how == NEVER ? 0 : remove_container(l, &calm, &docker_err);
+    if (l->created && how == BY_DOCKER) {
+        if (l->watch && !l->exited)
+            calm_wait(&calm, &l->exited, time_deadline(NS_PER_S));
+        kill_and_see(l, &calm);
     }
-    int r = intended ? remove_container(l, &calm, &docker_err) : 0;
+    life->exited_ns = l->exited_ns;
+    life->gone_ns = time_mono_ns();
     int ground_r = ground_remove(s, &l->ground, err);
     if (r < 0 && ground_r == 0 && err)
         *err = docker_err;
@@ -364,14 +383,16 @@ static int take_down(struct live *l, bool intended, struct err *err)
     return ground_r < 0 ? ground_r : r;
 }
 
-static int take_down_all(struct live *l, struct err *err)
+static int take_down(struct live *l, struct err *err)
 {
-    return take_down(l, true, err);
+    struct lifetimes life = {0};
+    return take_down_seen(l, KILLED, &life, err);
 }
 
 static int take_down_ground(struct live *l, struct err *err)
 {
-    return take_down(l, false, err);
+    struct lifetimes life = {0};
+    return take_down_seen(l, NEVER, &life, err);
 }
 
 static int prepare(struct live *l, const struct launch *what, struct err *err)
@@ -383,6 +404,18 @@ static int prepare(struct live *l, const struct launch *what, struct err *err)
     int r = ground_make(s, l->engine, &l->ground, &plain, false, err);
     /* Made here: with its CPUs, which a runtime does not give to a group on the way to its own. */
     return r == 0 ? cgroup_make(&s->machine->cgroups, l->ground.box, err) : r;
+}
+
+/* Its root is mounted where the daemon lives: seen from here through a process in it. */
+static void set_places(struct live *l)
+{
+    struct session_caps *caps = &l->session->caps;
+    bool guest = str_eq(l->engine->info.kind, "runsc");
+    caps->host_rootfs[0] = '\0';
+    if (!guest)
+        str_format(caps->host_rootfs, sizeof(caps->host_rootfs), "/proc/%d/root", (int)l->pid);
+    caps->own_cache = guest;
+    caps->warm_up_ns = guest ? RUNSC_WARM_UP_NS : 0;
 }
 
 static int docker_start(struct site *s, struct engine *e, const struct launch *what,
@@ -412,23 +445,41 @@ static int docker_start(struct site *s, struct engine *e, const struct launch *w
     if (r == 0)
         r = live_describe(l, err);
     if (r < 0)
-        return start_failed(l, take_down_all, r, err);
+        return start_failed(l, take_down, r, err);
     live_container_dirs(l);
-    if (str_eq(e->info.kind, "runsc"))
-        l->session->caps.warm_up_ns = RUNSC_WARM_UP_NS;
+    set_places(l);
     *ret = l->session;
     return 0;
 }
 
-static int docker_stop(struct site *s, struct engine *e, struct session *sess, struct err *err)
+static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
 {
     struct live *l = sess->priv;
-    live_farewell(l, NS_PER_S);
-    return take_down_all(l, err);
+    struct lifetimes life = sess->life;
+    life.end_ns = time_mono_ns();
+    if (polite)
+        live_farewell(l, NS_PER_S);
+    int r = take_down_seen(l, polite ? KILLED : BY_DOCKER, &life, err);
+    if (ret_life)
+        *ret_life = life;
+    return r;
+}
+
+static int docker_stop(struct site *s, struct engine *e, struct session *sess,
+                       struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, true, ret_life, err);
+}
+
+static int docker_destroy(struct site *s, struct engine *e, struct session *sess,
+                          struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, false, ret_life, err);
 }
 
 const struct driver driver_docker = {
     .name = "docker",
+    .engine = true,
     .summary = "docker through its Engine API, the running one or one of the run's own: "
                "docker/runc, docker/crun, docker/runsc:ptrace",
     .proposals = proposals,
@@ -437,4 +488,5 @@ const struct driver driver_docker = {
     .close = docker_close,
     .start = docker_start,
     .stop = docker_stop,
+    .destroy = docker_destroy,
 };

@@ -81,6 +81,9 @@ struct engine; /* one target made ready for a run: its binary, its state directo
 struct driver {
     const char *name;
     const char *summary;
+    /* Stands above runtimes that are targets themselves: measured where it is named, and not by
+     * default, since small workloads do not see it. */
+    bool engine;
     /* Targets worth listing on any machine, e.g. "runc", "crun", "runsc:ptrace". NULL-terminated.
      */
     const char *const *proposals;
@@ -95,8 +98,19 @@ struct driver {
      * has to last as long as the call. */
     int (*start)(struct site *s, struct engine *e, const struct launch *what, struct session **ret,
                  struct err *err);
-    /* Ends it: bye, wait, kill, delete, remove; verifies that nothing is left. Always frees. */
-    int (*stop)(struct site *s, struct engine *e, struct session *sess, struct err *err);
+    /* The session anew, on the same files: what the guest had in memory is gone, what it put on its
+     * root file system and in /data is there. On failure nothing is left and *inout is NULL. A
+     * driver that cannot has NULL here. */
+    int (*renew)(struct site *s, struct engine *e, struct session **inout, struct err *err);
+    /* Ends it: bye, wait, kill, delete, remove; verifies that nothing is left. Always frees.
+     * ret_life (may be NULL) gets the session's whole life, also on failure as far as it was seen.
+     */
+    int (*stop)(struct site *s, struct engine *e, struct session *sess, struct lifetimes *ret_life,
+                struct err *err);
+    /* The same without a word to the guest: what the engine's own forced removal of a running
+     * container takes. */
+    int (*destroy)(struct site *s, struct engine *e, struct session *sess,
+                   struct lifetimes *ret_life, struct err *err);
 };
 
 size_t driver_count(void);

@@ -368,6 +368,7 @@ static void ended(struct live *l, int wait_status)
 {
     look_for_oom(l);
     l->exited = true;
+    l->exited_ns = time_mono_ns();
     l->wait_status = wait_status;
     const char *why = l->why_ended ? l->why_ended(l) : NULL;
     session_exited(l->session, wait_status, l->oom ? "its memory limit" : why);
@@ -387,6 +388,7 @@ static void on_gone(void *user, int fd, uint32_t events)
 int live_watch(struct live *l, pid_t pid, struct err *err)
 {
     l->pid = l->session->caps.pid = pid;
+    l->pid_ticks = proc_start_ticks(pid);
     return loop_watch_child(l->site->loop, pid, on_exit_of, l, &l->watch, err);
 }
 
@@ -456,6 +458,8 @@ void live_container_dirs(struct live *l)
     str_copy(caps->dir_rootfs, sizeof(caps->dir_rootfs), "/work");
     str_copy(caps->dir_tmpfs, sizeof(caps->dir_tmpfs), "/tmp");
     str_copy(caps->dir_bind, sizeof(caps->dir_bind), "/data");
+    str_copy(caps->host_rootfs, sizeof(caps->host_rootfs), l->ground.rootfs);
+    str_copy(caps->host_bind, sizeof(caps->host_bind), l->ground.data);
 }
 
 bool live_farewell(struct live *l, uint64_t patience_ns)
@@ -482,14 +486,26 @@ struct live *live_new(struct site *s, struct engine *e)
     return l;
 }
 
+void live_forget(struct live *l)
+{
+    loop_remove(l->site->loop, l->watch);
+    loop_remove(l->site->loop, l->gone_watch);
+    l->gone_watch = NULL;
+    session_free(l->session);
+    l->watch = NULL;
+    l->session = NULL;
+    l->pid = 0;
+    l->exited = false;
+    l->exited_ns = 0;
+    l->created = false;
+}
+
 void live_free(struct live *l)
 {
     if (!l)
         return;
+    live_forget(l);
     fd_close(&l->cover_fd);
-    loop_remove(l->site->loop, l->watch);
-    loop_remove(l->site->loop, l->gone_watch);
-    session_free(l->session);
     free(l);
 }
 

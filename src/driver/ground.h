@@ -53,14 +53,17 @@ struct live {
     const struct run_program *program; /* which one it runs */
     struct session *session;
     struct ground ground;
-    pid_t pid; /* 0: none yet */
+    pid_t pid;          /* 0: none yet */
+    uint64_t pid_ticks; /* when it started: with the pid, its identity; 0: not known */
     struct loop_source *watch;
     struct loop_source *gone_watch; /* of the container's process behind an engine's client */
     bool exited;
     bool oom; /* something of it was killed for its memory */
+    uint64_t exited_ns;
     int wait_status;
     int cover_fd; /* the mount namespace of engine->cover; -1: none. One a session: crun leaves
                      its files in the cover, which would fill up. */
+    uint64_t tmpfs_bytes; /* oci: of its /tmp */
     bool created; /* oci: `create` was called, so `delete` is owed; engines: the same of `run` */
     /* Engines: what the container is called in the runtime's state directory, and how it ended (a
      * wait status, -1 if nobody tells), asked when the process is seen gone that is not our child.
@@ -121,11 +124,14 @@ int live_behind_client(struct live *l, pid_t pid, struct err *err);
 int wait_status_of_shell(int code);
 /* Capabilities, meter, number: what every session has. */
 int live_describe(struct live *l, struct err *err);
-/* The places for files as every container has them: /work, /tmp, /data. */
+/* The places for files as every container has them: /work, /tmp, /data; and where this host sees
+ * them. */
 void live_container_dirs(struct live *l);
 /* Says bye and waits up to patience_ns for the end. True if it ended. */
 bool live_farewell(struct live *l, uint64_t patience_ns);
 struct live *live_new(struct site *s, struct engine *e);
+/* Lets go of session and process, of which nothing may be left; the ground stays. */
+void live_forget(struct live *l);
 void live_free(struct live *l); /* the session too */
 /* The end of a start that failed with r and *err: takes everything down by `down` (which frees l);
  * keeps the first error, said as "timed out at start after 10 s (...)" if it is a deadline's, and

@@ -108,6 +108,8 @@ static int launch(struct live *l, struct err *err)
     if (r < 0)
         return r;
     l->session->launch_ns = l->session->answered_ns - begin_ns;
+    l->session->life =
+        (struct lifetimes){.begin_ns = begin_ns, .hello_ns = l->session->answered_ns};
     return proof_make(l, NULL, err);
 }
 
@@ -125,8 +127,8 @@ static int set_dirs(struct live *l, struct err *err)
     return fits ? 0 : err_errno(err, ENAMETOOLONG, "name the directories of %s", l->ground.id);
 }
 
-/* Ends whatever is there of it and frees l. */
-static int take_down(struct live *l, struct err *err)
+/* Ends whatever is there of it and frees l. The process is all that an engine would have made. */
+static int take_down_seen(struct live *l, struct lifetimes *life, struct err *err)
 {
     struct site *s = l->site;
     struct calm calm = calm_begin(s->loop);
@@ -135,10 +137,17 @@ static int take_down(struct live *l, struct err *err)
         if (l->watch)
             calm_wait(&calm, &l->exited, time_deadline(s->stop_timeout_ns));
     }
+    life->exited_ns = life->gone_ns = l->exited_ns;
     int r = ground_remove(s, &l->ground, err);
     live_free(l);
     calm_end(&calm);
     return r;
+}
+
+static int take_down(struct live *l, struct err *err)
+{
+    struct lifetimes life = {0};
+    return take_down_seen(l, &life, err);
 }
 
 static int host_start(struct site *s, struct engine *e, const struct launch *what,
@@ -172,11 +181,29 @@ static int host_start(struct site *s, struct engine *e, const struct launch *wha
     return 0;
 }
 
-static int host_stop(struct site *s, struct engine *e, struct session *sess, struct err *err)
+static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
 {
     struct live *l = sess->priv;
-    live_farewell(l, NS_PER_S);
-    return take_down(l, err);
+    struct lifetimes life = sess->life;
+    life.end_ns = time_mono_ns();
+    if (polite)
+        live_farewell(l, NS_PER_S);
+    int r = take_down_seen(l, &life, err);
+    if (ret_life)
+        *ret_life = life;
+    return r;
+}
+
+static int host_stop(struct site *s, struct engine *e, struct session *sess,
+                     struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, true, ret_life, err);
+}
+
+static int host_destroy(struct site *s, struct engine *e, struct session *sess,
+                        struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, false, ret_life, err);
 }
 
 const struct driver driver_host = {
@@ -188,4 +215,5 @@ const struct driver driver_host = {
     .close = host_close,
     .start = host_start,
     .stop = host_stop,
+    .destroy = host_destroy,
 };

@@ -106,27 +106,31 @@ static int verb(struct live *l, const char *word, const char *option, uint64_t d
     return r;
 }
 
-static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
+static int launch(struct live *l, struct err *err)
 {
     char nonce[WIRE_NONCE_SIZE];
     struct stdio io;
     session_nonce(nonce);
-    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, tmpfs_bytes, err);
+    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, l->tmpfs_bytes, err);
     if (r == 0)
         r = live_open_session(l, nonce, &io, err);
     if (r < 0)
         return r;
-    uint64_t begin_ns = time_mono_ns();
-    uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
+    struct lifetimes life = {.begin_ns = time_mono_ns()};
+    uint64_t deadline_ns = life.begin_ns + l->site->start_timeout_ns;
     r = create(l, &io, deadline_ns, err);
+    life.created_ns = time_mono_ns();
     stdio_close_child(&io);
     if (r == 0)
         r = verb(l, "start", NULL, deadline_ns, NULL, err);
+    life.started_ns = time_mono_ns();
     if (r == 0)
         r = session_hello(l->session, deadline_ns, err);
     if (r < 0)
         return r;
-    l->session->launch_ns = l->session->answered_ns - begin_ns;
+    life.hello_ns = l->session->answered_ns;
+    l->session->launch_ns = life.hello_ns - life.begin_ns;
+    l->session->life = life;
     _cleanup_(str_release) struct str state = STR_INIT;
     r = verb(l, "state", NULL, deadline_ns, &state, err);
     return r < 0 ? r : proof_make(l, state.buf, err);
@@ -164,23 +168,45 @@ static void delete_container(struct live *l, struct calm *calm)
         log_debug("%s: %s", l->ground.id, err.msg); /* what counts is what is left, checked next */
 }
 
-/* Ends whatever is there of it and frees l. What still runs is killed through its group and not by
- * the runtime's `kill`: that is certain, also where the runtime hangs or half of a container
- * exists. */
-static int take_down(struct live *l, struct err *err)
+/* What still runs is killed through its group and not by the runtime's `kill`: that is certain,
+ * also where the runtime hangs or half of a container exists. */
+static void end_container(struct live *l, struct calm *calm)
+{
+    struct site *s = l->site;
+    if (!l->created)
+        return;
+    if (!l->exited)
+        ground_kill(s, &l->ground, NULL);
+    if (l->watch && !l->exited)
+        calm_wait(calm, &l->exited, time_deadline(s->stop_timeout_ns));
+    delete_container(l, calm);
+}
+
+/* As a person would remove one that runs: the runtime kills and deletes at one go. A runtime that
+ * hangs or fails is helped as above. */
+static void destroy_container(struct live *l, struct calm *calm)
+{
+    delete_container(l, calm);
+    if (l->watch && !l->exited)
+        calm_wait(calm, &l->exited, time_deadline(l->site->stop_timeout_ns));
+    if (!l->exited)
+        end_container(l, calm);
+}
+
+/* Ends whatever is there of it and frees l. */
+static int take_down_seen(struct live *l, bool by_runtime, struct lifetimes *life, struct err *err)
 {
     struct site *s = l->site;
     struct calm calm = calm_begin(s->loop);
     struct err ground_err = ERR_INIT;
-    if (l->created) {
-        if (!l->exited)
-            ground_kill(s, &l->ground, NULL);
-        if (l->watch && !l->exited)
-            calm_wait(&calm, &l->exited, time_deadline(s->stop_timeout_ns));
-        delete_container(l, &calm);
-    }
-    int ground_r = ground_remove(s, &l->ground, &ground_err);
+    if (by_runtime)
+        destroy_container(l, &calm);
+    else
+        end_container(l, &calm);
     int r = remove_entries(l, err);
+    life->exited_ns = l->exited_ns;
+    life->gone_ns = time_mono_ns();
+    int ground_r = ground_remove(s, &l->ground, &ground_err);
     if (r == 0 && ground_r == 0)
         r = ground_container_gone(s, l->engine, &l->ground, err);
     else if (r == 0)
@@ -188,6 +214,27 @@ static int take_down(struct live *l, struct err *err)
     live_free(l);
     calm_end(&calm);
     return r;
+}
+
+static int take_down(struct live *l, struct err *err)
+{
+    struct lifetimes life = {0};
+    return take_down_seen(l, false, &life, err);
+}
+
+static int bring_up(struct live *l, struct err *err)
+{
+    int r = launch(l, err);
+    if (r == 0)
+        r = live_describe(l, err);
+    if (r < 0)
+        return r;
+    live_container_dirs(l);
+    if (strcmp(l->engine->info.kind, "runsc") == 0) {
+        l->session->caps.warm_up_ns = RUNSC_WARM_UP_NS;
+        l->session->caps.own_cache = true;
+    }
+    return 0;
 }
 
 static int oci_start(struct site *s, struct engine *e, const struct launch *what,
@@ -203,24 +250,72 @@ static int oci_start(struct site *s, struct engine *e, const struct launch *what
     r = ground_make(s, e, &l->ground, what, true, err);
     if (r == 0 && e->cover)
         r = mountns_with_cover(s->loop, s->machine->cgroups.unified_mount, &l->cover_fd, err);
+    l->tmpfs_bytes = ground_tmpfs_bytes(what);
     if (r == 0)
-        r = launch(l, ground_tmpfs_bytes(what), err);
-    if (r == 0)
-        r = live_describe(l, err);
+        r = bring_up(l, err);
     if (r < 0)
         return start_failed(l, take_down, r, err);
-    live_container_dirs(l);
-    if (strcmp(e->info.kind, "runsc") == 0)
-        l->session->caps.warm_up_ns = RUNSC_WARM_UP_NS;
     *ret = l->session;
     return 0;
 }
 
-static int oci_stop(struct site *s, struct engine *e, struct session *sess, struct err *err)
+/* What the bundle has of the container that ended. */
+static int clear_bundle(const struct live *l, struct err *err)
+{
+    static const char *const names[] = {"config.json", "pid"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char path[256];
+        str_format(path, sizeof(path), "%s/%s", l->ground.dir, names[i]);
+        if (unlink(path) < 0 && errno != ENOENT)
+            return err_errno(err, errno, "remove %s", path);
+    }
+    return 0;
+}
+
+/* The same ground, and so the same files: only the container is another. */
+static int oci_renew(struct site *s, struct engine *e, struct session **inout, struct err *err)
+{
+    struct live *l = (*inout)->priv;
+    live_farewell(l, NS_PER_S);
+    struct calm calm = calm_begin(s->loop);
+    end_container(l, &calm);
+    int r = remove_entries(l, err);
+    if (r == 0)
+        r = clear_bundle(l, err);
+    calm_end(&calm);
+    live_forget(l);
+    *inout = NULL;
+    if (r == 0)
+        r = bring_up(l, err);
+    if (r < 0)
+        return start_failed(l, take_down, r, err);
+    *inout = l->session;
+    return 0;
+}
+
+static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
 {
     struct live *l = sess->priv;
-    live_farewell(l, NS_PER_S);
-    return take_down(l, err);
+    struct lifetimes life = sess->life;
+    life.end_ns = time_mono_ns();
+    if (polite)
+        live_farewell(l, NS_PER_S);
+    int r = take_down_seen(l, !polite, &life, err);
+    if (ret_life)
+        *ret_life = life;
+    return r;
+}
+
+static int oci_stop(struct site *s, struct engine *e, struct session *sess,
+                    struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, true, ret_life, err);
+}
+
+static int oci_destroy(struct site *s, struct engine *e, struct session *sess,
+                       struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, false, ret_life, err);
 }
 
 const struct driver driver_oci = {
@@ -232,5 +327,7 @@ const struct driver driver_oci = {
     .open = oci_open,
     .close = oci_close,
     .start = oci_start,
+    .renew = oci_renew,
     .stop = oci_stop,
+    .destroy = oci_destroy,
 };

@@ -366,6 +366,8 @@ static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
     if (r < 0)
         return r;
     l->session->launch_ns = l->session->answered_ns - begin_ns;
+    l->session->life =
+        (struct lifetimes){.begin_ns = begin_ns, .hello_ns = l->session->answered_ns};
     _cleanup_free_ char *state = NULL;
     r = state_text(l, deadline_ns, &state, err);
     return r < 0 ? r : proof_make(l, state, err);
@@ -394,20 +396,39 @@ static void remove_container(struct live *l, struct calm *calm)
 /* What podman did not remove, of the runtime's and its own, goes with the state directory at the
  * end of the run: nothing of it runs any more, and nothing of it is the user's. conmon is left to
  * see the end of what is killed: without its word `rm` waits five seconds for it. */
-static int take_down(struct live *l, struct err *err)
+static void kill_and_see(struct live *l, struct calm *calm)
+{
+    if (!l->exited)
+        ground_kill_box(l->site, &l->ground, NULL);
+    if (l->watch && !l->exited)
+        calm_wait(calm, &l->exited, time_deadline(l->site->stop_timeout_ns));
+}
+
+/* by_podman: it kills, too; what it leaves running is killed as else. */
+static int take_down_seen(struct live *l, bool by_podman, struct lifetimes *life, struct err *err)
 {
     struct calm calm = calm_begin(l->site->loop);
-    if (l->created) {
-        if (!l->exited)
-            ground_kill_box(l->site, &l->ground, NULL);
-        if (l->watch && !l->exited)
-            calm_wait(&calm, &l->exited, time_deadline(l->site->stop_timeout_ns));
+    if (l->created && !by_podman)
+        kill_and_see(l, &calm);
+    if (l->created)
         remove_container(l, &calm);
+    if (l->created && by_podman) {
+        if (l->watch && !l->exited)
+            calm_wait(&calm, &l->exited, time_deadline(NS_PER_S));
+        kill_and_see(l, &calm);
     }
+    life->exited_ns = l->exited_ns;
+    life->gone_ns = time_mono_ns();
     int r = ground_remove(l->site, &l->ground, err);
     live_free(l);
     calm_end(&calm);
     return r;
+}
+
+static int take_down(struct live *l, struct err *err)
+{
+    struct lifetimes life = {0};
+    return take_down_seen(l, false, &life, err);
 }
 
 static int podman_start(struct site *s, struct engine *e, const struct launch *what,
@@ -430,21 +451,42 @@ static int podman_start(struct site *s, struct engine *e, const struct launch *w
     if (r < 0)
         return start_failed(l, take_down, r, err);
     live_container_dirs(l);
-    if (strcmp(e->info.kind, "runsc") == 0)
+    if (strcmp(e->info.kind, "runsc") == 0) {
         l->session->caps.warm_up_ns = RUNSC_WARM_UP_NS;
+        l->session->caps.own_cache = true;
+    }
     *ret = l->session;
     return 0;
 }
 
-static int podman_stop(struct site *s, struct engine *e, struct session *sess, struct err *err)
+static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
 {
     struct live *l = sess->priv;
-    live_farewell(l, NS_PER_S);
-    return take_down(l, err);
+    struct lifetimes life = sess->life;
+    life.end_ns = time_mono_ns();
+    if (polite)
+        live_farewell(l, NS_PER_S);
+    int r = take_down_seen(l, !polite, &life, err);
+    if (ret_life)
+        *ret_life = life;
+    return r;
+}
+
+static int podman_stop(struct site *s, struct engine *e, struct session *sess,
+                       struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, true, ret_life, err);
+}
+
+static int podman_destroy(struct site *s, struct engine *e, struct session *sess,
+                          struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, false, ret_life, err);
 }
 
 const struct driver driver_podman = {
     .name = "podman",
+    .engine = true,
     .summary = "podman, with storage and configuration of the run's own: podman/runc, "
                "podman/crun, podman/runsc:ptrace",
     .proposals = proposals,
@@ -453,4 +495,5 @@ const struct driver driver_podman = {
     .close = podman_close,
     .start = podman_start,
     .stop = podman_stop,
+    .destroy = podman_destroy,
 };

@@ -111,19 +111,22 @@ static int read_parts(struct evidence *ev, const struct live *l, struct err *err
     json_t *a = json_array();
     for (size_t i = 0; i < ev->parts.n; i++) {
         const struct component_entry *p = &ev->parts.v[i];
-        json_array_append_new(a, json_pack("{s:i, s:i, s:s, s:s, s:s, s:i}", "pid", (int)p->pid,
-                                           "parent", (int)p->parent, "is", component_name(p->what),
-                                           "comm", p->comm, "cmdline", p->cmdline, "tracer",
-                                           (int)p->tracer));
-        if (p->what == COMPONENT_SANDBOX && p->pid == l->pid) {
+        json_array_append_new(a,
+                              json_pack("{s:i, s:i, s:s, s:b, s:s, s:s, s:i}", "pid", (int)p->pid,
+                                        "parent", (int)p->parent, "is", component_name(p->what),
+                                        "in_group", (int)p->in_group, "comm", p->comm, "cmdline",
+                                        p->cmdline, "tracer", (int)p->tracer));
+        if (p->what == COMPONENT_SENTRY && p->pid == l->pid && p->in_group) {
             ev->sandbox = p->pid;
             flag_value(p->cmdline, " --platform=", ev->said_platform, sizeof(ev->said_platform));
         }
+        if (!p->in_group && r == 0)
+            r = session_add_outside(l->session, p->pid, err);
         ev->stubs += p->what == COMPONENT_STUB;
         ev->traced += p->what == COMPONENT_STUB && p->tracer != 0;
     }
     json_object_set_new(ev->json, "processes", a);
-    return 0;
+    return r;
 }
 
 /* ---- from the runtime and the guest ---- */

@@ -391,6 +391,34 @@ void session_free(struct session *s)
     free(s);
 }
 
+int session_add_outside(struct session *s, pid_t pid, struct err *err)
+{
+    struct session_outside o = {.pid = pid};
+    if (s->n_outside == ARRAY_SIZE(s->outside))
+        return err_set(err, ERR_MEASUREMENT, E2BIG,
+                       "more than %zu processes outside of its control group", s->n_outside);
+    int r = clock_getcpuclockid(pid, &o.clock);
+    if (r != 0)
+        return r == ESRCH ? 0 : err_errno(err, r, "find the CPU clock of process %d", (int)pid);
+    s->outside[s->n_outside++] = o;
+    return 0;
+}
+
+int session_cpu_read(const struct session *s, uint64_t *ret_ns)
+{
+    uint64_t ns;
+    int r = cgroup_meter_read(&s->meter, &ns);
+    for (size_t i = 0; r == 0 && i < s->n_outside; i++) {
+        struct timespec t;
+        if (clock_gettime(s->outside[i].clock, &t) < 0)
+            return -ESRCH;
+        ns += (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+    }
+    if (r == 0)
+        *ret_ns = ns;
+    return r;
+}
+
 int session_hello(struct session *s, uint64_t deadline_ns, struct err *err)
 {
     struct session *who;

@@ -23,6 +23,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 /* What the driver can promise about this session. */
 struct session_caps {
@@ -33,7 +34,29 @@ struct session_caps {
     char dir_rootfs[128]; /* directories for fs workloads, as the guest names them; "" not there */
     char dir_tmpfs[128];
     char dir_bind[128];
+    /* The first and the last of these as this host names them; "" not to be seen from here. */
+    char host_rootfs[160], host_bind[160];
+    bool own_cache; /* a kernel of its own keeps files in memory: fresh only in another session */
 };
+
+/* When the steps of a session's life were seen: CLOCK_MONOTONIC of this host, ns. 0: not seen, or
+ * this target has no such step. A guest's own clock has no part in it. */
+struct lifetimes {
+    uint64_t begin_ns;   /* before the first thing that is asked of the engine */
+    uint64_t created_ns; /* its `create` returned */
+    uint64_t started_ns; /* its `start` returned */
+    uint64_t hello_ns;   /* the first line out of it was read: that can be before started_ns */
+    uint64_t end_ns;     /* it was told to leave, or its removal was asked for */
+    uint64_t exited_ns;  /* the end of its first process was seen */
+    uint64_t gone_ns;    /* nothing that the engine made for it is left */
+};
+
+/* A process that exists because of the session and lies outside of its group: a shim. */
+struct session_outside {
+    pid_t pid;
+    clockid_t clock; /* of its CPU time */
+};
+#define SESSION_OUTSIDE_MAX 8
 
 struct session {
     struct session_caps caps;
@@ -42,7 +65,10 @@ struct session {
     struct frame_hello hello;
     char *proof;               /* JSON object text; owned */
     uint64_t launch_ns;        /* first verb to hello */
+    struct lifetimes life;     /* up to hello_ns */
     struct cgroup_meter meter; /* fd -1: none */
+    struct session_outside outside[SESSION_OUTSIDE_MAX];
+    size_t n_outside;
     /* Below: session.c and the drivers only. */
     struct loop *loop;
     int fd_in, fd_out, fd_err;
@@ -70,6 +96,13 @@ struct session {
     size_t err_tail_len;
     void *priv; /* the driver's */
 };
+
+/* Host CPU time so far of everything that exists because of the session: of its group, and of the
+ * processes outside of it. -EBADF: no group; -ESRCH: one of those outside has ended, and its time
+ * with it. A few µs. */
+int session_cpu_read(const struct session *s, uint64_t *ret_ns);
+/* For the proof: counts this process in from now on. */
+int session_add_outside(struct session *s, pid_t pid, struct err *err);
 
 /* For drivers: takes the descriptors (all owned from here on), draws nothing itself. */
 int session_new(struct loop *l, const char *nonce, int fd_in, int fd_out, int fd_err,

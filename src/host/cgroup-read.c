@@ -159,3 +159,10 @@ int cgroup_oom_kills(const struct cgroups *c, const char *path, uint64_t *ret)
     bool v2 = t && t->unified; /* memory.events counts what happened below, too */
     return sum_keyed(t, path, v2 ? "memory.events" : "memory.oom_control", "oom_kill", !v2, ret);
 }
+
+int cgroup_shmem(const struct cgroups *c, const char *path, uint64_t *ret_bytes)
+{
+    const struct cgroup_tree *t = cgroups_with(c, "memory");
+    bool v2 = t && t->unified;
+    return sum_keyed(t, path, "memory.stat", v2 ? "shmem" : "total_shmem", false, ret_bytes);
+}

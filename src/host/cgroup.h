@@ -95,6 +95,9 @@ int cgroup_reset_peak(const struct cgroups *c, const char *path);
  * -ENOTSUP quietly where the kernel does not count. */
 int cgroup_throttled(const struct cgroups *c, const char *path, uint64_t *ret);
 int cgroup_oom_kills(const struct cgroups *c, const char *path, uint64_t *ret);
+/* Shared memory charged to the group with all below it: memfds, tmpfs, shm, mapped or not; -ENOTSUP
+ * quietly where the kernel does not count. */
+int cgroup_shmem(const struct cgroups *c, const char *path, uint64_t *ret_bytes);
 
 struct pid_list {
     pid_t *v;

@@ -4,7 +4,6 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/fs.h"
-#include "host/mounts.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -91,24 +90,15 @@ static size_t add_sources(const char **argv, size_t n)
 static int list_libraries(struct image_store *s, const char *rootfs, struct err *err)
 {
     static const char *const kinds[] = {"blas", "lapack", "pulseaudio"};
-    char ldconfig[256], path[64];
-    _cleanup_(str_release) struct str conf = STR_INIT;
+    _cleanup_(str_release) struct str dirs = STR_INIT;
     struct utsname u;
-    int r = tool_find("ldconfig", "libc-bin", ldconfig, err);
-    if (r < 0 || uname(&u) < 0)
-        return r;
-    str_addf(&conf, "/usr/local/lib\n/lib/%s-linux-gnu\n/usr/lib/%s-linux-gnu\n", u.machine,
+    if (uname(&u) < 0)
+        return err_errno(err, errno, "read the machine's name");
+    str_addf(&dirs, "/usr/local/lib\n/lib/%s-linux-gnu\n/usr/lib/%s-linux-gnu\n", u.machine,
              u.machine);
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        str_addf(&conf, "/usr/lib/%s-linux-gnu/%s\n", u.machine, kinds[i]);
-    int etc = root_open_dir(rootfs, "etc", err);
-    if (etc < 0)
-        return etc;
-    str_format(path, sizeof(path), "/proc/self/fd/%d", etc);
-    r = make_text(path, "ld.so.conf", conf.buf, err);
-    fd_close(&etc);
-    const char *const argv[] = {ldconfig, "-r", rootfs, NULL};
-    return r == 0 ? tool_run(s, argv, NULL, err) : r;
+        str_addf(&dirs, "/usr/lib/%s-linux-gnu/%s\n", u.machine, kinds[i]);
+    return tool_list_libraries(s, rootfs, dirs.buf, err);
 }
 
 static int make_packages(struct image_store *s, void *user, const char *rootfs, struct err *err)
@@ -158,7 +148,7 @@ int image_from_packages(struct image_store *s, const char *const *names, size_t 
     if (r < 0)
         return r;
     qsort(sorted, n, sizeof(sorted[0]), by_name);
-    str_addf(&of, "packages 2 %s %s\n", uname(&u) == 0 ? u.machine : "", p.suite);
+    str_addf(&of, "packages 3 %s %s\n", uname(&u) == 0 ? u.machine : "", p.suite);
     for (size_t i = 0; r == 0 && i < n; i++) {
         r = add_version(s, sorted[i], &of, err);
         str_addf(&what, "%s%s", i ? ", " : "", sorted[i]);

@@ -67,8 +67,8 @@ static int watch_idle(struct course *c, unsigned block, struct err *err)
     int r;
 
     for (size_t t = 0; t < c->n_targets; t++)
-        if (c->slots[t].session && c->slots[t].session->meter.fd >= 0)
-            cgroup_meter_read(&c->slots[t].session->meter, &before[t]);
+        if (!c->slots[t].session || session_cpu_read(c->slots[t].session, &before[t]) < 0)
+            before[t] = UINT64_MAX;
     r = wait_until(c, time_deadline(IDLE_WATCH_NS), err);
     if (r < 0)
         return r;
@@ -77,7 +77,7 @@ static int watch_idle(struct course *c, unsigned block, struct err *err)
         uint64_t after;
         double busy;
 
-        if (!s || s->meter.fd < 0 || cgroup_meter_read(&s->meter, &after) < 0)
+        if (!s || session_cpu_read(s, &after) < 0 || after < before[t])
             continue;
         busy = (double)(after - before[t]) / (double)(time_mono_ns() - from);
         r = store_session_idle(c->o->store, c->head.id, block, (uint32_t)t, busy, err);

@@ -10,6 +10,9 @@
  *     trial.c     one cell over the targets of a block: prepare, calibrate, rounds, finish
  *     estimate.c  how long it will take
  *     whole.c     workloads that run whole, alone on the machine
+ *     density.c   what many of them weigh
+ *     life.c      starting and ending sessions as what is measured
+ *     cold.c      their reads from the device, where a guest keeps files in memory of its own
  *     block.c     one block: starts, warm-up, the cells in their order, stops
  *     warn.c      covariates and what is remarkable about them
  *     measure.c   the run: blocks until everything is precise, spent or interrupted */
@@ -63,11 +66,12 @@ struct course {
     struct run_head head; /* head.plan: resolved */
     struct rng rng;       /* of the step at hand; seeded per block and purpose */
     size_t n_targets, n_cells;
-    struct slot *slots;       /* n_targets */
-    cpu_set_t *cell_cpus;     /* n_cells */
-    struct launch *launches;  /* n_cells: what the sessions of whole cells run */
-    struct cell_files *files; /* n_cells: and what of it is made for an application */
-    bool *impossible;         /* n_cells: not on this machine */
+    struct slot *slots;        /* n_targets */
+    cpu_set_t *cell_cpus;      /* n_cells */
+    struct launch *launches;   /* n_cells: what the sessions of whole cells run */
+    struct cell_files *files;  /* n_cells: and what of it is made for an application */
+    struct image_store images; /* holds what the run uses, until its end */
+    bool *impossible;          /* n_cells: not on this machine */
     size_t base;
     size_t usable_targets; /* after the preflight */
     struct monitor *monitor;
@@ -112,6 +116,9 @@ int targets_preflight(struct course *c, struct err *err);
  * slot->start_failure. Returns < 0 only for what ends the run (interrupt, store). */
 int target_start(struct course *c, size_t target, unsigned block, const struct launch *what,
                  struct err *err);
+/* A session of the same target on the same files, in the place of the one that runs; recorded as
+ * target_start does. */
+int target_renew(struct course *c, size_t target, unsigned block, struct err *err);
 void target_stop(struct course *c, size_t target, unsigned block);
 void targets_close(struct course *c);
 

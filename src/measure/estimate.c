@@ -1,18 +1,114 @@
 /* How long a run of a fixed number of blocks will take, before it has begun: what every workload
- * declares of itself, and what it took to start and stop each target in the preflight. */
+ * says of itself for the pace of this machine, and what it took to start and stop each target in
+ * the preflight. The disk's pace differs a hundredfold between machines, so that is measured. */
 #include "measure/course.h"
 
-#define EXPECTED_NS (5 * NS_PER_S)
+#include "base/cleanup.h"
+#include "base/fd.h"
 
-static uint64_t execution_ns(const struct cell *cell)
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define EXPECTED_NS (5 * NS_PER_S)
+/* Preparing, finishing and reading an application's server: beside the command itself. */
+#define APP_EXTRA_NS (300 * NS_PER_MS)
+
+#define TRIAL_BYTES (32 << 20)
+#define TRIAL_PIECE (1 << 20)
+#define TRIAL_SYNCS 8
+
+/* Where nothing was measured: a machine of the usual kind. */
+#define DISK_NS   2.
+#define SYNC_NS   1e6
+#define MEMORY_NS .2
+#define CALL_NS   60e3 /* gVisor's file server, one record */
+#define FLOP_NS   .03  /* on one CPU */
+
+/* ---- the disk ---- */
+
+static int write_and_sync(int fd, const char *piece, size_t n, size_t times)
+{
+    for (size_t i = 0; i < times; i++)
+        if (write(fd, piece, n) != (ssize_t)n)
+            return -EIO;
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* Leaves *ret as it is where the disk cannot be written: the run itself will say so. */
+static void disk_pace(const struct course *c, struct pace *ret)
+{
+    char path[160];
+    _cleanup_free_ char *piece = xcalloc(1, TRIAL_PIECE);
+    str_format(path, sizeof(path), "%s/pace", c->site.dir);
+    _cleanup_fd_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return;
+    uint64_t begin_ns = time_mono_ns();
+    int r = write_and_sync(fd, piece, TRIAL_PIECE, TRIAL_BYTES / TRIAL_PIECE);
+    uint64_t written_ns = time_mono_ns();
+    for (int i = 0; r == 0 && i < TRIAL_SYNCS; i++)
+        r = write_and_sync(fd, piece, 4096, 1);
+    uint64_t synced_ns = time_mono_ns();
+    unlink(path);
+    if (r < 0)
+        return;
+    ret->disk_ns = (double)(written_ns - begin_ns) / TRIAL_BYTES;
+    ret->sync_ns = (double)(synced_ns - written_ns) / TRIAL_SYNCS;
+}
+
+static bool writes_to_disk(const struct course *c)
+{
+    for (size_t i = 0; i < c->n_cells; i++) {
+        const struct cell *cell = &c->head.plan.cells.v[i];
+        if (cell->grain == GRAIN_WHOLE && cell->workload->expected_ns &&
+            (cell->place == PLACE_ROOTFS || cell->place == PLACE_BIND))
+            return true;
+    }
+    return false;
+}
+
+static struct pace machine_pace(const struct course *c)
+{
+    struct pace p = {.disk_ns = DISK_NS,
+                     .sync_ns = SYNC_NS,
+                     .memory_ns = MEMORY_NS,
+                     .flop_ns = FLOP_NS / (double)cpus_count(&c->site.cpus)};
+    if (writes_to_disk(c))
+        disk_pace(c, &p);
+    return p;
+}
+
+/* ---- cells ---- */
+
+/* What an application declares is for its default; a run that is scaled or told otherwise takes
+ * as much less or more. */
+static uint64_t app_ns(const struct cell *cell)
+{
+    const struct app *a = cell->app;
+    uint64_t expected = a->expected_ns ? a->expected_ns : EXPECTED_NS;
+    double factor = 1;
+
+    for (size_t i = 0; i < a->n_params; i++) {
+        struct params usual = {.n = 0};
+        if (a->scaled && str_eq(a->params[i].name, a->scaled) &&
+            params_set(&usual, &a->params[i], a->params[i].fallback, NULL) == 0 &&
+            usual.v[0].num > 0)
+            factor = (double)params_num(&cell->params, a->scaled, 0) / (double)usual.v[0].num;
+    }
+    return (uint64_t)((double)expected * factor) + APP_EXTRA_NS;
+}
+
+static uint64_t execution_ns(const struct cell *cell, const struct pace *pace)
 {
     const struct workload *w = cell->workload;
 
-    if (cell->app && cell->app->expected_ns)
-        return cell->app->expected_ns;
-    if (w->time_param)
-        return (uint64_t)params_num(&cell->params, w->time_param, EXPECTED_NS);
-    return w->expected_ns ? w->expected_ns(&cell->params) : EXPECTED_NS;
+    if (cell->app)
+        return app_ns(cell);
+    if (w->expected_ns)
+        return w->expected_ns(cell, pace);
+    return w->time_param ? (uint64_t)params_num(&cell->params, w->time_param, EXPECTED_NS)
+                         : EXPECTED_NS;
 }
 
 /* A sliced cell: calibration and rounds, with their lead. */
@@ -21,17 +117,14 @@ static uint64_t sliced_ns(const struct plan *p)
     return (p->rounds + 2) * p->slice_ns * 3 / 2;
 }
 
-static uint64_t cell_ns(const struct course *c, const struct cell *cell, const struct slot *slot)
+static uint64_t cell_ns(const struct course *c, const struct cell *cell, const struct slot *slot,
+                        const struct pace *pace)
 {
-    const struct workload *w = cell->workload;
-    bool timed = w->time_param != NULL;
-    uint64_t factor = slot->own_kernel && w->dearer && !timed ? w->dearer : 1;
-
     if (cell->grain != GRAIN_WHOLE)
         return sliced_ns(&c->head.plan);
-    if (w->grain != GRAIN_WHOLE)
+    if (cell->workload->grain != GRAIN_WHOLE)
         return slot->cycle_ns + 50 * c->head.plan.slice_ns;
-    return slot->cycle_ns + factor * execution_ns(cell);
+    return slot->cycle_ns + execution_ns(cell, pace);
 }
 
 static bool shares_with_earlier(const struct course *c, size_t cell)
@@ -46,6 +139,7 @@ static bool shares_with_earlier(const struct course *c, size_t cell)
 
 uint64_t estimate_block_ns(const struct course *c)
 {
+    struct pace pace = machine_pace(c);
     uint64_t sum = 0;
 
     for (size_t t = 0; t < c->n_targets; t++) {
@@ -54,10 +148,12 @@ uint64_t estimate_block_ns(const struct course *c)
 
         if (!slot->info.usable)
             continue;
+        pace.call_ns = slot->own_kernel ? CALL_NS : 0;
+        pace.cycle_ns = (double)slot->cycle_ns;
         for (size_t i = 0; i < c->n_cells; i++) {
             if (slot->pairs[i].given_up || shares_with_earlier(c, i))
                 continue;
-            sum += cell_ns(c, &c->head.plan.cells.v[i], slot);
+            sum += cell_ns(c, &c->head.plan.cells.v[i], slot, &pace);
             sliced = sliced || c->head.plan.cells.v[i].grain != GRAIN_WHOLE;
         }
         sum += sliced ? slot->cycle_ns : 0;

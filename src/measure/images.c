@@ -1,5 +1,8 @@
 /* What applications run in: their images and inputs, made before the first block. */
+#include "measure/images.h"
 #include "measure/course.h"
+
+#include "base/log.h"
 
 #include <errno.h>
 
@@ -96,22 +99,41 @@ static int prepare_cell(struct course *c, struct image_store *s, size_t i, struc
 }
 
 /* One application that cannot be had is its own cells' failure. */
-int images_prepare(struct course *c, struct err *err)
+static int prepare_all(struct course *c, struct image_store *s, struct err *err)
 {
-    _cleanup_free_ char *dir = xasprintf("%s/images", c->o->state_dir);
-    struct image_store store = {
-        .loop = c->o->loop, .ledger = c->site.ledger, .dir = dir, .say = say_line, .user = c};
-
     for (size_t i = 0; i < c->n_cells; i++) {
         struct err why = ERR_INIT;
 
         if (!c->head.plan.cells.v[i].app || c->impossible[i])
             continue;
-        if (prepare_cell(c, &store, i, &why) == 0)
+        if (prepare_cell(c, s, i, &why) == 0)
             continue;
         if (loop_interrupted(c->o->loop))
             return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
         course_impossible(c, i, &why);
     }
     return 0;
+}
+
+int images_prepare(struct course *c, struct err *err)
+{
+    _cleanup_free_ char *dir = xasprintf("%s/images", c->o->state_dir);
+    struct image_store *s = &c->images;
+    struct err half = ERR_INIT;
+
+    *s = (struct image_store){
+        .loop = c->o->loop, .ledger = c->site.ledger, .dir = dir, .say = say_line, .user = c};
+    if (image_prune(s, &half) < 0)
+        log_notice("what an earlier run left half made: %s", half.msg);
+    int r = prepare_all(c, s, err);
+    s->dir = NULL;
+    return r;
+}
+
+int images_remove(const char *state_dir, struct image_removed *ret, struct err *err)
+{
+    _cleanup_free_ char *dir = xasprintf("%s/images", state_dir);
+    struct image_store store = {.dir = dir};
+
+    return image_remove_unused(&store, ret, err);
 }

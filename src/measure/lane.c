@@ -140,6 +140,8 @@ static int fill_prepare(const struct course *c, const struct lane *l, struct fra
     int r = fill_params(cell, &f->prepare.params, err);
     if (r < 0)
         return r;
+    if (l->half)
+        facts_add_text(&f->prepare.params, "phases", l->half);
     if (!dir)
         return 0;
     if (!dir[0])
@@ -270,7 +272,7 @@ static int lane_run_slice(struct course *c, struct lane *l, bool hist, uint64_t 
     f.slice.hist = hist;
     f.slice.for_ns = l->for_ns;
     if (metered)
-        metered = cgroup_meter_read(&s->meter, &cpu_before) == 0;
+        metered = session_cpu_read(s, &cpu_before) == 0;
     r = session_post(s, &f, &why);
     if (r < 0)
         return lane_error(c, l, &why, err);
@@ -278,7 +280,7 @@ static int lane_run_slice(struct course *c, struct lane *l, bool hist, uint64_t 
     if (r < 0 || !l->alive)
         return r;
     if (metered)
-        metered = cgroup_meter_read(&s->meter, &cpu_after) == 0;
+        metered = session_cpu_read(s, &cpu_after) == 0 && cpu_after >= cpu_before;
     if (cpu_ns)
         *cpu_ns = metered ? cpu_after - cpu_before : UINT64_MAX;
     if (check_sliced(c, l, &answer->sliced, session_control_ns(s), &why) < 0) {
@@ -411,22 +413,20 @@ static double lane_drift(const struct lane *l)
 }
 
 /* The least share of a slice's wall time that neither slice, lead nor an empty frame account for.
- * The least: a busy machine is late in some slices, a probe that tells tales in all. Slices so
- * short that being late is the rule say nothing. */
+ * The least: a busy machine is late in some slices, a probe that tells tales in all. One slice so
+ * short that nothing of note can be missing in it clears all of them. */
 static double lane_gap(const struct lane *l)
 {
     double lead = 1 + (double)l->lead / (double)(l->ops ? l->ops : 1);
-    double least = 1;
-    bool any = false;
+    double least = l->part->samples.n ? 1 : 0;
 
     VEC_FOREACH (&l->part->samples, struct sample, s) {
         if (s->control_ns < GAP_SLICE_NS)
-            continue;
+            return 0;
         least =
             fmin(least, 1 - ((double)s->ns * lead + (double)l->ping_ns) / (double)s->control_ns);
-        any = true;
     }
-    return any ? least : 0;
+    return least;
 }
 
 static void lane_sum_up(struct course *c, struct lane *l)

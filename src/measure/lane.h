@@ -18,6 +18,7 @@ struct lane {
     uint64_t lead;   /* and before it, untimed */
     uint64_t for_ns; /* whole workloads that go on for a time; 0: ops it is */
     uint64_t prepare_timeout_ns, slice_timeout_ns, finish_timeout_ns;
+    const char *half; /* of the work, a workload's parameter `phases`; NULL: all of it */
     char *output;     /* of the last slice, or NULL; freed by lane_close */
     uint64_t ping_ns; /* empty frame, confined as the slices are */
     /* When the first and the last slice ended, by the guest's clock and by ours. */

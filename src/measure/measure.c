@@ -403,6 +403,7 @@ static int course_close(struct course *c, int r, struct measure_result *ret, str
         target_stop(c, t, c->state.block ? c->state.block - 1 : 0);
     if (c->slots)
         targets_close(c);
+    image_store_release(&c->images);
     ret->run = c->head.id;
     if (site_close(c, &late) < 0 && c->head.id)
         warn_add(c, WARN_LEFTOVERS, -1, -1, -1, NAN, "%s; cupel clean removes it", late.msg);

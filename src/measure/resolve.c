@@ -84,14 +84,18 @@ static int resolve_cpus(const struct course *c, const struct cell *cell, cpu_set
     return 0;
 }
 
-/* What its sessions run in. A file of its own has to fit where the workload puts one. */
-static void resolve_launch(const struct cell *cell, struct launch *ret)
+/* What its sessions run in. A file of its own has to fit where the workload puts one; what grows
+ * with the time it is given (blogbench) gets a tmpfs as Linux makes it, of half the memory. */
+static void resolve_launch(const struct course *c, const struct cell *cell, struct launch *ret)
 {
+    uint64_t limit = c->head.plan.limits.memory_bytes, memory = c->o->machine->memory_bytes;
     int64_t size = params_num(&cell->params, "size", 0);
 
     ret->program = cell->workload->program;
     if (cell->place == PLACE_TMPFS && size > 0)
         ret->tmpfs_bytes = (uint64_t)size + TMPFS_SLACK_BYTES;
+    else if (cell->place == PLACE_TMPFS && cell->workload->grain == GRAIN_WHOLE)
+        ret->tmpfs_bytes = (limit && limit < memory ? limit : memory) / 2;
 }
 
 void course_impossible(struct course *c, size_t cell, const struct err *why)
@@ -119,7 +123,7 @@ int resolve_cells(struct course *c, struct err *err)
             course_impossible(c, i, &why);
             continue;
         }
-        resolve_launch(cell, &c->launches[i]);
+        resolve_launch(c, cell, &c->launches[i]);
         if (cell->workers == 0)
             cell->workers = (unsigned)cpus_count(&c->cell_cpus[i]);
     }

@@ -77,6 +77,20 @@ static int record_session(struct course *c, size_t target, unsigned block, struc
     return r;
 }
 
+/* The round trip of a session that has just been started, which ends if there is none. */
+static int greet_session(struct course *c, struct slot *slot, struct err *err)
+{
+    int r;
+
+    slot->started_ns = time_mono_ns();
+    r = measure_ping(slot->session, &slot->ping_ns, err);
+    if (r < 0) {
+        slot->driver->stop(&c->site, slot->engine, slot->session, NULL, NULL);
+        slot->session = NULL;
+    }
+    return r;
+}
+
 /* Starts the session and measures its round trip; on failure nothing runs and err says why. */
 static int start_session(struct course *c, struct slot *slot, const struct launch *what,
                          struct err *err)
@@ -87,29 +101,41 @@ static int start_session(struct course *c, struct slot *slot, const struct launc
         slot->session = NULL;
         return r;
     }
-    slot->started_ns = time_mono_ns();
-    r = measure_ping(slot->session, &slot->ping_ns, err);
-    if (r < 0) {
-        slot->driver->stop(&c->site, slot->engine, slot->session, NULL);
-        slot->session = NULL;
-    }
-    return r;
+    return greet_session(c, slot, err);
 }
 
-int target_start(struct course *c, size_t target, unsigned block, const struct launch *what,
-                 struct err *err)
+/* What came of a start, in r and slot->start_failure. */
+static int started(struct course *c, size_t target, unsigned block, int r, struct err *err)
 {
     struct slot *slot = &c->slots[target];
-    int r;
 
-    err_clear(&slot->start_failure);
-    r = start_session(c, slot, what, &slot->start_failure);
     if (r == -EINTR && loop_interrupted(c->o->loop))
         return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
     if (r < 0 && c->progress->failure)
         c->progress->failure(c->progress->user, slot->info.target.label, NULL,
                              &slot->start_failure);
     return record_session(c, target, block, err);
+}
+
+int target_start(struct course *c, size_t target, unsigned block, const struct launch *what,
+                 struct err *err)
+{
+    struct slot *slot = &c->slots[target];
+
+    err_clear(&slot->start_failure);
+    return started(c, target, block, start_session(c, slot, what, &slot->start_failure), err);
+}
+
+int target_renew(struct course *c, size_t target, unsigned block, struct err *err)
+{
+    struct slot *slot = &c->slots[target];
+    int r;
+
+    err_clear(&slot->start_failure);
+    r = slot->driver->renew(&c->site, slot->engine, &slot->session, &slot->start_failure);
+    if (r == 0)
+        r = greet_session(c, slot, &slot->start_failure);
+    return started(c, target, block, r, err);
 }
 
 void target_stop(struct course *c, size_t target, unsigned block)
@@ -119,7 +145,7 @@ void target_stop(struct course *c, size_t target, unsigned block)
 
     if (!slot->session)
         return;
-    if (slot->driver->stop(&c->site, slot->engine, slot->session, &e) < 0)
+    if (slot->driver->stop(&c->site, slot->engine, slot->session, NULL, &e) < 0)
         warn_add(c, WARN_LEFTOVERS, (int)block, (int)target, -1, NAN, "%s", e.msg);
     slot->session = NULL;
 }
@@ -160,7 +186,7 @@ static int preflight_one(struct course *c, struct slot *slot, struct err *err)
     if (r == 0) {
         slot->cycle_ns = slot->session->caps.warm_up_ns;
         slot->own_kernel = !str_eq(slot->session->hello.release, c->o->machine->kernel);
-        r = slot->driver->stop(&c->site, slot->engine, slot->session, &why);
+        r = slot->driver->stop(&c->site, slot->engine, slot->session, NULL, &why);
         slot->session = NULL;
         slot->cycle_ns += time_mono_ns() - begin_ns;
     }

@@ -1,6 +1,8 @@
 /* Whole workloads: each is executed once a block on every target, in a fresh session, alone on the
  * machine. One execution may serve several cells (the reads and the writes of one blogbench). */
+#include "measure/cold.h"
 #include "measure/lane.h"
+#include "measure/life.h"
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -76,6 +78,89 @@ static int whole_slice(struct course *c, struct lane *l, uint32_t position, int 
     return r;
 }
 
+/* ---- in two halves, the second in another session ---- */
+
+/* What the first half found out and took, kept while the second overwrites it. */
+struct first_half {
+    char *facts;
+    struct sample sample;
+};
+
+static struct first_half half_take(struct lane *l)
+{
+    struct part *p = l->part;
+    struct first_half h = {.facts = p->facts, .sample = p->samples.v[0]};
+
+    p->facts = NULL;
+    p->samples.n = 0;
+    return h;
+}
+
+/* One execution out of two: facts side by side, times added. resident_mib: how much of the file
+ * this host had in memory before the reading; -1: it saw no such file. */
+static void half_join(struct lane *l, struct first_half *h, int64_t resident_mib)
+{
+    struct part *p = l->part;
+    json_t *all = p->facts ? json_loads(p->facts, 0, NULL) : json_object();
+    json_t *first = h->facts ? json_loads(h->facts, 0, NULL) : json_object();
+
+    json_object_update_missing(all, first);
+    if (resident_mib >= 0)
+        json_object_set_new(all, "read_resident_mib", json_integer(resident_mib));
+    json_object_set_new(all, "on_host", json_boolean(resident_mib >= 0));
+    free(h->facts);
+    h->facts = NULL;
+    free(p->facts);
+    p->facts = json_dumps(all, JSON_COMPACT);
+    json_decref(all);
+    json_decref(first);
+    if (p->samples.n == 0)
+        return;
+    struct sample *s = &p->samples.v[0];
+    s->start_ns = h->sample.start_ns;
+    s->ns += h->sample.ns;
+    s->control_ns += h->sample.control_ns;
+    s->cpu_ns = s->cpu_ns == UINT64_MAX || h->sample.cpu_ns == UINT64_MAX
+                    ? UINT64_MAX
+                    : s->cpu_ns + h->sample.cpu_ns;
+}
+
+/* Another session on the same files. One that cannot be started fails the lane. */
+static int renew(struct course *c, struct lane *l, unsigned block, struct err *err)
+{
+    int r = target_renew(c, l->target, block, err);
+
+    if (r == 0 && !l->slot->session)
+        lane_fail(c, l, &l->slot->start_failure);
+    return r == 0 && l->alive ? block_warm_up(c, err) : r;
+}
+
+/* Writes in one session and reads in the next. A file that only the guest has, in a layer of memory
+ * that ends with it (gVisor's overlay), is read where it is, and its cell says so. */
+static int whole_halves(struct course *c, struct lane *l, unsigned block, uint32_t position,
+                        int previous, struct err *err)
+{
+    const struct cell *cell = cell_of(c, l->cell);
+    struct err why = ERR_INIT;
+    int64_t resident = -1;
+
+    l->half = "write";
+    int r = whole_slice(c, l, position, previous, err);
+    if (r < 0 || !l->alive)
+        return r;
+    struct first_half first = half_take(l);
+    int dropped = cold_drop(l->slot->session, cell->place, &resident, &why);
+    if (dropped < 0 && dropped != -ENOENT)
+        lane_fail(c, l, &why);
+    if (dropped == 0)
+        r = renew(c, l, block, err);
+    l->half = "read";
+    if (r == 0 && l->alive)
+        r = whole_slice(c, l, position, previous, err);
+    half_join(l, &first, resident);
+    return r;
+}
+
 /* ---- from the execution to each cell's sample ---- */
 
 static struct part part_copy(const struct part *p)
@@ -107,10 +192,25 @@ static int fact_count(const struct part *p, const char *name, const char *suffix
 static int metric_sample(const struct workload *w, const struct part *p, struct sample *s,
                          struct err *err)
 {
-    if (fact_count(p, w->metric, "", &s->ops) < 0)
+    bool counted = fact_count(p, w->metric, "", &s->ops) == 0;
+
+    if (!counted && w->experiment == EXPERIMENT_CROWD)
+        return err_set(err, ERR_UNSUPPORTED, ENODATA, "not so many: %s", p->detail);
+    if (!counted && w->experiment)
+        return err_set(err, ERR_UNSUPPORTED, ENODATA, "this target has no such step");
+    if (!counted)
         return err_set(err, ERR_MEASUREMENT, EPROTO, "the work was not done: no %s was counted",
                        w->metric);
     fact_count(p, w->metric, "_ns", &s->ns);
+    return 0;
+}
+
+/* A value of the catalogue's own, in bytes. */
+static int bytes_sample(const struct cell *cell, struct sample *s, struct err *err)
+{
+    if (value_encode((double)s->ops / 1024, cell->better, &s->ops, &s->ns) < 0)
+        return err_set(err, ERR_MEASUREMENT, ERANGE, "%s: %llu bytes cannot be kept", cell->name,
+                       (unsigned long long)s->ops);
     return 0;
 }
 
@@ -140,6 +240,8 @@ static void fill_cell(struct course *c, size_t cell, const char *output, struct 
         r = app_sample(x, output, &p->samples.v[0], &why);
     else if (x->workload->metric)
         r = metric_sample(x->workload, p, &p->samples.v[0], &why);
+    if (r == 0 && !x->app && x->workload->unit)
+        r = bytes_sample(x, &p->samples.v[0], &why);
     if (r == 0)
         return;
     p->outcome = OUTCOME_FAILED;
@@ -182,8 +284,8 @@ static void share_out(struct course *c, struct execution *x, const char *output)
     }
 }
 
-static int execute(struct course *c, struct execution *x, size_t target, uint32_t position,
-                   int previous, struct err *err)
+static int execute(struct course *c, unsigned block, struct execution *x, size_t target,
+                   uint32_t position, int previous, struct err *err)
 {
     struct lane l;
     int r = 0;
@@ -191,6 +293,10 @@ static int execute(struct course *c, struct execution *x, size_t target, uint32_
     lane_open(c, &l, x->cells[0], target, &x->trials[0]);
     if (!l.slot->session)
         lane_fail(c, &l, &l.slot->start_failure);
+    else if (cell_of(c, l.cell)->workload->experiment)
+        r = life_execute(c, &l, position, previous, err);
+    else if (cold_needs_renewal(cell_of(c, l.cell), l.slot))
+        r = whole_halves(c, &l, block, position, previous, err);
     else
         r = whole_slice(c, &l, position, previous, err);
     if (r == 0)
@@ -223,6 +329,17 @@ static int drop_caches(struct err *err)
     return fd_write_full(fd, "3\n", 2, err);
 }
 
+/* Where the plan asks for it, before what works on files of the disk, as an application may: to all
+ * else it does nothing but make its target load its programs anew. */
+static bool wants_cold_machine(const struct course *c, const struct cell *cell)
+{
+    bool on_disk = cell->app || cell->place == PLACE_ROOTFS || cell->place == PLACE_BIND;
+    bool cold_start =
+        cell->workload->experiment && str_eq(params_text(&cell->params, "cold", "no"), "yes");
+
+    return (c->head.plan.drop_caches && on_disk) || cold_start;
+}
+
 static int run_on(struct course *c, unsigned block, struct execution *x, size_t target,
                   uint32_t position, int previous, struct err *err)
 {
@@ -231,17 +348,17 @@ static int run_on(struct course *c, unsigned block, struct execution *x, size_t 
 
     if (c->progress->starting)
         c->progress->starting(c->progress->user, &c->state, c->slots[target].info.target.label);
-    if (c->head.plan.drop_caches)
+    if (wants_cold_machine(c, cell))
         r = drop_caches(err);
     if (r == 0)
         r = target_start(c, target, block, &c->launches[x->cells[0]], err);
-    if (r == 0)
+    if (r == 0 && !cell->workload->experiment)
         r = block_warm_up(c, err);
     if (r < 0)
         return r;
     block_say_cell(c, x->cells[0]);
     if (cell->workload->grain == GRAIN_WHOLE)
-        r = execute(c, x, target, position, previous, err);
+        r = execute(c, block, x, target, position, previous, err);
     else
         r = trial_run(c, block, x->cells[0], &target, 1, &x->trials[0], err);
     target_stop(c, target, block);

@@ -1,37 +1,18 @@
 /* Application files: app.h has the form. Parameters are read before what refers to them is checked,
  * whatever the order of the keys. */
-#include "model/app.h"
-#include "model/yamlread.h"
+#include "model/app-parse.h"
 
 #include "base/cleanup.h"
 
 #include <errno.h>
 
-#define TIMEOUT_MAX_NS (UINT64_C(86400) * 1000000000)
-#define PORT_MAX       65535
-
-struct reader {
-    struct yaml_reader y;
-    struct app *app;
-    /* What the mapping at hand fills; set before it is read. */
-    struct app_file *file;
-    struct app_input *input;
-    struct param_def *param;
-    bool param_scales;
-    int64_t param_floor;
-    const yaml_node_t *param_default;
-    struct app_metric *metric;
-    const yaml_node_t *metric_pattern, *metric_command;
-    struct app_execution *execution;
-    struct app_command *command;
-    const yaml_node_t *metrics; /* kept for the end */
-};
+#define PORT_MAX 65535
 
 /* ---- texts and lists ---- */
 
 /* As long as a file's text may be; printable but for line ends and tabs. */
-static int take_text(struct reader *r, const char *key, const yaml_node_t *v, size_t max,
-                     char **ret)
+int app_take_text(struct app_reader *r, const char *key, const yaml_node_t *v, size_t max,
+                  char **ret)
 {
     if (v->type != YAML_SCALAR_NODE)
         return yaml_complain(&r->y, v, "%s: expected a text", key);
@@ -46,8 +27,8 @@ static int take_text(struct reader *r, const char *key, const yaml_node_t *v, si
     return 0;
 }
 
-static int take_name(struct reader *r, const char *key, const yaml_node_t *v, char *dst,
-                     size_t size)
+int app_take_name(struct app_reader *r, const char *key, const yaml_node_t *v, char *dst,
+                  size_t size)
 {
     const char *text;
     int e = yaml_need_scalar(&r->y, key, v, &text);
@@ -61,9 +42,9 @@ static int take_name(struct reader *r, const char *key, const yaml_node_t *v, ch
     return 0;
 }
 
-static int take_path(struct reader *r, const char *key, const yaml_node_t *v, char **ret)
+static int take_path(struct app_reader *r, const char *key, const yaml_node_t *v, char **ret)
 {
-    int e = take_text(r, key, v, 255, ret);
+    int e = app_take_text(r, key, v, 255, ret);
     if (e < 0)
         return e;
     const char *p = *ret;
@@ -73,8 +54,15 @@ static int take_path(struct reader *r, const char *key, const yaml_node_t *v, ch
     return 0;
 }
 
-static int take_words(struct reader *r, const char *key, const yaml_node_t *v, const char *expected,
-                      struct app_words *ret)
+/* Names of parameters in a text are looked up when all parameters are known. */
+static void note_refs(struct app_reader *r, const yaml_node_t *v, const char *text)
+{
+    if (strstr(text, "${"))
+        VEC_PUSH(&r->refs, v);
+}
+
+int app_take_words(struct app_reader *r, const char *key, const yaml_node_t *v,
+                   const char *expected, struct app_words *ret)
 {
     int e = yaml_need(&r->y, key, v, YAML_SEQUENCE_NODE, expected);
     if (e < 0)
@@ -84,8 +72,11 @@ static int take_words(struct reader *r, const char *key, const yaml_node_t *v, c
         return yaml_complain(&r->y, v, "%s: expected %s, of 1 to %d", key, expected, APP_WORDS_MAX);
     ret->v = xcalloc(n + 1, sizeof(*ret->v));
     for (size_t i = 0; e == 0 && i < n; i++) {
-        e = take_text(r, key, yaml_item(&r->y, v, i), YAML_SCALAR_MAX, &ret->v[i]);
+        const yaml_node_t *item = yaml_item(&r->y, v, i);
+        e = app_take_text(r, key, item, YAML_SCALAR_MAX, &ret->v[i]);
         ret->n += e == 0;
+        if (e == 0)
+            note_refs(r, item, ret->v[i]);
     }
     return e;
 }
@@ -94,19 +85,19 @@ static int take_words(struct reader *r, const char *key, const yaml_node_t *v, c
 
 static int set_command_argv(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return take_words(r, key, v, "a list of words", &r->command->argv);
+    struct app_reader *r = user;
+    return app_take_words(r, key, v, "a list of words", &r->command->argv);
 }
 
 static int set_command_timeout(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return yaml_duration(&r->y, key, v, 1, TIMEOUT_MAX_NS, &r->command->timeout_ns);
+    struct app_reader *r = user;
+    return yaml_duration(&r->y, key, v, 1, APP_TIMEOUT_MAX_NS, &r->command->timeout_ns);
 }
 
 /* Each of a list of {command, timeout}. */
-static int take_setup(struct reader *r, const char *key, const yaml_node_t *v,
-                      struct app_execution *x)
+int app_take_setup(struct app_reader *r, const char *key, const yaml_node_t *v,
+                   struct app_execution *x)
 {
     static const struct yaml_key keys[] = {{"command", set_command_argv},
                                            {"timeout", set_command_timeout}};
@@ -127,28 +118,28 @@ static int take_setup(struct reader *r, const char *key, const yaml_node_t *v,
 
 static int set_command(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return take_words(r, key, v, "a list of words", &r->app->executions[0].command.argv);
+    struct app_reader *r = user;
+    return app_take_words(r, key, v, "a list of words", &r->app->executions[0].command.argv);
 }
 
 static int set_timeout(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return yaml_duration(&r->y, key, v, 1, TIMEOUT_MAX_NS,
+    struct app_reader *r = user;
+    return yaml_duration(&r->y, key, v, 1, APP_TIMEOUT_MAX_NS,
                          &r->app->executions[0].command.timeout_ns);
 }
 
 static int set_setup(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return take_setup(r, key, v, &r->app->executions[0]);
+    struct app_reader *r = user;
+    return app_take_setup(r, key, v, &r->app->executions[0]);
 }
 
 /* ---- server ---- */
 
 static int set_ready_port(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     const char *text;
     uint64_t port;
     int e = yaml_need_scalar(&r->y, key, v, &text);
@@ -163,9 +154,9 @@ static int set_ready_port(void *user, const char *key, const yaml_node_t *v)
 
 static int set_ready_output(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     r->app->ready = APP_READY_OUTPUT;
-    int e = take_text(r, key, v, 255, &r->app->ready_output);
+    int e = app_take_text(r, key, v, 255, &r->app->ready_output);
     if (e == 0 && !r->app->ready_output[0])
         e = yaml_complain(&r->y, v, "%s: expected a text to wait for", key);
     return e;
@@ -173,26 +164,26 @@ static int set_ready_output(void *user, const char *key, const yaml_node_t *v)
 
 static int set_ready_command(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     r->app->ready = APP_READY_COMMAND;
-    return take_words(r, key, v, "a list of words", &r->app->ready_command.argv);
+    return app_take_words(r, key, v, "a list of words", &r->app->ready_command.argv);
 }
 
 static int set_server_command(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return take_words(r, key, v, "a list of words", &r->app->server.argv);
+    struct app_reader *r = user;
+    return app_take_words(r, key, v, "a list of words", &r->app->server.argv);
 }
 
 static int set_server_timeout(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return yaml_duration(&r->y, key, v, 1, TIMEOUT_MAX_NS, &r->app->server.timeout_ns);
+    struct app_reader *r = user;
+    return yaml_duration(&r->y, key, v, 1, APP_TIMEOUT_MAX_NS, &r->app->server.timeout_ns);
 }
 
 static int set_ready(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     static const struct yaml_key keys[] = {
         {"port", set_ready_port}, {"output", set_ready_output}, {"command", set_ready_command}};
     int e = yaml_need(&r->y, key, v, YAML_MAPPING_NODE,
@@ -204,7 +195,7 @@ static int set_ready(void *user, const char *key, const yaml_node_t *v)
 
 static int set_server(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     static const struct yaml_key keys[] = {
         {"command", set_server_command}, {"ready", set_ready}, {"timeout", set_server_timeout}};
     int e = yaml_need(&r->y, key, v, YAML_MAPPING_NODE, "a mapping with a command");
@@ -217,7 +208,7 @@ static int set_server(void *user, const char *key, const yaml_node_t *v)
 
 /* ---- image, files, inputs ---- */
 
-static int set_image_kind(struct reader *r, const char *key, const yaml_node_t *v,
+static int set_image_kind(struct app_reader *r, const char *key, const yaml_node_t *v,
                           enum app_image kind)
 {
     struct app_words *w = &r->app->image_words;
@@ -226,9 +217,9 @@ static int set_image_kind(struct reader *r, const char *key, const yaml_node_t *
                              "image: one of packages, programs, dir, archive, not several");
     r->app->image = kind;
     if (kind == APP_IMAGE_PACKAGES || kind == APP_IMAGE_PROGRAMS)
-        return take_words(r, key, v, "a list of names", w);
+        return app_take_words(r, key, v, "a list of names", w);
     w->v = xcalloc(2, sizeof(*w->v));
-    int e = take_text(r, key, v, 255, &w->v[0]);
+    int e = app_take_text(r, key, v, 255, &w->v[0]);
     w->n = w->v[0] ? 1 : 0;
     if (e == 0 && kind == APP_IMAGE_ARCHIVE && !str_starts(w->v[0], "docker-archive:") &&
         !str_starts(w->v[0], "oci:") && !str_starts(w->v[0], "docker://"))
@@ -239,31 +230,31 @@ static int set_image_kind(struct reader *r, const char *key, const yaml_node_t *
 
 static int set_image_packages(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     return set_image_kind(r, key, v, APP_IMAGE_PACKAGES);
 }
 
 static int set_image_programs(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     return set_image_kind(r, key, v, APP_IMAGE_PROGRAMS);
 }
 
 static int set_image_dir(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     return set_image_kind(r, key, v, APP_IMAGE_DIR);
 }
 
 static int set_image_archive(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     return set_image_kind(r, key, v, APP_IMAGE_ARCHIVE);
 }
 
 static int set_image(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     static const struct yaml_key keys[] = {{"packages", set_image_packages},
                                            {"programs", set_image_programs},
                                            {"dir", set_image_dir},
@@ -275,19 +266,22 @@ static int set_image(void *user, const char *key, const yaml_node_t *v)
 
 static int set_file_path(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     return take_path(r, key, v, &r->file->path);
 }
 
 static int set_file_text(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return take_text(r, key, v, APP_TEXT_MAX, &r->file->text);
+    struct app_reader *r = user;
+    int e = app_take_text(r, key, v, APP_TEXT_MAX, &r->file->text);
+    if (e == 0)
+        note_refs(r, v, r->file->text);
+    return e;
 }
 
 static int set_file_mode(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     const char *text;
     int e = yaml_need_scalar(&r->y, key, v, &text);
     if (e < 0)
@@ -301,7 +295,7 @@ static int set_file_mode(void *user, const char *key, const yaml_node_t *v)
 
 static int set_files(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     static const struct yaml_key keys[] = {
         {"path", set_file_path}, {"text", set_file_text}, {"mode", set_file_mode}};
     int e = yaml_need(&r->y, key, v, YAML_SEQUENCE_NODE, "a list of files");
@@ -322,8 +316,8 @@ static int set_files(void *user, const char *key, const yaml_node_t *v)
 
 static int set_input_name(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    int e = take_text(r, key, v, 63, &r->input->name);
+    struct app_reader *r = user;
+    int e = app_take_text(r, key, v, 63, &r->input->name);
     if (e == 0 && (strchr(r->input->name, '/') || r->input->name[0] == '.' || !r->input->name[0]))
         e = yaml_complain(&r->y, v, "%s: \"%.60s\" is no name of a file", key, r->input->name);
     return e;
@@ -331,31 +325,31 @@ static int set_input_name(void *user, const char *key, const yaml_node_t *v)
 
 static int set_input_param(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return take_text(r, key, v, PARAM_NAME_MAX - 1, &r->input->param);
+    struct app_reader *r = user;
+    return app_take_text(r, key, v, PARAM_NAME_MAX - 1, &r->input->param);
 }
 
 static int set_input_packages(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return take_words(r, key, v, "a list of packages", &r->input->packages);
+    struct app_reader *r = user;
+    return app_take_words(r, key, v, "a list of packages", &r->input->packages);
 }
 
 static int set_input_command(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return take_words(r, key, v, "a list of words", &r->input->command);
+    struct app_reader *r = user;
+    return app_take_words(r, key, v, "a list of words", &r->input->command);
 }
 
 static int set_input_output(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     return take_path(r, key, v, &r->input->output);
 }
 
 static int set_inputs(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     static const struct yaml_key keys[] = {{"name", set_input_name},
                                            {"param", set_input_param},
                                            {"packages", set_input_packages},
@@ -386,7 +380,7 @@ static int set_inputs(void *user, const char *key, const yaml_node_t *v)
 
 static int set_param_kind(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     const char *text;
     int e = yaml_need_scalar(&r->y, key, v, &text);
     if (e < 0)
@@ -402,23 +396,23 @@ static int set_param_kind(void *user, const char *key, const yaml_node_t *v)
 
 static int set_param_default(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     r->param_default = v;
     return 0;
 }
 
 static int set_param_help(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     char *help = NULL;
-    int e = take_text(r, key, v, 200, &help);
+    int e = app_take_text(r, key, v, 200, &help);
     free((char *)(uintptr_t)r->param->help);
     r->param->help = help;
     return e;
 }
 
 /* In the kind's own form; the kind comes first. */
-static int param_number(struct reader *r, const char *key, const yaml_node_t *v, int64_t *ret)
+static int param_number(struct app_reader *r, const char *key, const yaml_node_t *v, int64_t *ret)
 {
     const struct param_def any = {
         .name = key, .kind = r->param->kind, .fallback = "", .min = INT64_MIN, .max = INT64_MAX};
@@ -437,29 +431,29 @@ static int param_number(struct reader *r, const char *key, const yaml_node_t *v,
 
 static int set_param_min(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     return param_number(r, key, v, &r->param->min);
 }
 
 static int set_param_max(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     return param_number(r, key, v, &r->param->max);
 }
 
 static int set_param_scale(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     return yaml_yes_no(&r->y, key, v, &r->param_scales);
 }
 
 static int set_param_floor(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     return param_number(r, key, v, &r->param_floor);
 }
 
-static int param_finish(struct reader *r, const yaml_node_t *at)
+static int param_finish(struct app_reader *r, const yaml_node_t *at)
 {
     struct app *a = r->app;
     struct params p = {.n = 0};
@@ -483,7 +477,7 @@ static int param_finish(struct reader *r, const yaml_node_t *at)
 
 static int set_params(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     /* kind first: the others are read by it */
     static const struct yaml_key kind[] = {{"kind", set_param_kind}};
     static const struct yaml_key keys[] = {
@@ -497,7 +491,7 @@ static int set_params(void *user, const char *key, const yaml_node_t *v)
         char id[PARAM_NAME_MAX];
         if (r->app->n_params == APP_PARAMS_MAX)
             return yaml_complain(&r->y, name, "%s: more than %d", key, APP_PARAMS_MAX);
-        e = take_name(r, key, name, id, sizeof(id));
+        e = app_take_name(r, key, name, id, sizeof(id));
         for (size_t i = 0; e == 0 && i < r->app->n_params; i++)
             if (str_eq(r->app->params[i].name, id))
                 e = yaml_complain(&r->y, name, "parameter %s is given twice", id);
@@ -526,209 +520,41 @@ static int set_params(void *user, const char *key, const yaml_node_t *v)
     return e;
 }
 
-/* ---- metrics ---- */
-
-static int set_metric_name(void *user, const char *key, const yaml_node_t *v)
-{
-    struct reader *r = user;
-    return take_name(r, key, v, r->metric->name, sizeof(r->metric->name));
-}
-
-static int set_metric_title(void *user, const char *key, const yaml_node_t *v)
-{
-    struct reader *r = user;
-    return take_text(r, key, v, 200, &r->metric->title);
-}
-
-static int set_metric_regex(void *user, const char *key, const yaml_node_t *v)
-{
-    struct reader *r = user;
-    r->metric->kind = APP_METRIC_REGEX;
-    r->metric_pattern = v;
-    return take_text(r, key, v, 255, &r->metric->pattern);
-}
-
-static int set_metric_json(void *user, const char *key, const yaml_node_t *v)
-{
-    struct reader *r = user;
-    r->metric->kind = APP_METRIC_JSON;
-    r->metric_pattern = v;
-    return take_text(r, key, v, 255, &r->metric->pattern);
-}
-
-static int set_metric_wall(void *user, const char *key, const yaml_node_t *v)
-{
-    struct reader *r = user;
-    bool yes = false;
-    int e = yaml_yes_no(&r->y, key, v, &yes);
-    if (e == 0 && yes) {
-        r->metric->kind = APP_METRIC_WALL;
-        r->metric->better = BETTER_LOWER;
-        str_copy(r->metric->unit, sizeof(r->metric->unit), "s");
-        r->metric_pattern = v;
-    }
-    return e;
-}
-
-static int set_metric_unit(void *user, const char *key, const yaml_node_t *v)
-{
-    struct reader *r = user;
-    const char *text;
-    int e = yaml_need_scalar(&r->y, key, v, &text);
-    if (e == 0 && (!text[0] || !str_copy(r->metric->unit, sizeof(r->metric->unit), text)))
-        e = yaml_complain(&r->y, v, "%s: 1 to %zu bytes", key, sizeof(r->metric->unit) - 1);
-    return e;
-}
-
-static int set_metric_better(void *user, const char *key, const yaml_node_t *v)
-{
-    struct reader *r = user;
-    const char *text;
-    int e = yaml_need_scalar(&r->y, key, v, &text);
-    if (e == 0 && better_parse(text, &r->metric->better) < 0)
-        e = yaml_complain(&r->y, v, "%s: expected higher or lower", key);
-    return e;
-}
-
-static int set_metric_scale(void *user, const char *key, const yaml_node_t *v)
-{
-    struct reader *r = user;
-    const char *text;
-    int e = yaml_need_scalar(&r->y, key, v, &text);
-    if (e == 0 && parse_double(text, 1e-12, 1e12, key, &r->metric->scale, r->y.err) < 0)
-        e = yaml_at(&r->y, v);
-    return e;
-}
-
-/* An execution of the metric's own, made when the first of command and setup comes. */
-static struct app_execution *own_execution(struct reader *r)
-{
-    if (!r->execution) {
-        r->execution = &r->app->executions[r->app->n_executions];
-        r->metric->execution = r->app->n_executions++;
-    }
-    return r->execution;
-}
-
-static int set_metric_command(void *user, const char *key, const yaml_node_t *v)
-{
-    struct reader *r = user;
-    r->metric_command = v;
-    return take_words(r, key, v, "a list of words", &own_execution(r)->command.argv);
-}
-
-static int set_metric_setup(void *user, const char *key, const yaml_node_t *v)
-{
-    struct reader *r = user;
-    return take_setup(r, key, v, own_execution(r));
-}
-
-static int set_metric_timeout(void *user, const char *key, const yaml_node_t *v)
-{
-    struct reader *r = user;
-    return yaml_duration(&r->y, key, v, 1, TIMEOUT_MAX_NS, &own_execution(r)->command.timeout_ns);
-}
-
-static int compile(struct reader *r, struct app_metric *m)
-{
-    char why[160];
-    if (app_pattern_check(m->pattern, r->y.err) < 0)
-        return yaml_at(&r->y, r->metric_pattern);
-    int c = regcomp(&m->regex, m->pattern, REG_EXTENDED | REG_NEWLINE);
-    if (c != 0) {
-        regerror(c, &m->regex, why, sizeof(why));
-        return yaml_complain(&r->y, r->metric_pattern, "regex: %s", why);
-    }
-    m->compiled = true;
-    if (m->regex.re_nsub < 1)
-        return yaml_complain(&r->y, r->metric_pattern,
-                             "regex: no group; put what is the value into (...)");
-    return 0;
-}
-
-static int metric_finish(struct reader *r, const yaml_node_t *at)
-{
-    struct app_metric *m = r->metric;
-    if (!m->name[0])
-        return yaml_complain(&r->y, at, "metrics: one without a name");
-    for (const struct app_metric *o = r->app->metrics; o < m; o++)
-        if (str_eq(o->name, m->name))
-            return yaml_complain(&r->y, at, "metric %s is there twice", m->name);
-    if (!r->metric_pattern)
-        return yaml_complain(&r->y, at, "metric %s: expected one of regex, json, wall: yes",
-                             m->name);
-    if (!m->unit[0])
-        return yaml_complain(&r->y, at, "metric %s: no unit", m->name);
-    if (!r->app->executions[m->execution].command.argv.n)
-        return yaml_complain(&r->y, at, "metric %s: neither it nor the application has a command",
-                             m->name);
-    return m->kind == APP_METRIC_REGEX ? compile(r, m) : 0;
-}
-
-static int take_metrics(struct reader *r, const yaml_node_t *list)
-{
-    static const struct yaml_key keys[] = {
-        {"name", set_metric_name},       {"title", set_metric_title},
-        {"regex", set_metric_regex},     {"json", set_metric_json},
-        {"wall", set_metric_wall},       {"unit", set_metric_unit},
-        {"better", set_metric_better},   {"scale", set_metric_scale},
-        {"command", set_metric_command}, {"setup", set_metric_setup},
-        {"timeout", set_metric_timeout}};
-    int e = yaml_need(&r->y, "metrics", list, YAML_SEQUENCE_NODE, "a list of metrics");
-    for (size_t i = 0; e == 0 && i < yaml_item_count(list); i++) {
-        const yaml_node_t *item = yaml_item(&r->y, list, i);
-        if (r->app->n_metrics == APP_METRICS_MAX)
-            return yaml_complain(&r->y, item, "metrics: more than %d", APP_METRICS_MAX);
-        e = yaml_need(&r->y, "metrics", item, YAML_MAPPING_NODE,
-                      "{name: ..., regex: ..., unit: ...}");
-        r->metric = &r->app->metrics[r->app->n_metrics++];
-        r->metric->scale = 1;
-        r->metric->better = BETTER_HIGHER;
-        r->execution = NULL;
-        r->metric_pattern = NULL;
-        if (e == 0)
-            e = yaml_mapping(&r->y, item, keys, ARRAY_SIZE(keys), r);
-        if (e == 0)
-            e = metric_finish(r, item);
-    }
-    return e;
-}
-
 /* ---- the whole ---- */
 
 static int set_name(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return take_name(r, key, v, r->app->name, sizeof(r->app->name));
+    struct app_reader *r = user;
+    return app_take_name(r, key, v, r->app->name, sizeof(r->app->name));
 }
 
 static int set_title(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return take_text(r, key, v, 200, &r->app->title);
+    struct app_reader *r = user;
+    return app_take_text(r, key, v, 200, &r->app->title);
 }
 
 static int set_aliases(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return take_words(r, key, v, "a list of names", &r->app->aliases);
+    struct app_reader *r = user;
+    return app_take_words(r, key, v, "a list of names", &r->app->aliases);
 }
 
 static int set_optional(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     return yaml_yes_no(&r->y, key, v, &r->app->optional);
 }
 
 static int set_cwd(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     return take_path(r, key, v, &r->app->cwd);
 }
 
 static int set_cpus(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     const char *text;
     int e = yaml_need_scalar(&r->y, key, v, &text);
     if (e == 0 && (cpus_kind_parse(text, &r->app->cpus) < 0 || r->app->cpus == CPUS_TWO))
@@ -738,13 +564,13 @@ static int set_cpus(void *user, const char *key, const yaml_node_t *v)
 
 static int set_expected(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
-    return yaml_duration(&r->y, key, v, 1, TIMEOUT_MAX_NS, &r->app->expected_ns);
+    struct app_reader *r = user;
+    return yaml_duration(&r->y, key, v, 1, APP_TIMEOUT_MAX_NS, &r->app->expected_ns);
 }
 
 static int set_suites(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     int e = yaml_need(&r->y, key, v, YAML_SEQUENCE_NODE, "a list of suites");
     for (size_t i = 0; e == 0 && i < yaml_item_count(v); i++) {
         const yaml_node_t *item = yaml_item(&r->y, v, i);
@@ -759,14 +585,14 @@ static int set_suites(void *user, const char *key, const yaml_node_t *v)
 
 static int set_metrics(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     r->metrics = v;
     return 0;
 }
 
 static int set_env(void *user, const char *key, const yaml_node_t *v)
 {
-    struct reader *r = user;
+    struct app_reader *r = user;
     struct app_words *w = &r->app->env;
     int e = yaml_need(&r->y, key, v, YAML_MAPPING_NODE, "a mapping of names to texts");
     if (e < 0)
@@ -781,51 +607,53 @@ static int set_env(void *user, const char *key, const yaml_node_t *v)
         if (!name || !name[0] || strchr(name, '=') || !value)
             return yaml_complain(&r->y, yaml_child(&r->y, p->key), "%s: expected NAME: text", key);
         w->v[w->n++] = xasprintf("%s=%s", name, value);
+        note_refs(r, yaml_child(&r->y, p->value), value);
     }
     return 0;
 }
 
-/* Does every ${name} have its parameter? */
-static int check_text(struct reader *r, const yaml_node_t *root, const char *text)
+/* ---- what refers to parameters ---- */
+
+static bool names_param(const struct param_def *d, const char *name, size_t n)
 {
-    for (const char *p = text; (p = strstr(p, "${")); p += 2) {
-        const char *end = strchr(p, '}');
-        bool known = false;
-        for (size_t i = 0; end && i < r->app->n_params; i++) {
-            size_t n = strlen(r->app->params[i].name);
-            known = known ||
-                    (n == (size_t)(end - p - 2) && memcmp(r->app->params[i].name, p + 2, n) == 0);
-        }
-        if (!known)
-            return yaml_complain(&r->y, root, "\"%.40s\" names no parameter of this application",
-                                 p);
-    }
-    return 0;
+    size_t k = strlen(d->name);
+    if (n < k || memcmp(name, d->name, k) != 0)
+        return false;
+    return n == k || (d->kind == PARAM_DURATION && n == k + 3 && memcmp(name + k, ".ms", 3) == 0);
 }
 
-static int check_words(struct reader *r, const yaml_node_t *root, const struct app_words *w)
+static int unknown_ref(struct app_reader *r, const yaml_node_t *v, const char *at)
 {
-    int e = 0;
-    for (size_t i = 0; e == 0 && i < w->n; i++)
-        e = check_text(r, root, w->v[i]);
+    struct str known = STR_INIT;
+    for (size_t i = 0; i < r->app->n_params; i++)
+        str_addf(&known, "%s%s", i ? ", " : "; there are: ", r->app->params[i].name);
+    int e = yaml_complain(&r->y, v, "\"%.*s\" names no parameter of this application%s",
+                          (int)strcspn(at, "}") + (strchr(at, '}') != NULL), at,
+                          known.len ? known.buf : ", which has none");
+    str_release(&known);
     return e;
 }
 
-static int check_references(struct reader *r, const yaml_node_t *root)
+static int check_text(struct app_reader *r, const yaml_node_t *v)
+{
+    const char *text = (const char *)v->data.scalar.value;
+    for (const char *p = text; (p = strstr(p, "${")); p += 2) {
+        const char *end = strchr(p, '}');
+        bool known = false;
+        for (size_t i = 0; end && i < r->app->n_params; i++)
+            known = known || names_param(&r->app->params[i], p + 2, (size_t)(end - p - 2));
+        if (!known)
+            return unknown_ref(r, v, p);
+    }
+    return 0;
+}
+
+static int check_references(struct app_reader *r, const yaml_node_t *root)
 {
     const struct app *a = r->app;
-    int e = check_words(r, root, &a->server.argv);
-    if (e == 0)
-        e = check_words(r, root, &a->ready_command.argv);
-    if (e == 0)
-        e = check_words(r, root, &a->env);
-    for (size_t i = 0; e == 0 && i < a->n_files; i++)
-        e = check_text(r, root, a->files[i].text);
-    for (size_t i = 0; e == 0 && i < a->n_executions; i++) {
-        e = check_words(r, root, &a->executions[i].command.argv);
-        for (size_t k = 0; e == 0 && k < a->executions[i].n_setup; k++)
-            e = check_words(r, root, &a->executions[i].setup[k].argv);
-    }
+    int e = 0;
+    for (size_t i = 0; e == 0 && i < r->refs.n; i++)
+        e = check_text(r, r->refs.v[i]);
     for (size_t i = 0; e == 0 && i < a->n_inputs; i++) {
         bool known = !a->inputs[i].param;
         for (size_t k = 0; !known && k < a->n_params; k++)
@@ -836,6 +664,20 @@ static int check_references(struct reader *r, const yaml_node_t *root)
                               a->inputs[i].name, a->inputs[i].param);
     }
     return e;
+}
+
+/* What says nothing of its own may take as long as the application says. */
+static void inherit_timeouts(struct app *a)
+{
+    uint64_t all = a->executions[0].command.timeout_ns;
+    for (size_t i = 0; i < a->n_executions; i++) {
+        struct app_execution *x = &a->executions[i];
+        if (!x->command.timeout_ns)
+            x->command.timeout_ns = all;
+        for (size_t k = 0; k < x->n_setup; k++)
+            if (!x->setup[k].timeout_ns)
+                x->setup[k].timeout_ns = all;
+    }
 }
 
 /* The workload of every metric, which the catalogue's are like. */
@@ -869,7 +711,7 @@ static int take_app(void *user, const yaml_node_t *root)
         {"setup", set_setup},       {"command", set_command},   {"env", set_env},
         {"suites", set_suites},     {"cwd", set_cwd},           {"timeout", set_timeout},
         {"cpus", set_cpus},         {"expected", set_expected}, {"metrics", set_metrics}};
-    struct reader *r = user;
+    struct app_reader *r = user;
     struct app *a = r->app;
     int e = yaml_mapping(&r->y, root, keys, ARRAY_SIZE(keys), r);
     if (e == 0 && !a->name[0])
@@ -879,15 +721,17 @@ static int take_app(void *user, const yaml_node_t *root)
     if (e == 0 && !r->metrics)
         e = yaml_complain(&r->y, root, "no metrics");
     if (e == 0)
-        e = take_metrics(r, r->metrics);
+        e = app_take_metrics(r, r->metrics);
     if (e == 0 && a->n_metrics == 0)
         e = yaml_complain(&r->y, root, "no metrics");
     if (e == 0)
         e = check_references(r, root);
     if (e == 0 && !a->title)
         a->title = xstrdup(a->name);
-    if (e == 0)
+    if (e == 0) {
+        inherit_timeouts(a);
         make_workloads(a);
+    }
     return e;
 }
 
@@ -895,12 +739,13 @@ int app_parse(const char *text, size_t n, const char *file, struct app **ret, st
 {
     struct err own = ERR_INIT; /* err may be NULL, and yaml_at builds on what is there */
     struct app *a = xcalloc(1, sizeof(*a));
-    struct reader r = {.y = {.name = file, .err = err ? err : &own}, .app = a};
+    struct app_reader r = {.y = {.name = file, .err = err ? err : &own}, .app = a};
     a->refs = 1;
     a->cpus = CPUS_ALL;
     a->n_executions = 1;
     a->source = xstrndup(text, n);
     int e = yaml_read(&r.y, text, n, take_app, &r);
+    VEC_RELEASE(&r.refs);
     if (e < 0)
         app_unref(a);
     else

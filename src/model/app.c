@@ -121,10 +121,12 @@ static const struct app_execution *execution_of(const struct cell *cell)
 
 /* ---- the description for the guest ---- */
 
+/* Durations as most tools want them, in whole seconds, rounded up: never shorter than asked for. */
 static void add_param(const struct cell *cell, const char *name, size_t n, struct str *out)
 {
     char key[PARAM_NAME_MAX];
-    str_format(key, sizeof(key), "%.*s", (int)n, name);
+    bool ms = n > 3 && memcmp(name + n - 3, ".ms", 3) == 0;
+    str_format(key, sizeof(key), "%.*s", (int)(ms ? n - 3 : n), name);
     const struct param *p = params_find(&cell->params, key);
     const struct param_def *def = workload_param(cell->workload, key);
     if (!p || !def)
@@ -132,7 +134,8 @@ static void add_param(const struct cell *cell, const char *name, size_t n, struc
     if (p->is_text)
         str_add(out, p->text);
     else if (def->kind == PARAM_DURATION)
-        str_addf(out, "%.9g", (double)p->num / 1e9);
+        str_addf(out, "%lld",
+                 (long long)(ms ? (p->num + 999999) / 1000000 : (p->num + 999999999) / 1000000000));
     else
         str_addf(out, "%lld", (long long)p->num);
 }

@@ -59,11 +59,15 @@ static const struct param_def params_disk[] = {
      "drop the file from the page cache before it is read the first time", 0},
 };
 
-/* Four times the file, at some 500 MB/s. */
-static uint64_t disk_expected_ns(const struct params *p)
+/* Written twice and read twice, the second time from memory. */
+static uint64_t disk_expected_ns(const struct cell *cell, const struct pace *pace)
 {
-    int64_t size = params_num(p, "size", 0);
-    return (uint64_t)(size > 0 ? size : 2 * GIB) * 8;
+    double size = (double)params_num(&cell->params, "size", 0);
+    double record = (double)params_num(&cell->params, "record", 64 << 10);
+    double disk = cell->place == PLACE_TMPFS ? 0 : 3 * pace->disk_ns;
+    if (size <= 0)
+        size = 2 * (double)GIB;
+    return (uint64_t)(size * (disk + 4 * pace->memory_ns) + 4 * size / record * pace->call_ns);
 }
 
 static const struct param_def params_ramspeed[] = {
@@ -80,9 +84,10 @@ static uint64_t ramspeed_ops(const struct params *p)
 }
 
 /* Two or three streams, at some 10 GB/s. */
-static uint64_t ramspeed_expected_ns(const struct params *p)
+static uint64_t ramspeed_expected_ns(const struct cell *cell, const struct pace *pace)
 {
-    return (uint64_t)params_num(p, "pass_bytes", 0) / 4;
+    (void)pace;
+    return (uint64_t)params_num(&cell->params, "pass_bytes", 0) / 4;
 }
 
 static const struct param_def params_blogbench[] = {
@@ -94,9 +99,12 @@ static const struct param_def params_blogbench[] = {
     {"interval", PARAM_DURATION, "10s", 1000000, 600000000000, NULL, "time between that", 0},
 };
 
-static uint64_t blogbench_expected_ns(const struct params *p)
+/* And a fifth of it for removing what was written. */
+static uint64_t blogbench_expected_ns(const struct cell *cell, const struct pace *pace)
 {
-    return (uint64_t)(params_num(p, "iterations", 0) * params_num(p, "interval", 0));
+    const struct params *p = &cell->params;
+    (void)pace;
+    return (uint64_t)(params_num(p, "iterations", 0) * params_num(p, "interval", 0)) * 6 / 5;
 }
 
 static const struct param_def params_unixbench[] = {
@@ -123,16 +131,22 @@ static uint64_t linpack_flops(const struct params *p)
     return (2 * n * n * n + 6 * n * n + 1) / 3;
 }
 
-/* At some 30 Gflop/s. */
-static uint64_t linpack_expected_ns(const struct params *p)
+/* And as much again of memory as the matrix takes, to make and to check it. */
+static uint64_t linpack_expected_ns(const struct cell *cell, const struct pace *pace)
 {
-    return linpack_flops(p) / 30 + UINT64_C(1000000000);
+    double n = (double)params_num(&cell->params, "n", 0);
+    return (uint64_t)((double)linpack_flops(&cell->params) * pace->flop_ns +
+                      4 * 8 * n * n * pace->memory_ns);
 }
 
-/* A millisecond for the syncs of each row. */
-static uint64_t sqlite_expected_ns(const struct params *p)
+/* A row's transaction: three syncs (journal, database, the journal's directory), some twelve calls.
+ */
+static uint64_t sqlite_expected_ns(const struct cell *cell, const struct pace *pace)
 {
-    return (uint64_t)(params_num(p, "rows", 0) * params_num(p, "scripts", 0)) * 1000000;
+    const struct params *p = &cell->params;
+    double rows = (double)(params_num(p, "rows", 0) * params_num(p, "scripts", 0));
+    double syncs = cell->place == PLACE_TMPFS ? 0 : 3 * pace->sync_ns;
+    return (uint64_t)(rows * (syncs + 12 * pace->call_ns + 50e3));
 }
 
 static uint64_t sqlite_rows(const struct params *p)
@@ -202,6 +216,28 @@ static uint64_t sqlite_rows(const struct params *p)
      .op = "call",                                                                                 \
      .latency = lat,                                                                               \
      .processes = true},
+static const struct param_def params_cycle[] = {
+    {"cold", PARAM_CHOICE, "no", 0, 0, "no|yes", "drop the page cache of this machine before it",
+     0},
+};
+
+static const struct param_def params_crowd[] = {
+    {"max", PARAM_COUNT, "50", CROWD_STEP, 5000, NULL,
+     "how many are started at most; fewer where the machine ends", CROWD_STEP},
+};
+
+/* What a start and a stop take is known from the preflight, and the estimate adds it. */
+static uint64_t cycle_expected_ns(const struct cell *cell, const struct pace *pace)
+{
+    (void)cell, (void)pace;
+    return 0;
+}
+
+static uint64_t crowd_expected_ns(const struct cell *cell, const struct pace *pace)
+{
+    return (uint64_t)(params_num(&cell->params, "max", 0) * (int64_t)pace->cycle_ns);
+}
+
 #define CALL_CELL(tail, in, lat, what)                                                             \
     {"call." tail, "", CPUS_ONE, false, PLACE_##in, "", SUITE_MICRO, 0},
 
@@ -217,7 +253,7 @@ static uint64_t sqlite_rows(const struct params *p)
     {                                                                                              \
         .name = "disk." verb, .family = "disk", .title = what, .op = "MiB", .grain = GRAIN_WHOLE,  \
         .bytes_per_op = 1048576.0, PARAMS(params_disk), .exec = "disk.iozone", .metric = verb,     \
-        .expected_ns = disk_expected_ns, .dearer = 2                                               \
+        .expected_ns = disk_expected_ns, .cold_reads = true                                        \
     }
 
 #define RAMSPEED_WORKLOAD(verb, arrays, what)                                                      \
@@ -236,6 +272,38 @@ static uint64_t sqlite_rows(const struct params *p)
     }
 
 /* The work is that of sys.*, done for a time. */
+#define LIFE_WORKLOAD(verb, how, what)                                                             \
+    {                                                                                              \
+        .name = "life." verb, .family = "life", .title = what, .op = verb, .grain = GRAIN_WHOLE,   \
+        .experiment = EXPERIMENT_##how, .exec = "life " #how, .metric = verb,                      \
+        PARAMS(params_cycle), .expected_ns = cycle_expected_ns                                     \
+    }
+
+#define CROWD_WORKLOADS(n)                                                                         \
+    {.name = "crowd.start-" #n,                                                                    \
+     .family = "crowd",                                                                            \
+     .title = "create to first byte, of the ten starts up to " #n " running",                      \
+     .op = "start",                                                                                \
+     .grain = GRAIN_WHOLE,                                                                         \
+     .experiment = EXPERIMENT_CROWD,                                                               \
+     .exec = "crowd",                                                                              \
+     .metric = "start_" #n,                                                                        \
+     PARAMS(params_crowd),                                                                         \
+     .expected_ns = crowd_expected_ns},                                                            \
+    {                                                                                              \
+        .name = "crowd.destroy-" #n, .family = "crowd",                                            \
+        .title = "forced removal, of the ten from " #n " running on", .op = "destroy",             \
+        .grain = GRAIN_WHOLE, .experiment = EXPERIMENT_CROWD, .exec = "crowd",                     \
+        .metric = "destroy_" #n, PARAMS(params_crowd), .expected_ns = crowd_expected_ns            \
+    }
+
+#define DENSITY_WORKLOAD(verb, what)                                                               \
+    {                                                                                              \
+        .name = "density." verb, .family = "density", .title = what, .op = "container",            \
+        .unit = "KiB", .grain = GRAIN_WHOLE, .experiment = EXPERIMENT_CROWD, .exec = "crowd",      \
+        .metric = verb, PARAMS(params_crowd), .expected_ns = crowd_expected_ns                     \
+    }
+
 #define UNIXBENCH_WORKLOAD(verb, per, what)                                                        \
     {                                                                                              \
         .name = "unixbench." verb, .family = "unixbench", .title = what, .op = per,                \
@@ -366,8 +434,21 @@ static const struct workload workloads[] = {
      PARAMS(params_sqlite),
      .program = PROGRAM_SQLITE,
      .whole_ops = sqlite_rows,
-     .expected_ns = sqlite_expected_ns,
-     .dearer = 3},
+     .expected_ns = sqlite_expected_ns},
+
+    LIFE_WORKLOAD("start", CYCLE, "a container's start: create to its first byte"),
+    LIFE_WORKLOAD("create", CYCLE, "the part of a start until `create` is done"),
+    LIFE_WORKLOAD("run", CYCLE, "the part of a start from then to the first byte"),
+    LIFE_WORKLOAD("exit", CYCLE, "asked to leave, until its end is seen"),
+    LIFE_WORKLOAD("delete", CYCLE, "removal of one that has ended"),
+    LIFE_WORKLOAD("destroy", DESTROY, "forced removal of one that runs, until nothing is left"),
+    DENSITY_WORKLOAD("container", "memory of one container more: PSS, without its shim"),
+    DENSITY_WORKLOAD("all", "the same with shim, monitor and command lines"),
+    CROWD_WORKLOADS(10),
+    CROWD_WORKLOADS(20),
+    CROWD_WORKLOADS(30),
+    CROWD_WORKLOADS(40),
+    CROWD_WORKLOADS(50),
 
     CALLS(CALL_WORKLOAD)};
 
@@ -425,6 +506,23 @@ static const struct workload workloads[] = {
     {"unixbench." verb, "1", CPUS_ALL, false, PLACE_NONE, "", SUITE_UNIXBENCH | (suites_1), 1},    \
     {                                                                                              \
         "unixbench." verb, "4", CPUS_ALL, false, PLACE_NONE, "", SUITE_UNIXBENCH | (suites_4), 4   \
+    }
+
+#define LIFE_CELLS(verb)                                                                           \
+    {"life." verb, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_LIFECYCLE, 1},                       \
+    {                                                                                              \
+        "life." verb, "cold", CPUS_ALL, false, PLACE_NONE, "cold=yes", SUITE_LIFECYCLE, 1          \
+    }
+
+#define DENSITY_CELL(verb)                                                                         \
+    {                                                                                              \
+        "density." verb, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_DENSITY, 1                     \
+    }
+
+#define CROWD_CELLS(n)                                                                             \
+    {"crowd.start-" n, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_DENSITY, 1},                     \
+    {                                                                                              \
+        "crowd.destroy-" n, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_DENSITY, 1                  \
     }
 
 /* The quick suite has to fit into four minutes: each cell in it shows a difference of its own. */
@@ -485,6 +583,20 @@ static const struct cell_def cell_defs[] = {
     {"sqlite", "bind", CPUS_ONE, false, PLACE_BIND, "", 0, 0},
     {"sqlite", "rootfs-indexed", CPUS_ONE, false, PLACE_ROOTFS, "indexed=yes", SUITE_PAPER, 0},
 
+    LIFE_CELLS("start"),
+    LIFE_CELLS("create"),
+    LIFE_CELLS("run"),
+    LIFE_CELLS("exit"),
+    LIFE_CELLS("delete"),
+    LIFE_CELLS("destroy"),
+    DENSITY_CELL("container"),
+    DENSITY_CELL("all"),
+    CROWD_CELLS("10"),
+    CROWD_CELLS("20"),
+    CROWD_CELLS("30"),
+    CROWD_CELLS("40"),
+    CROWD_CELLS("50"),
+
     CALLS(CALL_CELL)};
 
 static const struct suite suites[] = {
@@ -495,6 +607,10 @@ static const struct suite suites[] = {
      10, true},
     {"storage", SUITE_STORAGE, "IOzone's and Blogbench's tests in every place; hours", 0, true},
     {"unixbench", SUITE_UNIXBENCH, "UnixBench's system-call test, each kind, one copy and four", 0,
+     false},
+    {"lifecycle", SUITE_LIFECYCLE, "starts and ends, each of their parts, warm and cold", 50,
+     false},
+    {"density", SUITE_DENSITY, "memory of each of 50, and starts and removals beside so many", 7,
      false},
 };
 

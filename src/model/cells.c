@@ -113,6 +113,8 @@ void cell_from_def(const struct cell_def *def, struct cell *ret)
     ret->workers = def->copies ? def->copies : def->worker_per_cpu ? 0 : 1;
     ret->place = def->place;
     ret->grain = ret->workload->grain;
+    if (ret->workload->unit)
+        str_copy(ret->unit, sizeof(ret->unit), ret->workload->unit);
     for (size_t i = 0; i < ret->workload->n_params; i++)
         params_set(&ret->params, &ret->workload->params[i], ret->workload->params[i].fallback,
                    NULL);

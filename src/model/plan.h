@@ -66,7 +66,7 @@ struct plan {
     uint64_t slice_ns;    /* length of a slice */
     unsigned rounds;      /* slices of each target per block and cell */
     bool solo;            /* targets one at a time within a block */
-    bool drop_caches;     /* the host's page cache is dropped before each whole execution */
+    bool drop_caches;     /* the page cache is dropped before whole executions on the disk */
     double scale;         /* durations and repeats were shortened by this factor; 1: as declared */
     bool share;           /* go on although another run measures on this machine */
 };
@@ -110,8 +110,9 @@ bool plan_equal(const struct plan *a, const struct plan *b);
 /* Makes an application known, by reference: its name, its aliases and its cells can be added then.
  * One of the same source or name that is known already stays. */
 void plan_know_app(struct plan *p, struct app *a);
-/* Adds the cells of a suite, or those a pattern selects (an application, one of its cells, or
- * cells_select), leaving out what is there already. ERR_USAGE with the nearest name. */
+/* Adds the cells of a suite, or those a pattern selects (an application by its name, and then
+ * nothing else; else applications, their cells, and cells_select), leaving out what is there
+ * already. ERR_USAGE with the nearest name. */
 int plan_add_suite(struct plan *p, const char *suite, struct err *err);
 int plan_add_cells(struct plan *p, const char *pattern, struct err *err);
 /* Shortens the repeats (to PLAN_REPEATS_MIN at the least) and what workloads declare as scaled, to

@@ -41,7 +41,29 @@ enum place { PLACE_NONE, PLACE_ROOTFS, PLACE_TMPFS, PLACE_BIND };
  * program of its own that speaks the same frames. */
 enum program { PROGRAM_PROBE, PROGRAM_LINPACK, PROGRAM_SQLITE, PROGRAM_COUNT };
 
+/* How a whole workload is measured: by what a guest does, or by what it takes to have one. */
+enum experiment {
+    EXPERIMENT_WORK,
+    EXPERIMENT_CYCLE,   /* one start, one end */
+    EXPERIMENT_DESTROY, /* one start, one forced removal */
+    EXPERIMENT_CROWD    /* many started one after the other, all kept, then removed */
+};
+
+/* A crowd's starts and removals are added up by so many. */
+#define CROWD_STEP 10
+
 struct app;
+struct cell;
+
+/* How fast a target on this machine is, roughly: what an estimate is made of. */
+struct pace {
+    double disk_ns;   /* a byte written to the disk, fsync included */
+    double sync_ns;   /* one fsync after a small write */
+    double memory_ns; /* a byte copied, as a file in memory is written */
+    double call_ns;  /* what a file operation costs beyond the host's; 0 without a kernel between */
+    double cycle_ns; /* one start and one end */
+    double flop_ns;  /* one of LINPACK's operations, on all CPUs of the run */
+};
 
 struct workload {
     const char *name;   /* "family.verb", or the family alone */
@@ -54,7 +76,11 @@ struct workload {
     double bytes_per_op; /* > 0: absolute values are shown as bytes/s too */
     const struct param_def *params;
     size_t n_params;
+    /* Not a time: its metric is a value of this unit (facts in bytes are shown in KiB), stored as
+     * an application's is. */
+    const char *unit;
     /* Below: for workloads that run whole. */
+    enum experiment experiment;
     enum program program;
     /* What is really executed, where one execution serves several workloads (blogbench.read and
      * blogbench.write both are "blogbench"). NULL: name. */
@@ -67,14 +93,15 @@ struct workload {
     const char *time_param;
     /* Operations of each worker in one execution. NULL: 1. */
     uint64_t (*whole_ops)(const struct params *p);
-    /* How long an execution takes on a bare machine of the usual kind, for the estimate at the
-     * start of a run, and how much longer where system calls are dear. Without: time_param, else 5
-     * s. */
-    uint64_t (*expected_ns)(const struct params *p);
-    unsigned dearer; /* times, in a sandbox with a kernel of its own; 0: 1 */
+    /* How long an execution will take, about, for the estimate at the start of a run. NULL: what
+     * time_param says, else 5 s. */
+    uint64_t (*expected_ns)(const struct cell *cell, const struct pace *pace);
     /* The parameter that --scale shortens, and to what at the least. NULL: nothing. */
     const char *scaled;
     int64_t scaled_floor;
+    /* With cold=yes its first reading is to come from the device: it takes `phases` (write, read),
+     * so that another session can do the reading. */
+    bool cold_reads;
 };
 
 #define SUITE_QUICK     1u
@@ -82,6 +109,8 @@ struct workload {
 #define SUITE_PAPER     4u
 #define SUITE_STORAGE   8u
 #define SUITE_UNIXBENCH 16u
+#define SUITE_LIFECYCLE 32u
+#define SUITE_DENSITY   64u
 
 struct cell_def {
     const char *workload;

@@ -123,6 +123,11 @@ static int start_server(const struct job *job, struct app *a, struct err *err)
     const struct appspec_command *c = &a->spec.server;
     uint64_t deadline = time_deadline(c->timeout_ns);
     char how[80];
+    /* On the host it may be a user's own: what answers would not be what was started. */
+    if (a->spec.ready == READY_TCP && port_answers(a->spec.port))
+        return err_set(err, ERR_ENVIRONMENT, EADDRINUSE,
+                       "something else answers at port %u already; end it, or use another port",
+                       a->spec.port);
     int r = child_start(job, c, &a->server_out, &a->server, err);
     if (r < 0)
         return r;

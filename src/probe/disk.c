@@ -12,10 +12,14 @@
  *
  * Parameters: dir, size (of the file, MiBs), record (4 KiBs), direct (O_DIRECT), sync, cold (yes:
  * the file is dropped from the page cache before read; reread is warm by definition). How much of
- * it stayed is a fact: not every file system and not every guest lets go. */
+ * it stayed is a fact: not every file system and not every guest lets go.
+ *
+ * So phases=write and phases=read do half of an operation each: the first leaves the file where the
+ * second finds it, in another guest that has not seen it yet. Without: all. */
 #include "probe/family.h"
 
 #include "base/cleanup.h"
+#include "base/pagecache.h"
 #include "base/rand.h"
 #include "base/str.h"
 #include "base/time.h"
@@ -23,15 +27,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/statvfs.h>
 
 #define MIB        (INT64_C(1) << 20)
 #define SIZE_MAX_  (INT64_C(1) << 44)
 #define RECORD_MAX (16 * MIB)
 #define STEP       4096 /* O_DIRECT's alignment, and what carries a stamp of its own */
-#define FILE_NAME  "iozone"
-#define MINCORE_AT (INT64_C(256) << 20) /* bytes asked about at once */
+#define FILE_NAME  WIRE_COLD_FILE
 #define FILL_SEED  UINT64_C(0x696f7a6f6e65)
 
 enum phase { PHASE_WRITE, PHASE_REWRITE, PHASE_READ, PHASE_REREAD, PHASES };
@@ -40,11 +42,14 @@ static const char *const phase_names[PHASES] = {"write", "rewrite", "read", "rer
 static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const in_out[] = {"in", "out", NULL};
 static const char *const yes_no[] = {"yes", "no", NULL};
+static const char *const halves[] = {"all", "write", "read", NULL};
+enum half { HALF_ALL, HALF_WRITE, HALF_READ };
 
 struct disk {
     struct scratch_dir dir;
     int64_t size, record;
     bool direct, sync_in, cold;
+    unsigned half;      /* enum half */
     unsigned char *buf; /* [record], aligned to STEP */
     uint64_t ns[PHASES];
     int64_t written_mib, resident_mib; /* in the page cache after write; after eviction; -1 ? */
@@ -83,6 +88,8 @@ static int disk_params(const struct job *job, struct disk *s, struct err *err)
         r = job_choice(job, "sync", in_out, &sync, err);
     if (r == 0)
         r = job_choice(job, "cold", yes_no, &cold, err);
+    if (r == 0)
+        r = job_choice(job, "phases", halves, &s->half, err);
     s->direct = direct == 1;
     s->sync_in = sync == 0;
     s->cold = cold == 0;
@@ -115,12 +122,13 @@ static int disk_prepare(struct job *job, struct err *err)
                     job->prepare.workers);
     if (r == 0)
         r = scratch_param(job, &dir, err);
-    if (r == 0)
+    if (r == 0 && s.half != HALF_READ)
         r = disk_room(dir, s.size, &room, err);
     if (r < 0)
         return r;
     scratch_facts(dir, &job->facts);
-    facts_add_num(&job->facts, "free_mib", room);
+    if (s.half != HALF_READ)
+        facts_add_num(&job->facts, "free_mib", room);
     return 0;
 }
 
@@ -136,7 +144,10 @@ static void disk_stop(struct worker *w)
     struct disk *s = w->state;
     if (!s)
         return;
-    scratch_remove(&s->dir);
+    if (s->half == HALF_WRITE)
+        scratch_leave(&s->dir);
+    else
+        scratch_remove(&s->dir);
     free(s->buf);
     free(s);
     w->state = NULL;
@@ -175,49 +186,29 @@ static int disk_start(struct worker *w, struct err *err)
         uint64_t word = rng_u64(&rng);
         memcpy(s->buf + i, &word, sizeof(word));
     }
-    r = scratch_make(w->job, &s->dir, err);
-    return r < 0 ? r : direct_try(s, err);
+    if (s->half == HALF_ALL)
+        r = scratch_make(w->job, &s->dir, err);
+    else
+        r = scratch_named(w->job, WIRE_COLD_DIR, s->half == HALF_WRITE, &s->dir, err);
+    return r < 0 || s->half == HALF_READ ? r : direct_try(s, err);
 }
 
-/* Bytes of the file that are in the page cache, or -1. */
-static int64_t resident_part(int fd, int64_t from, int64_t bytes, int64_t page)
-{
-    unsigned char *map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, fd, from);
-    if (map == MAP_FAILED)
-        return -1;
-    size_t pages = (size_t)((bytes + page - 1) / page);
-    _cleanup_free_ unsigned char *in = xcalloc(pages, 1);
-    int64_t sum = mincore(map, (size_t)bytes, in) == 0 ? 0 : -1;
-    for (size_t i = 0; sum >= 0 && i < pages; i++)
-        sum += in[i] & 1 ? page : 0;
-    munmap(map, (size_t)bytes);
-    return sum;
-}
-
+/* In this kernel's page cache, or -1. */
 static int64_t resident_mib(const struct disk *s)
 {
     _cleanup_fd_ int fd = openat(s->dir.fd, FILE_NAME, O_RDONLY | O_CLOEXEC);
-    int64_t sum = 0;
-    if (fd < 0)
+    int64_t bytes = 0;
+    if (fd < 0 || pagecache_resident(fd, s->size, &bytes) < 0)
         return -1;
-    for (int64_t at = 0; at < s->size; at += MINCORE_AT) {
-        int64_t left = s->size - at;
-        int64_t part =
-            resident_part(fd, at, left < MINCORE_AT ? left : MINCORE_AT, sysconf(_SC_PAGESIZE));
-        if (part < 0)
-            return -1;
-        sum += part;
-    }
-    return sum / MIB;
+    return bytes / MIB;
 }
 
 static bool evict(const struct disk *s)
 {
     _cleanup_fd_ int fd = openat(s->dir.fd, FILE_NAME, O_RDWR | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0)
-        return false;
-    errno = posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    return errno == 0;
+    int r = fd < 0 ? -errno : pagecache_drop(fd);
+    errno = -r;
+    return r == 0;
 }
 
 /* ---- the phases ---- */
@@ -305,9 +296,19 @@ static bool phase_run(struct disk *s, enum phase phase)
     return ok;
 }
 
+static unsigned phase_first(const struct disk *s)
+{
+    return s->half == HALF_READ ? PHASE_READ : PHASE_WRITE;
+}
+
+static unsigned phase_end(const struct disk *s)
+{
+    return s->half == HALF_WRITE ? PHASE_READ : PHASES;
+}
+
 static bool phases_run(struct worker *w, struct disk *s)
 {
-    for (unsigned p = 0; p < PHASES; p++) {
+    for (unsigned p = phase_first(s); p < phase_end(s); p++) {
         if (p == PHASE_READ && s->cold && !evict(s)) {
             worker_fail(w, errno, "evict the file");
             return false;
@@ -331,7 +332,8 @@ static void disk_run(struct worker *w, uint64_t ops)
     for (bool ok = true; ok && i < ops; i += ok) {
         s->direct_seen = true;
         ok = phases_run(w, s);
-        unlinkat(s->dir.fd, FILE_NAME, 0);
+        if (s->half != HALF_WRITE)
+            unlinkat(s->dir.fd, FILE_NAME, 0);
     }
     w->tally[0] += i;
 }
@@ -342,19 +344,24 @@ static int disk_verify(struct job *job, struct frame_finished *fin, struct err *
     int r = job_verify_count(job, 1, fin, err);
     if (r < 0)
         return r;
-    for (unsigned p = 0; p < PHASES && job->workers[0].done > 0; p++) {
+    for (unsigned p = phase_first(s); p < phase_end(s) && job->workers[0].done > 0; p++) {
         char name[WIRE_NAME_MAX];
         str_format(name, sizeof(name), "%s_ns", phase_names[p]);
         facts_add_num(&fin->facts, phase_names[p], s->size / MIB);
         facts_add_num(&fin->facts, name, (int64_t)s->ns[p]);
     }
     facts_add_num(&fin->facts, "fs_magic", facts_num(&job->facts, "fs_magic", -1));
-    facts_add_num(&fin->facts, "write_resident_mib", s->written_mib);
-    facts_add_num(&fin->facts, "read_resident_mib", s->resident_mib);
-    /* A tmpfs takes the flag and keeps everything in the page cache all the same. */
-    facts_add_num(&fin->facts, "direct", s->direct_seen && s->written_mib <= 0);
+    if (s->half != HALF_READ) {
+        facts_add_num(&fin->facts, "write_resident_mib", s->written_mib);
+        /* A tmpfs takes the flag and keeps everything in the page cache all the same. */
+        facts_add_num(&fin->facts, "direct", s->direct_seen && s->written_mib <= 0);
+    }
+    if (s->half != HALF_WRITE)
+        facts_add_num(&fin->facts, "read_resident_mib", s->resident_mib);
     str_format(fin->detail, sizeof(fin->detail),
-               "each of %lld records was read back twice as rewrite left it",
+               s->half == HALF_WRITE
+                   ? "each of %lld records was written twice"
+                   : "each of %lld records was read back twice as rewrite left it",
                (long long)(s->size / s->record));
     return 0;
 }

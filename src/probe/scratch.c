@@ -56,6 +56,33 @@ int scratch_make(const struct job *job, struct scratch_dir *ret, struct err *err
     return 0;
 }
 
+int scratch_named(const struct job *job, const char *name, bool make, struct scratch_dir *ret,
+                  struct err *err)
+{
+    const char *dir;
+    char path[SCRATCH_PATH];
+    int r = scratch_param(job, &dir, err);
+    if (r < 0)
+        return r;
+    if (!str_format(path, sizeof(path), "%s/%s", dir, name))
+        return err_set(err, ERR_USAGE, ENAMETOOLONG, "dir: too long");
+    if (make && mkdir(path, 0700) < 0)
+        return err_errno(err, errno, "make %s", path);
+    int fd = open_dir(path);
+    if (fd < 0)
+        return err_errno(err, errno, "open %s", path);
+    str_copy(ret->path, sizeof(ret->path), path);
+    ret->fd = fd;
+    return 0;
+}
+
+void scratch_leave(struct scratch_dir *s)
+{
+    if (s->path[0])
+        close(s->fd);
+    *s = (struct scratch_dir){.path = ""};
+}
+
 void scratch_remove(struct scratch_dir *s)
 {
     if (!s->path[0])

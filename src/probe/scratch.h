@@ -30,6 +30,13 @@ int scratch_param(const struct job *job, const char **ret_dir, struct err *err);
  */
 int scratch_make(const struct job *job, struct scratch_dir *ret, struct err *err);
 
+/* The directory `name` (one component) inside the parameter `dir`: made, or one that was left there
+ * by another guest. */
+int scratch_named(const struct job *job, const char *name, bool make, struct scratch_dir *ret,
+                  struct err *err);
+
+/* Closes and zeroes it, and leaves what is in it. */
+void scratch_leave(struct scratch_dir *d);
 /* Removes the directory with the files and empty directories right in it, closes and zeroes it. */
 void scratch_remove(struct scratch_dir *d);
 

@@ -32,6 +32,11 @@ json_t *report_summary_json(const struct analysis *a);
 /* One line per sample, failures as lines of their own. */
 int report_samples_csv(struct store *s, int64_t run, struct str *out, struct err *err);
 
+/* A RuntimeClass for every target that was weighed, with its overhead and the evidence, as YAML.
+ * ERR_USAGE: the run has no density.all. */
+int report_runtimeclass(struct store *s, const struct analysis *a, struct str *out,
+                        struct err *err);
+
 /* One cell on one target: values, host CPU, proof, blocks, how to repeat it. */
 int report_cell(struct store *s, const struct analysis *a, uint32_t cell, uint32_t target,
                 const struct report_options *o, struct str *out, struct err *err);

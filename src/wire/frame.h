@@ -23,9 +23,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WIRE_VERSION     1
-#define WIRE_LINE_MAX    65536 /* bytes, newline included */
-#define WIRE_NONCE_SIZE  17
+#define WIRE_VERSION    1
+#define WIRE_LINE_MAX   65536 /* bytes, newline included */
+#define WIRE_NONCE_SIZE 17
+/* Where a guest leaves the file that another one is to read cold: below the parameter `dir`. */
+#define WIRE_COLD_DIR    "cupel-cold"
+#define WIRE_COLD_FILE   "iozone"
 #define WIRE_NAME_MAX    48
 #define WIRE_TEXT_MAX    256
 #define WIRE_FACTS_MAX   24

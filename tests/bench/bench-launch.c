@@ -34,7 +34,7 @@ static int ours_slice(void *user, uint64_t want_ns, double *ret, struct err *err
     if (rc < 0)
         return rc;
     *ret = (double)s->launch_ns;
-    return r->driver->stop(&r->site, r->engine, s, err);
+    return r->driver->stop(&r->site, r->engine, s, NULL, err);
 }
 
 /* ---- the bare launcher ---- */
@@ -98,9 +98,9 @@ static int bare_prepare(struct bare *b, const char *launcher, struct err *err)
                                                    r->info.work_around[0] ? g->unified_mount : "-"},
                                           .cpu = -1};
     if (rc < 0)
-        r->driver->stop(&r->site, r->engine, s, NULL);
+        r->driver->stop(&r->site, r->engine, s, NULL, NULL);
     else
-        rc = r->driver->stop(&r->site, r->engine, s, err);
+        rc = r->driver->stop(&r->site, r->engine, s, NULL, err);
     return rc;
 }
 

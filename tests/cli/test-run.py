@@ -1,4 +1,5 @@
 """Real runs on the host target, and with runtimes that misbehave in known ways."""
+import fcntl
 import json
 import os
 import re
@@ -246,6 +247,33 @@ def workloads_as_json():
 @case
 def clean_with_nothing_to_do():
     expect_clean(env={"CUPEL_STATE": os.path.join(WORK, "empty-state")})
+
+
+@case
+def clean_removes_images_when_asked():
+    state = os.path.join(WORK, "image-state")
+    images = os.path.join(state, "images")
+    for path in ("a" * 64 + "/rootfs", "b" * 64, "c" * 64 + "/rootfs", "tmp-0123/rootfs", "mine"):
+        os.makedirs(os.path.join(images, path))
+    with open(os.path.join(images, "b" * 64, "clip"), "wb") as f:
+        f.write(b"x" * 100000)
+    env = {"CUPEL_STATE": state}
+    expect_clean(env=env)
+    expect(len(os.listdir(images)) == 5, os.listdir(images))
+    used = os.open(os.path.join(images, "c" * 64), os.O_RDONLY)
+    fcntl.flock(used, fcntl.LOCK_SH)
+    r = cupel("clean", "--images", env=env)
+    expect(r.status == 0, r)
+    expect(re.search(r"\n1 image and 1 input removed, \d+ KiB; 1 in use and left alone\n$", r.out), r.out)
+    expect(sorted(os.listdir(images)) == ["c" * 64, "lock", "mine"], os.listdir(images))
+    os.close(used)
+    lock = os.open(os.path.join(images, "lock"), os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    r = cupel("clean", "--images", env=env)
+    expect(r.status == 2 and "a run is making an image right now" in r.out, r)
+    os.close(lock)
+    r = cupel("clean", "--images", env=env)
+    expect("1 image and 0 inputs removed" in r.out and r.status == 0, r)
 
 
 main()

@@ -13,6 +13,7 @@ has there must go from it, and the container stay. Prints TAP. Needs root, runc 
 the targets' runtimes; engines that are not on the PATH are left out with a word.
 """
 import argparse
+import hashlib
 import http.client
 import json
 import os
@@ -155,9 +156,7 @@ class ForeignContainerd:
         spaces = self.ctr("namespaces", "list", "--quiet").stdout.split()
         if spaces != ["his"]:
             found.append(f"namespaces: {spaces}")
-        # A shim listens under a hash of the daemon's address, the namespace and the container.
-        sockets = len(os.listdir("/run/containerd/s"))
-        return found + ([f"{sockets} sockets of shims"] if sockets != 1 and ALONE else [])
+        return found
 
     def environment(self):
         return {"CONTAINERD_ADDRESS": self.socket}
@@ -264,7 +263,19 @@ class ForeignDocker:
 FOREIGN = {"containerd": ForeignContainerd, "docker": ForeignDocker}
 PROGRAM = {"docker": "dockerd"}
 
-ALONE = not os.path.isdir("/run/containerd/s") or not os.listdir("/run/containerd/s")
+def shim_sockets(address, run):
+    """The names under which shims of a run's containers listen: hashes of daemon, namespace, container."""
+    for space in range(4):
+        where = address or f"/run/cupel-{run}-{space}/c.sock"
+        for number in range(64):
+            yield hashlib.sha256(
+                f"{where}/cupel-{run}-{space}/cupel-{run}-{number:04}".encode()).hexdigest()
+
+
+def sockets_left(ids, address):
+    there = set(os.listdir("/run/containerd/s")) if os.path.isdir("/run/containerd/s") else set()
+    return [f"socket of a shim {name}" for run in ids if there
+            for name in there.intersection(shim_sockets(address, run))]
 
 
 def our_processes(state, ids):
@@ -288,9 +299,9 @@ def our_groups(ids):
     return found
 
 
-def leftovers(state, ids):
-    """Whatever bears the name of one of the runs, anywhere."""
-    found = our_processes(state, ids) + our_groups(ids)
+def leftovers(state, ids, address=None):
+    """Whatever bears the name of one of the runs, anywhere. address: of a containerd they used."""
+    found = our_processes(state, ids) + our_groups(ids) + sockets_left(ids, address)
     found += [f"mount {line.split()[4]}" for line in read("/proc/self/mountinfo").splitlines()
               if state in line or any(i in line for i in ids)]
     for sub in ("run", "ledger"):
@@ -304,10 +315,10 @@ def leftovers(state, ids):
     return found
 
 
-def settled_leftovers(state, ids):
+def settled_leftovers(state, ids, address=None):
     """Exiting processes need a moment to disappear; a leak does not."""
     for _ in range(40):
-        found = leftovers(state, ids)
+        found = leftovers(state, ids, address)
         if not found:
             return []
         time.sleep(.05)
@@ -385,7 +396,8 @@ def one_moment(bench, target, rng, index, foreign=None):
     problems = [] if status == 0 else [f"clean-up: exit status {status}: {said[-300:]}"]
     for name in strange:
         bench.env.pop(name)
-    problems += settled_leftovers(bench.state, bench.ids)
+    address = foreign.socket if isinstance(foreign, ForeignContainerd) else None
+    problems += settled_leftovers(bench.state, bench.ids, address)
     return what, problems + (foreign.problems() if foreign else [])
 
 

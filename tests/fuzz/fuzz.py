@@ -23,13 +23,14 @@ PARSERS = {
     "fuzz-frame": ["wire/frame.c", "wire/hist.c", "wire/line.c"],
     "fuzz-exchange": ["store/exchange-import.c", "store/exchange-read.c"],
     "fuzz-plan": ["model/plan-parse.c", "model/yamlread.c"],
-    "fuzz-app": ["model/app-parse.c", "model/app-pattern.c"],
+    "fuzz-app": ["model/app-metric.c", "model/app-parse.c", "model/app-pattern.c"],
     "fuzz-appspec": ["wire/appspec.c"],
     "fuzz-target": ["model/target.c"],
     "fuzz-cli": ["cli/options.c", "cli/run-plan.c"],
     "fuzz-journal": ["ledger/journal.c"],
     "fuzz-shim": ["driver/containerd-words.c"],
     "fuzz-mountinfo": ["host/mountinfo.c"],
+    "fuzz-proc": ["host/proctext.c"],
 }
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -82,6 +82,30 @@ bool rig_has_static_probe(void)
     return CUPEL_PROBE_STATIC || getenv("CUPEL_PROBE");
 }
 
+bool rig_required(const char *target)
+{
+    const char *list = getenv("CUPEL_REQUIRE");
+    return list && (strcmp(list, "all") == 0 || strstr(list, target));
+}
+
+bool rig_unusable(const char *target)
+{
+    struct rig r;
+    if (!rig_has_static_probe() && strcmp(target, "host") != 0) {
+        printf("1..0 # SKIP the probe of this build is not static: set CUPEL_PROBE\n");
+        return true;
+    }
+    rig_init(&r);
+    bool usable = rig_open(&r, target);
+    if (!usable && rig_required(target))
+        printf("1..1\nnot ok 1 - %s is required and unusable: %s\n", target, r.info.reason);
+    else if (!usable)
+        printf("1..0 # SKIP %s: %s\n", target, r.info.reason);
+    fflush(stdout);
+    rig_release(&r);
+    return !usable;
+}
+
 /* ---- leftovers ---- */
 
 static void note(struct str *ret, size_t *n, const char *kind, const char *what)
@@ -169,7 +193,7 @@ void rig_stop(struct rig *r, struct session *s)
     assert_int_equal(stat(dir, &st), 0);
     if (r->site.cgroup[0])
         assert_true(cgroup_exists(&r->machine.cgroups, group));
-    assert_ok(r->driver->stop(&r->site, r->engine, s, err));
+    assert_ok(r->driver->stop(&r->site, r->engine, s, NULL, err));
     assert_int_equal(stat(dir, &st), -1);
     if (r->site.cgroup[0])
         assert_false(cgroup_exists(&r->machine.cgroups, group));

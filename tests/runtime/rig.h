@@ -34,6 +34,12 @@ void rig_release(struct rig *r);
  * variable CUPEL_PROBE names another build's. */
 bool rig_has_static_probe(void);
 
+/* CUPEL_REQUIRE names the target: it must not be skipped. */
+bool rig_required(const char *target);
+/* Without the target there is nothing to test: then says so in TAP's words, one skip with the
+ * reason, or a failure if it is required. */
+bool rig_unusable(const char *target);
+
 /* Everything on the machine that bears this run's name: one line each. Returns how many. */
 size_t rig_leftovers(const struct rig *r, struct str *ret);
 /* Open descriptors of this process. */

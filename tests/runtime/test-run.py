@@ -663,6 +663,83 @@ def a_whole_workload_lasts_as_long_as_it_is_told():
     expect(300e6 <= sample[5] < 400e6 and sample[4] > 1000, sample)
 
 
+def facts_by_cell(data, target):
+    """Outcome and facts of every cell's part on one target, of the last block."""
+    names = [c["name"] for c in data["cells"]]
+    return {names[t["cell"]]: p for t in data["trials"] for p in t["parts"] if p["target"] == target}
+
+
+@case
+def starts_and_ends_are_measured_by_their_steps():
+    need("runc", "crun")
+    b = Bench()
+    b.run(*targets("host", "runc", "crun"), *workloads("life.*"), "--repeats", "2", status=3)
+    d = b.export()
+    for target in (1, 2):
+        parts = facts_by_cell(d, target)
+        for cell in ("start", "create", "run", "exit", "delete", "destroy"):
+            for variant in ("", "@cold"):
+                expect(parts["life." + cell + variant]["outcome"] == "ok", parts["life." + cell + variant])
+        f = parts["life.start"]["facts"]
+        # The steps of one start are its parts; the cells' samples are the steps.
+        expect(f["create_ns"] + f["run_ns"] == f["start_ns"] and f["create_ns"] > 1000000, f)
+        sample = dict(zip(d["sample_columns"], parts["life.create"]["samples"][0]))
+        expect(sample["ns"] == parts["life.create"]["facts"]["create_ns"] and sample["ops"] == 1, sample)
+        expect("destroy" not in f and parts["life.destroy"]["facts"]["destroy_ns"] > 0, f)
+    host = facts_by_cell(d, 0)
+    expect(host["life.start"]["outcome"] == "ok", host["life.start"])
+    for cell in ("create", "run", "delete"):
+        failure = host["life." + cell]["failure"]
+        expect(failure["kind"] == "unsupported" and "no such step" in failure["text"], failure)
+    b.expect_clean()
+
+
+@case
+def a_crowd_grows_and_goes():
+    need("crun")
+    b = Bench()
+    b.run(*targets("host", "crun"), *workloads("crowd.*", "density.*"), "-p", "max=20", "--repeats", "1", status=3)
+    parts = facts_by_cell(b.export(), 1)
+    for cell in ("start-10", "start-20", "destroy-10", "destroy-20"):
+        p = parts["crowd." + cell]
+        expect(p["outcome"] == "ok" and p["facts"]["running"] == 20, p)
+        expect(p["samples"][0][4] == 10, p)
+    p = parts["density.container"]
+    value = 1e-9 * p["samples"][0][5] / p["samples"][0][4]
+    expect(abs(value - p["facts"]["container"] / 1024) < .01 and 10 < value < 5000, p)
+    expect(p["facts"]["payload_processes"] == 20 and p["facts"]["fit"] > 100, p["facts"])
+    r = b.cupel("show", "--format", "runtimeclass")
+    classes = r.stdout.split("---\n")[1:]
+    expect(r.returncode == 0 and len(classes) == 1, r)
+    expect("  name: crun\n" in classes[0] and re.search(r"\n    memory: [1-9]Mi # ", classes[0]) and
+           re.search(r"\n    cpu: [1-9]m # ", classes[0]), classes)
+    b.run(*targets("host"), *workloads("sys.getpid"), *SHORT, "--blocks", "1")
+    r = b.cupel("show", "--format", "runtimeclass")
+    expect(r.returncode == 1 and "did not measure density.all" in r.stderr, r)
+    failure = parts["crowd.start-30"]["failure"]
+    expect("not so many" in failure["text"] and "20 ran at once" in failure["text"], failure)
+    b.expect_clean()
+
+
+@case
+def a_killed_crowd_is_cleaned_up():
+    need("crun")
+    b = Bench()
+    p = b.begin(*targets("crun"), *workloads("crowd.*"), "-p", "max=200", "--repeats", "1")
+    folder = os.path.join(b.state, "run")
+    for _ in range(600):
+        runs = os.listdir(folder) if os.path.isdir(folder) else []
+        if runs and len(os.listdir(os.path.join(folder, runs[0]))) > 60:
+            break
+        time.sleep(.05)
+    p.send_signal(signal.SIGKILL)
+    p.communicate()
+    expect(len(os.listdir(os.path.join(folder, os.listdir(folder)[0]))) > 60, b.leftovers())
+    r = b.cupel("clean")
+    expect(r.returncode == 0, r)
+    b.expect_clean()
+
+
 OWN = ["--target", "host", "--target", "runc", "--repeats", "1"]
 
 
@@ -687,6 +764,11 @@ def a_command_of_ones_own():
     r = subprocess.run([CUPEL, "run", "--quiet", *OWN, "--metric", "([0-9]+)", "--", "./mine-seq", "9", "9"],
                        env=b.env, cwd=WORK, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     expect(r.returncode == 0 and "mine-seq" in r.stdout, r)
+    # Its name becomes one that a workload can have.
+    shutil.copy(shutil.which("seq"), os.path.join(WORK, "My_own..seq_"))
+    r = subprocess.run([CUPEL, "run", "--quiet", *OWN, "--metric", "([0-9]+)", "--", "./My_own..seq_", "9", "9"],
+                       env=b.env, cwd=WORK, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    expect(r.returncode == 0 and "my-own-seq" in r.stdout, r)
     images = os.listdir(os.path.join(b.state, "images"))
     b.run(*OWN, "--", "seq", "1")
     expect(sorted(images) == sorted(os.listdir(os.path.join(b.state, "images"))), images)

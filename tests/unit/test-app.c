@@ -97,7 +97,17 @@ static void test_complaints(void **state)
     refused(LEAST "metrics: [{name: a, wall: yes}, {name: a, wall: yes}]\n", "is there twice");
     refused("name: a\nimage: {dir: /x}\nmetrics: [{name: a, wall: yes}]\n", "has a command");
     refused("name: a\nimage: {dir: /x}\ncommand: [\"${m}\"]\n" METRIC,
-            "\"${m}\" names no parameter");
+            "my.yaml:3:11: \"${m}\" names no parameter of this application, which has none");
+    refused("name: a\nimage: {dir: /x}\nparams: {n: {default: 1}, t: {default: 2}}\n"
+            "command: [run]\nfiles:\n  - {path: /f, text: \"n=${n} ${k}\"}\n" METRIC,
+            "my.yaml:6:22: \"${k}\" names no parameter of this application; there are: n, t");
+    refused("name: a\nimage: {dir: /x}\nparams: {n: {default: 1}}\ncommand: [\"${n.ms}\"]\n" METRIC,
+            "my.yaml:4:11: \"${n.ms}\" names no parameter");
+    refused("name: a\nimage: {dir: /x}\ncommand: [run]\nenv:\n  A: \"${open\"\n" METRIC,
+            "my.yaml:5:6: \"${open\" names no");
+    refused(LEAST "metrics: [{name: a, regex: '(a)', json: b, unit: u}]\n",
+            "my.yaml:5:41: metrics: one of regex, json, wall, not several");
+    refused(LEAST "metrics: [{name: a, json: b, wall: yes}]\n", "one of regex, json, wall, not");
     refused(LEAST METRIC "inputs: [{name: c, param: n}]\n", "is no text parameter");
 }
 
@@ -114,7 +124,7 @@ static void test_spec(void **state)
 {
     struct app *a = parse(
         "name: a\nimage: {dir: /x}\nenv: {SIZE: \"${size}\"}\nfiles:\n"
-        "  - {path: /etc/f, text: \"t=${time} $x ${n}\", mode: \"0600\"}\n"
+        "  - {path: /etc/f, text: \"t=${time} ${time.ms} $x ${n}\", mode: \"0600\"}\n"
         "params:\n  n: {default: 3}\n  size: {kind: size, default: 1M}\n"
         "  time: {kind: duration, default: 1500ms}\n  t: {kind: text, default: 'a \"b\"'}\n"
         "server: {command: [s, \"${t}\"], ready: {port: 80}, timeout: 3s}\n"
@@ -125,7 +135,7 @@ static void test_spec(void **state)
     json_t *o = spec_of(&c), *command = json_object_get(o, "command");
     json_t *file = json_array_get(json_object_get(o, "files"), 0);
     json_t *server = json_object_get(o, "server");
-    assert_string_equal(json_string_value(json_object_get(file, "text")), "t=1.5 $x 7");
+    assert_string_equal(json_string_value(json_object_get(file, "text")), "t=2 1500 $x 7");
     assert_int_equal(json_integer_value(json_object_get(file, "mode")), 0600);
     assert_string_equal(json_string_value(json_array_get(json_object_get(command, "argv"), 1)),
                         "-7-");
@@ -139,6 +149,30 @@ static void test_spec(void **state)
     assert_true(app_prepare_timeout_ns(&c) >= UINT64_C(5000000000));
     assert_int_equal(app_command_timeout_ns(&c), 4000000000);
     json_decref(o);
+    app_unref(a);
+}
+
+/* What says nothing of its own takes the application's; what does keeps it. */
+static void test_timeouts(void **state)
+{
+    struct app *a = parse("name: a\nimage: {dir: /x}\ncommand: [run]\nmetrics:\n"
+                          "  - {name: x, wall: yes, command: [own], setup: [{command: [p]}]}\n"
+                          "  - {name: y, wall: yes, command: [own], timeout: 3s}\n"
+                          "  - {name: z, unit: ms, better: higher, wall: yes, timeout: 2s}\n"
+                          "timeout: 300s\n");
+    struct cell x, y, z;
+    app_cell(a, 2, &z);
+    assert_int_equal(app_command_timeout_ns(&z), UINT64_C(2000000000));
+    json_t *o = spec_of(&z), *argv = json_object_get(json_object_get(o, "command"), "argv");
+    assert_string_equal(json_string_value(json_array_get(argv, 0)), "run");
+    json_decref(o);
+    assert_string_equal(z.unit, "ms");
+    assert_int_equal(z.better, BETTER_HIGHER);
+    app_cell(a, 0, &x);
+    app_cell(a, 1, &y);
+    assert_int_equal(app_command_timeout_ns(&x), UINT64_C(300000000000));
+    assert_int_equal(app_command_timeout_ns(&y), UINT64_C(3000000000));
+    assert_true(app_prepare_timeout_ns(&x) >= UINT64_C(300000000000));
     app_unref(a);
 }
 
@@ -177,10 +211,56 @@ static void test_values(void **state)
 }
 
 /* Those that come with cupel, and a plan made of them that reads back. */
-static void test_builtin(void **state)
+static char *builtin_dir(void)
 {
     const char *root = getenv("CUPEL_SOURCE_ROOT");
-    _cleanup_free_ char *dir = xasprintf("%s/workloads", root ? root : ".");
+    return xasprintf("%s/workloads", root ? root : ".");
+}
+
+/* What a declaration that came with cupel reads out of what its tool prints. */
+static double builtin_value(const char *name, size_t metric, const char *output)
+{
+    _cleanup_free_ char *dir = builtin_dir(), *path = xasprintf("%s/%s.yaml", dir, name);
+    _cleanup_(str_release) struct str yaml = STR_INIT;
+    struct app *a = NULL;
+    struct cell c;
+    double v = NAN;
+    assert_ok(file_read(path, 65536, &yaml, err));
+    assert_ok(app_parse(yaml.buf, yaml.len, path, &a, err));
+    app_cell(a, metric, &c);
+    assert_ok(app_value(&c, output, 1, &v, err));
+    app_unref(a);
+    return v;
+}
+
+static void test_builtin_values(void **state)
+{
+    assert_float_equal(builtin_value("dav1d", 0,
+                                     "dav1d 1.0.0 - by VideoLAN\n"
+                                     "Decoded 1/100 frames (1.0%) - 43.10/25.00 fps (1.72x)\n"
+                                     "Decoded 99/100 frames (99.0%) - 86.90/25.00 fps (3.48x)\n"
+                                     "Decoded 100/100 frames (100.0%) - 87.25/25.00 fps (3.49x)\n"),
+                       87.25, 1e-9);
+    static const char ram[] =
+        "INTEGER   Copy:      9000.00 MB/s\nINTEGER   Scale:     8000.00 MB/s\n"
+        "INTEGER   AVERAGE:   8500.00 MB/s\n\n"
+        "INTEGER BatchRun   Copy:      9100.50 MB/s\n"
+        "INTEGER BatchRun   Scale:     8100.25 MB/s\n";
+    assert_float_equal(builtin_value("ramspeed-tool", 0, ram), 9100.5, 1e-9);
+    assert_float_equal(builtin_value("ramspeed-tool", 1, ram), 8100.25, 1e-9);
+    assert_float_equal(
+        builtin_value(
+            "xlinpack-tool", 0,
+            "Size   LDA    Align. Time(s)    GFlops   Residual     Residual(norm) Check\n"
+            "5000   5008   4      1.095      76.1555  2.581643e-11 3.599893e-02   pass\n\n"
+            "Performance Summary (GFlops)\n\nSize   LDA    Align.  Average  Maximal\n"
+            "5000   5008   4       77.2000  78.0100 \n\nResidual checks PASSED\n"),
+        77.2, 1e-9);
+}
+
+static void test_builtin(void **state)
+{
+    _cleanup_free_ char *dir = builtin_dir();
     _cleanup_(plan_release) struct plan p;
     _cleanup_(str_release) struct str text = STR_INIT, again = STR_INIT;
     size_t n = 0;
@@ -233,12 +313,34 @@ static void test_selection(void **state)
     assert_true(str_eq(p.cells.v[p.cells.n - 1].name, "web.x"));
 }
 
+/* A declaration of the user's has its name, whatever the catalogue calls so. */
+static void test_own_names(void **state)
+{
+    _cleanup_(plan_release) struct plan p;
+    struct app *a = parse("name: iozone\nimage: {dir: /x}\ncommand: [w]\n"
+                          "metrics: [{name: iozone, wall: yes}]\n");
+    struct app *b = parse("name: cpu\nimage: {dir: /x}\ncommand: [w]\n"
+                          "metrics: [{name: cpu, wall: yes}]\n");
+    plan_init(&p);
+    plan_know_app(&p, a);
+    plan_know_app(&p, b);
+    app_unref(a);
+    app_unref(b);
+    assert_ok(plan_add_cells(&p, "iozone", err));
+    assert_ok(plan_add_cells(&p, "cpu", err));
+    assert_int_equal(p.cells.n, 2);
+    assert_string_equal(p.cells.v[0].name, "iozone");
+    assert_string_equal(p.cells.v[1].name, "cpu");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cells),   cmocka_unit_test(test_complaints),
-        cmocka_unit_test(test_spec),    cmocka_unit_test(test_values),
-        cmocka_unit_test(test_builtin), cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_cells),     cmocka_unit_test(test_complaints),
+        cmocka_unit_test(test_spec),      cmocka_unit_test(test_values),
+        cmocka_unit_test(test_builtin),   cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_timeouts),  cmocka_unit_test(test_builtin_values),
+        cmocka_unit_test(test_own_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

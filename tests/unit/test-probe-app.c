@@ -8,7 +8,9 @@
 #include "wire/appspec.h"
 
 #include <sched.h>
+#include <arpa/inet.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 static void prepare(struct talk *t, const char *spec, struct frame *answer)
@@ -184,6 +186,15 @@ static void test_bad_servers(void **state)
     refused("{\"server\": {\"argv\": [\"sh\", \"-c\", \"echo waiting; sleep 60\"], \"ready\":"
             " {\"tcp\": 45712}, \"timeout_ns\": 200000000}, \"command\": {\"argv\": [\"true\"]}}",
             false, ETIMEDOUT, "was not ready within 0.2 s: waiting");
+    /* Somebody else's server, where the guest shares the host's ports. */
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(45713)};
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    _cleanup_fd_ int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(other, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(other, 1), 0);
+    refused("{\"server\": {\"argv\": [\"sleep\", \"60\"], \"ready\": {\"tcp\": 45713}},"
+            " \"command\": {\"argv\": [\"true\"]}}",
+            false, EADDRINUSE, "something else answers at port 45713");
     struct frame fin;
     _cleanup_free_ char *out =
         run_once("{\"server\": {\"argv\": [\"sleep\", \"0.05\"]}, \"command\":"

@@ -215,6 +215,48 @@ static void test_disk_direct(void **state)
                      facts_num(&facts, "write_resident_mib", -2) == 0);
 }
 
+static void half_frame(struct frame *f, const char *dir, const char *half)
+{
+    disk_frame(f, dir, 2 * MIB, 8192);
+    facts_add_text(&f->prepare.params, "phases", half);
+}
+
+/* What one half leaves the other finds, also in another probe, and takes away. */
+static void test_disk_in_two_halves(void **state)
+{
+    struct site *s = *state;
+    struct frame f, a;
+    struct facts facts;
+    char path[256];
+    str_format(path, sizeof(path), "%s/" WIRE_COLD_DIR "/" WIRE_COLD_FILE, s->dir);
+
+    half_frame(&f, s->dir, "read");
+    refused(&s->talk, &f, ENOENT, WIRE_COLD_DIR);
+
+    half_frame(&f, s->dir, "write");
+    prepared(&s->talk, &f, &a);
+    frame_release(&a);
+    slice_ok(&s->talk, 1, 1);
+    finished(&s->talk, &facts);
+    assert_int_equal(facts_num(&facts, "write", -1), 2);
+    assert_int_equal(facts_num(&facts, "rewrite", -1), 2);
+    assert_int_equal(facts_num(&facts, "read", -1), -1);
+    assert_int_equal(access(path, F_OK), 0);
+
+    half_frame(&f, s->dir, "write");
+    refused(&s->talk, &f, EEXIST, WIRE_COLD_DIR);
+
+    half_frame(&f, s->dir, "read");
+    prepared(&s->talk, &f, &a);
+    frame_release(&a);
+    slice_ok(&s->talk, 1, 1);
+    finished(&s->talk, &facts);
+    assert_int_equal(facts_num(&facts, "write", -1), -1);
+    assert_int_equal(facts_num(&facts, "read", -1), 2);
+    assert_int_equal(facts_num(&facts, "reread", -1), 2);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static void test_disk_bad_parameters(void **state)
 {
     struct site *s = *state;
@@ -436,6 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_disk_reports_each_phase),
         TEST(test_disk_direct),
+        TEST(test_disk_in_two_halves),
         TEST(test_disk_bad_parameters),
         TEST(test_disk_failing_phase),
         TEST(test_full_file_system),

@@ -39,13 +39,36 @@ static void test_memory_file_systems(void **state)
     assert_int_equal(flags("fs.open", tmpfs, 100, ext4, 100), CELL_FLAG_MEMORY_FS);
     assert_int_equal(flags("fs.open", NULL, 100, NULL, 100), 0);
     assert_int_equal(flags("fs.open", "no JSON", 100, "[]", 100), 0);
+    /* What a guest has and its host does not see is in the guest's memory. */
+    assert_int_equal(flags("disk.write", "{\"on_host\": false}", 100, ext4, 100),
+                     CELL_FLAG_MEMORY_FS);
+    assert_int_equal(flags("disk.write", "{\"on_host\": true}", 100, ext4, 100), 0);
 }
 
 static void test_cold_reads(void **state)
 {
-    assert_int_equal(flags("fs.open", "{\"read\": 100, \"read_resident_mib\": 1}", 1, "{}", 1), 0);
-    assert_int_equal(flags("fs.open", "{\"read\": 100, \"read_resident_mib\": 30}", 1, "{}", 1),
-                     CELL_FLAG_NOT_COLD);
+    const char *cold = "{\"read\": 100, \"read_resident_mib\": 1}";
+    const char *warm = "{\"read\": 100, \"read_resident_mib\": 30}";
+
+    assert_int_equal(flags("disk.read", cold, 1, "{}", 1), 0);
+    assert_int_equal(flags("disk.read", warm, 1, "{}", 1), CELL_FLAG_NOT_COLD);
+    /* The others of the same execution were not meant to be. */
+    assert_int_equal(flags("disk.reread", warm, 1, "{}", 1), 0);
+    assert_int_equal(flags("disk.write", warm, 1, "{}", 1), 0);
+}
+
+static void test_warm_as_asked(void **state)
+{
+    struct cell cell = {.workload = workload_find("disk.read"), .place = PLACE_TMPFS};
+    struct part p = part_with("{\"read\": 100, \"read_resident_mib\": 100}", 1);
+
+    assert_int_equal(semantics_of(&cell, &p, &p), 0);
+    cell.place = PLACE_ROOTFS;
+    assert_int_equal(semantics_of(&cell, &p, &p), CELL_FLAG_NOT_COLD);
+    struct param no = {.name = "cold", .is_text = true, .text = "no"};
+    cell.params.v[cell.params.n++] = no;
+    assert_int_equal(semantics_of(&cell, &p, &p), 0);
+    part_release(&p);
 }
 
 static void test_syncs(void **state)
@@ -70,9 +93,8 @@ static void test_huge_pages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory_file_systems),
-        cmocka_unit_test(test_cold_reads),
-        cmocka_unit_test(test_syncs),
+        cmocka_unit_test(test_memory_file_systems), cmocka_unit_test(test_cold_reads),
+        cmocka_unit_test(test_warm_as_asked),       cmocka_unit_test(test_syncs),
         cmocka_unit_test(test_huge_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
