@@ -426,6 +426,7 @@ static int check_in_group(const struct live *l, struct err *err)
 int live_watch_foreign(struct live *l, pid_t pid, struct err *err)
 {
     l->pid = l->session->caps.pid = pid;
+    l->pid_ticks = proc_start_ticks(pid);
     int r = loop_watch_pid(l->site->loop, pid, on_gone, l, &l->watch, err);
     return r < 0 ? r : check_in_group(l, err);
 }

@@ -181,7 +181,7 @@ static void test_missing(void **state)
     struct rig r;
     rig_init(&r);
     open_or_skip(&r, "docker/runc");
-    assert_non_null(strstr(r.info.reason, "docker is installed but not running; a private one, "));
+    assert_non_null(strstr(r.info.reason, "docker is installed but not running; a private one ("));
     rig_release(&r);
 }
 
