@@ -120,6 +120,6 @@ unpack_packages() {
 
 # What a build needs, and what is measured.
 BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libjansson-dev libsqlite3-dev libgsl-dev
-    r-mathlib libyaml-dev libmd-dev libopenblas-pthread-dev)
+    r-mathlib libyaml-dev libmd-dev libopenblas-pthread-dev libcurl4-openssl-dev)
 # package:program
 RUNTIMES=(runc:runc crun:crun runsc:runsc)

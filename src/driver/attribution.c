@@ -490,7 +490,7 @@ struct claim session_claim(const struct session *s)
                           .kind = l->engine->info.kind,
                           .root = l->pid,
                           .root_ticks = l->pid_ticks,
-                          .ids = {l->ground.id}};
+                          .ids = {l->ground.id, l->engine_id[0] ? l->engine_id : NULL}};
 }
 
 /* ---- one session ---- */

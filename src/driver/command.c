@@ -156,7 +156,7 @@ int command_failed(struct live *l, const struct command *c, int wait_status, str
 
 /* ---- directories ---- */
 
-static int owned_dir_make(struct site *s, const char *path, struct err *err)
+int owned_dir_make(struct site *s, const char *path, struct err *err)
 {
     struct ledger_item items[] = {{.kind = LEDGER_DIR, .path = path},
                                   {.kind = LEDGER_MOUNT, .path = path}};
@@ -164,7 +164,7 @@ static int owned_dir_make(struct site *s, const char *path, struct err *err)
     return r < 0 ? r : fs_mkdirs(path, 0700, err);
 }
 
-static int owned_dir_remove(struct site *s, const char *path, struct err *err)
+int owned_dir_remove(struct site *s, const char *path, struct err *err)
 {
     struct ledger_item items[] = {{.kind = LEDGER_MOUNT, .path = path},
                                   {.kind = LEDGER_DIR, .path = path}};

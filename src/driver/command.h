@@ -49,6 +49,10 @@ int command_spawn(struct live *l, const struct command *c, const struct stdio *i
  * line of that. */
 int command_failed(struct live *l, const struct command *c, int wait_status, struct err *err);
 
+/* A directory tree of ours with whatever is mounted in it: written to the ledger, made; unmounted,
+ * removed and crossed off. */
+int owned_dir_make(struct site *s, const char *path, struct err *err);
+int owned_dir_remove(struct site *s, const char *path, struct err *err);
 /* A directory <run>/state-<label> for what a target's runtime or engine keeps: written to the
  * ledger with the mounts below it, made, and its name put into e->state_dir. */
 int state_dir_make(struct site *s, struct engine *e, struct err *err);

@@ -14,6 +14,7 @@
 #include "driver/containerd-words.h"
 #include "driver/oci.h"
 #include "driver/proof.h"
+#include "driver/shim.h"
 #include "host/proc.h"
 
 #include <errno.h>
@@ -120,28 +121,6 @@ static void run_command(struct command *c, const struct live *l)
     command_add(c, g->id);
 }
 
-/* Into the leaf of tools, with all its threads; what it starts from now on begins there. */
-static int adopt_shim(struct live *l, struct err *err)
-{
-    int fds[SPAWN_MAX_JOIN];
-    char text[16];
-    char cmdline[512] = "";
-    l->shim = proc_parent(l->pid);
-    if (l->shim > 1)
-        proc_cmdline(l->shim, cmdline, sizeof(cmdline));
-    if (!strstr(cmdline, "containerd-shim") || !strstr(cmdline, l->ground.id))
-        return err_set(err, ERR_MEASUREMENT, EBADE, "the container's parent is no shim of its own");
-    int n = cgroup_open_join(&l->site->machine->cgroups, l->ground.tool, fds, SPAWN_MAX_JOIN, err);
-    int r = n < 0 ? n : 0;
-    str_format(text, sizeof(text), "%d", (int)l->shim);
-    for (int i = 0; i < n; i++) {
-        if (r == 0)
-            r = fd_write_full(fds[i], text, strlen(text), err);
-        fd_close(&fds[i]);
-    }
-    return r < 0 ? err_wrap(err, "move the shim") : 0;
-}
-
 static int find_container(struct live *l, struct err *err)
 {
     char path[256];
@@ -150,7 +129,7 @@ static int find_container(struct live *l, struct err *err)
     if (file_read_u64(path, &pid) < 0 || pid < 2 || pid > INT32_MAX)
         return err_set(err, ERR_MEASUREMENT, EBADMSG, "ctr run wrote no process id");
     int r = live_behind_client(l, (pid_t)pid, err);
-    return r < 0 ? r : adopt_shim(l, err);
+    return r < 0 ? r : shim_adopt(l, l->ground.id, err);
 }
 
 /* From what a client last said to its end. */

@@ -58,7 +58,7 @@ static void last_words(const struct daemon *d, char *dst, size_t size)
 
 int daemon_failure(const struct daemon *d, struct err *err)
 {
-    char how[40], words[200];
+    char how[40], words[320];
     if (!d->ended)
         return 0;
     if (WIFSIGNALED(d->wait_status))
@@ -163,6 +163,8 @@ static int launch(struct daemon *d, const struct daemon_spec *spec, struct err *
     if (n < 0)
         return n;
     s.n_join = (size_t)n;
+    if (spec->mount_ns)
+        s.ns_fds[s.n_ns++] = *spec->mount_ns;
     int r = spawn(&s, &d->pid, err);
     for (size_t i = 0; i < s.n_join; i++)
         fd_close(&s.join_fds[i]);

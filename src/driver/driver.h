@@ -47,7 +47,9 @@ struct site {
     char dir[128]; /* "<state>/run/<run>": bundles, root file systems, runtime state */
     struct programs programs;
     struct limits limits;
-    cpu_set_t cpus;        /* all CPUs of the run */
+    cpu_set_t cpus; /* all CPUs of the run */
+    /* The driver docker's, shared by its targets: the user's daemon, the run's own. */
+    struct docker_daemon *docker[2];
     unsigned next_session; /* counts sessions: container ids cupel-<run>-<nnnn> */
     uint64_t start_timeout_ns;
     uint64_t stop_timeout_ns;

@@ -382,6 +382,7 @@ static void on_exit_of(void *user, pid_t pid, int wait_status, const struct rusa
 static void on_gone(void *user, int fd, uint32_t events)
 {
     struct live *l = user;
+    look_for_oom(l); /* before the engine is asked: it removes the container's group */
     ended(l, l->how_ended ? l->how_ended(l) : -1);
 }
 

@@ -69,7 +69,8 @@ struct live {
      * wait status, -1 if nobody tells), asked when the process is seen gone that is not our child.
      */
     char entry[CONTAINER_ENTRY_MAX];
-    pid_t shim; /* the container's parent, where it is an engine's shim */
+    char engine_id[80]; /* docker: its own identifier of the container; "" not created */
+    pid_t shim;         /* the container's parent, where it is an engine's shim */
     int (*how_ended)(struct live *l);
     /* Why, where the driver knows: "containerd died"; NULL if it does not. */
     const char *(*why_ended)(const struct live *l);

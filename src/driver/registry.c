@@ -17,7 +17,8 @@
     X(host)                                                                                        \
     X(oci)                                                                                         \
     X(podman)                                                                                      \
-    X(containerd)
+    X(containerd)                                                                                  \
+    X(docker)
 
 #define DECLARE(name) extern const struct driver driver_##name;
 DRIVERS(DECLARE)

@@ -5,6 +5,7 @@
 #include "base/time.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -92,10 +93,8 @@ static bool err_read(struct session *s)
     return false;
 }
 
-static void on_err(void *user, int fd, uint32_t events)
+static void check_flood(struct session *s)
 {
-    struct session *s = user;
-    err_read(s);
     if (s->err_bytes <= ERR_FLOOD_BYTES)
         return;
     session_break(s, ERR_MEASUREMENT, EOVERFLOW, "it floods its standard error");
@@ -103,9 +102,18 @@ static void on_err(void *user, int fd, uint32_t events)
     s->src_err = NULL;
 }
 
+static void on_err(void *user, int fd, uint32_t events)
+{
+    err_read(user);
+    check_flood(user);
+}
+
+static bool out_read(struct session *s);
+
 const char *session_err_line(struct session *s, char *dst, size_t size)
 {
-    for (int i = 0; i < 16 && err_read(s); i++) /* bounded: it may go on writing for ever */
+    /* bounded: it may go on writing for ever */
+    for (int i = 0; i < 16 && (s->muxed ? out_read(s) : err_read(s)); i++)
         ;
     size_t end = s->err_tail_len;
     while (end > 0 && (s->err_tail[end - 1] == '\n' || s->err_tail[end - 1] == ' '))
@@ -218,8 +226,50 @@ static void on_end(struct session *s)
         return;
     char line[200];
     session_err_line(s, line, sizeof(line));
-    session_break(s, ERR_MEASUREMENT, EPIPE, "its output ended%s%s", *line ? ": " : "", line);
+    const char *why = s->why_end ? s->why_end(s) : NULL;
+    if (why)
+        str_copy(line, sizeof(line), why);
+    session_break(s, why ? ERR_ENVIRONMENT : ERR_MEASUREMENT, EPIPE, "its output ended%s%s",
+                  *line ? ": " : "", line);
     s->ended = true;
+}
+
+/* ---- both in one ---- */
+
+struct piece {
+    struct session *session;
+    uint64_t now_ns;
+};
+
+static void on_piece(void *user, enum demux_stream stream, const char *bytes, size_t n)
+{
+    const struct piece *p = user;
+    struct session *s = p->session;
+    if (stream == DEMUX_ERR) {
+        err_keep(s, bytes, n);
+        s->err_bytes += n;
+        check_flood(s);
+        return;
+    }
+    while (n > 0 && !s->broken) { /* without room, a line is too long and breaks it */
+        size_t taken = line_reader_push(&s->lines, bytes, n);
+        bytes += taken;
+        n -= taken;
+        take_lines(s, p->now_ns);
+    }
+}
+
+static ssize_t mux_fill(struct session *s)
+{
+    char chunk[16384];
+    ssize_t n = read(s->fd_out, chunk, sizeof(chunk));
+    if (n <= 0)
+        return n < 0 ? -errno : 0;
+    struct piece p = {.session = s, .now_ns = time_mono_ns()};
+    if (demux_feed(&s->mux, chunk, (size_t)n, on_piece, &p) < 0)
+        session_break(s, ERR_ENVIRONMENT, EPROTO,
+                      "its engine sends what is neither standard output nor standard error");
+    return n;
 }
 
 /* One read of standard output; true if there may be more. */
@@ -227,7 +277,7 @@ static bool out_read(struct session *s)
 {
     if (s->broken || !s->src_out)
         return false;
-    ssize_t n = line_reader_fill(&s->lines, s->fd_out);
+    ssize_t n = s->muxed ? mux_fill(s) : line_reader_fill(&s->lines, s->fd_out);
     if (n > 0) {
         take_lines(s, time_mono_ns());
         return true;
@@ -306,6 +356,21 @@ int session_new(struct loop *l, const char *nonce, int fd_in, int fd_out, int fd
     }
     *ret = s;
     return 0;
+}
+
+int session_new_muxed(struct loop *l, const char *nonce, int fd, struct session **ret,
+                      struct err *err)
+{
+    int in = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (in < 0) {
+        int code = errno;
+        fd_close(&fd);
+        return err_errno(err, code, "copy a descriptor");
+    }
+    int r = session_new(l, nonce, in, fd, -1, ret, err);
+    if (r == 0)
+        (*ret)->muxed = true;
+    return r;
 }
 
 void session_free(struct session *s)

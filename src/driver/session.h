@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "engine/demux.h"
 #include "host/cgroup.h"
 #include "wire/frame.h"
 
@@ -73,6 +74,8 @@ struct session {
     int fd_in, fd_out, fd_err;
     struct loop_source *src_in, *src_out, *src_err; /* src_in: only while a frame is half written */
     struct line_reader lines;
+    bool muxed; /* fd_out carries standard error too */
+    struct demux mux;
     uint64_t seq;
     enum frame_type asked; /* of the outstanding request; FRAME_NONE while hello is awaited */
     bool waiting, answered, broken;
@@ -87,6 +90,8 @@ struct session {
     struct frame answer;
     struct err failure;
     uint64_t posted_ns, answered_ns;
+    /* Why its output ended, where the driver knows more: "dockerd died"; NULL if it does not. */
+    const char *(*why_end)(const struct session *s);
     char err_tail[2048]; /* last bytes of standard error, printable */
     size_t err_tail_len;
     void *priv; /* the driver's */
@@ -102,6 +107,10 @@ int session_add_outside(struct session *s, pid_t pid, struct err *err);
 /* For drivers: takes the descriptors (all owned from here on), draws nothing itself. */
 int session_new(struct loop *l, const char *nonce, int fd_in, int fd_out, int fd_err,
                 struct session **ret, struct err *err);
+/* The same over one stream socket, on which standard output and error come in the form of
+ * engine/demux.h. */
+int session_new_muxed(struct loop *l, const char *nonce, int fd, struct session **ret,
+                      struct err *err);
 /* Waits for the hello frame. */
 int session_hello(struct session *s, uint64_t deadline_ns, struct err *err);
 void session_free(struct session *s);

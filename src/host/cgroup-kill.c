@@ -110,6 +110,24 @@ static void await_frozen(const struct cgroups *c, const char *path)
     }
 }
 
+static int thaw_one(void *user, int fd)
+{
+    (void)file_write_at(fd, "freezer.state", "THAWED", NULL);
+    (void)file_write_at(fd, "cgroup.freeze", "0", NULL);
+    return 0;
+}
+
+/* The groups below too: what an engine has paused there would not die. */
+static void thaw(const struct cgroups *c, const char *path)
+{
+    const struct cgroup_tree *t;
+    for (size_t i = 0; (t = cgroups_tree(c, i)); i++) {
+        _cleanup_fd_ int fd = cgroup_dir(t, path);
+        if (fd >= 0)
+            cgroup_walk(fd, false, thaw_one, NULL);
+    }
+}
+
 /* One round: everything that is in the group now gets SIGKILL, standing still where we can make it
  * so. Frozen processes of v1 die when they are thawed, before they run another instruction of
  * theirs. */
@@ -130,10 +148,8 @@ static void kill_round(const struct cgroups *c, const char *path, const struct p
     for (size_t i = 0; i < seen->n; i++)
         kill_member(path, seen->v[i]);
     pid_list_release(&now);
-    if (v1)
-        write_everywhere(c, path, "freezer.state", "THAWED");
-    if (v2)
-        write_everywhere(c, path, "cgroup.freeze", "0");
+    if (v1 || v2)
+        thaw(c, path);
 }
 
 /* How many of the list still run, not counting us. A zombie is waiting for its parent, which may

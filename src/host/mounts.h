@@ -35,5 +35,11 @@ bool mount_is_point(const char *path);
  * descriptor for setns, which the caller closes. It is made by a thread that ends here: no process
  * stays behind, none has to be reaped, and the loop is not run. */
 int mountns_with_cover(struct loop *l, const char *cover, int *ret_fd, struct err *err);
+/* One for a daemon that writes to places compiled into it. /run is an empty tmpfs there, in which
+ * only the directories `keep` (absolute, without a link) are what they are outside; /etc can be
+ * written to without anything changing outside; `cover`, unless "", is an empty tmpfs. All of it is
+ * gone with the last process in it. */
+int mountns_for_daemon(const char *const *keep, size_t n_keep, const char *cover, int *ret_fd,
+                       struct err *err);
 
 #endif

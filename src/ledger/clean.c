@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/spawn.h"
 #include "base/time.h"
+#include "engine/docker.h"
 #include "host/cgroup.h"
 #include "host/mounts.h"
 #include "host/proc.h"
@@ -180,6 +181,25 @@ static void remove_namespace(struct job *job, const struct ledger_item *it)
         removed(job, "containerd namespace", it->id);
 }
 
+/* In a daemon of the user's: by the name, and only where the label of the run is on it. */
+static void remove_of_docker(struct job *job, const struct ledger_item *it)
+{
+    struct err err = ERR_INIT;
+    struct docker *d = NULL;
+    bool image = it->kind == LEDGER_DOCKER_IMAGE;
+    int r = docker_new(job->c->loop, it->path, &d, &err);
+    if (r == 0)
+        r = (image ? docker_remove_image : docker_remove_container)(d, it->id, job->j->run,
+                                                                    time_deadline(STEP_NS), &err);
+    docker_free(d);
+    if (r == -EPERM)
+        say(job->c, "%s", err.msg);
+    else if (r < 0)
+        failed(job, &err);
+    else if (r > 0)
+        removed(job, image ? "docker image" : "docker container", it->id);
+}
+
 /* --- mounts and directories --- */
 
 static void remove_mount(struct job *job, const char *path)
@@ -250,6 +270,8 @@ static void work_off(struct job *job)
     each(job, LEDGER_CONTAINER, remove_container);
     /* Also after a reboot: an engine's records outlast it. */
     each(job, LEDGER_NAMESPACE, remove_namespace);
+    each(job, LEDGER_DOCKER_CONTAINER, remove_of_docker);
+    each(job, LEDGER_DOCKER_IMAGE, remove_of_docker);
     if (job->kernel_side) {
         each(job, LEDGER_MOUNT, act_mount);
         each(job, LEDGER_CGROUP, act_group);

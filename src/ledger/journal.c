@@ -5,9 +5,13 @@
 #include <limits.h>
 
 static const char *const kind_names[LEDGER_KIND_COUNT] = {
-    [LEDGER_CGROUP] = "cgroup",       [LEDGER_DIR] = "dir",
-    [LEDGER_MOUNT] = "mount",         [LEDGER_CONTAINER] = "container",
+    [LEDGER_CGROUP] = "cgroup",
+    [LEDGER_DIR] = "dir",
+    [LEDGER_MOUNT] = "mount",
+    [LEDGER_CONTAINER] = "container",
     [LEDGER_NAMESPACE] = "namespace",
+    [LEDGER_DOCKER_CONTAINER] = "docker-container",
+    [LEDGER_DOCKER_IMAGE] = "docker-image",
 };
 
 const char *ledger_kind_name(enum ledger_kind kind)
@@ -97,6 +101,12 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
         if (is_numbered(item->id, 1) && is_plain_path(path) && is_plain_path(item->runtime))
             return 0;
         return err_set(err, ERR_BUG, EINVAL, "namespace '%.40s' is not named as ours are",
+                       item->id ? item->id : "");
+    case LEDGER_DOCKER_CONTAINER:
+    case LEDGER_DOCKER_IMAGE:
+        if (is_numbered(item->id, 1) && is_plain_path(path))
+            return 0;
+        return err_set(err, ERR_BUG, EINVAL, "docker's '%.40s' is not named as ours are",
                        item->id ? item->id : "");
     case LEDGER_KIND_COUNT:
         break;

@@ -185,9 +185,9 @@ static json_t *event_json(const char *event, const struct ledger_item *it)
 {
     json_t *line = json_pack("{s:s, s:s, s:s}", "e", event, "kind", ledger_kind_name(it->kind),
                              "path", it->path);
-    if (line && (it->kind == LEDGER_CONTAINER || it->kind == LEDGER_NAMESPACE)) {
+    if (line && it->kind >= LEDGER_CONTAINER) {
         if (json_object_set_new(line, "id", json_string(it->id)) < 0 ||
-            (str_eq(event, "intend") &&
+            (it->runtime && str_eq(event, "intend") &&
              (json_object_set_new(line, "runtime", json_string(it->runtime)) < 0 ||
               json_object_set_new(line, "cover", json_boolean(it->cover_unified)) < 0))) {
             json_decref(line);

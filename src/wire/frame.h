@@ -176,6 +176,8 @@ void line_reader_release(struct line_reader *r);
 /* Reads once from fd: > 0 bytes read, 0 end of file, -EAGAIN, or -errno. -ENOBUFS when the buffer
  * is full: take the lines first. */
 ssize_t line_reader_fill(struct line_reader *r, int fd);
+/* The same for bytes that were read elsewhere: returns how many of them found room. */
+size_t line_reader_push(struct line_reader *r, const char *bytes, size_t n);
 int line_reader_take(struct line_reader *r, const char **ret_line, size_t *ret_n);
 
 #endif

@@ -14,14 +14,19 @@ void line_reader_release(struct line_reader *r)
     *r = (struct line_reader){.buf = NULL};
 }
 
+static void make_room(struct line_reader *r)
+{
+    if (r->start == 0)
+        return;
+    memmove(r->buf, r->buf + r->start, r->len - r->start);
+    r->len -= r->start;
+    r->scanned -= r->start;
+    r->start = 0;
+}
+
 ssize_t line_reader_fill(struct line_reader *r, int fd)
 {
-    if (r->start > 0) {
-        memmove(r->buf, r->buf + r->start, r->len - r->start);
-        r->len -= r->start;
-        r->scanned -= r->start;
-        r->start = 0;
-    }
+    make_room(r);
     if (r->len == WIRE_LINE_MAX)
         return -ENOBUFS;
     ssize_t n;
@@ -31,6 +36,16 @@ ssize_t line_reader_fill(struct line_reader *r, int fd)
     if (n < 0)
         return -errno;
     r->len += (size_t)n;
+    return n;
+}
+
+size_t line_reader_push(struct line_reader *r, const char *bytes, size_t n)
+{
+    make_room(r);
+    if (n > WIRE_LINE_MAX - r->len)
+        n = WIRE_LINE_MAX - r->len;
+    memcpy(r->buf + r->len, bytes, n);
+    r->len += n;
     return n;
 }
 

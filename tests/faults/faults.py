@@ -7,25 +7,29 @@ For every target: N runs over `host` and that target, each killed either right a
 event (intent or done, so before or after a thing is made) or after a random time; then `cupel clean`,
 and a search for leftovers: processes, mounts, control groups, namespaces, directories. Every fourth
 time the next run has to clean up instead of `cupel clean`. All the while a container of another owner
-runs beside it; at the end it must still be the same process. Where containerd is to be had, some of
-the runs are given one of another owner's, with a container of that owner's in it: the run's namespace
-must go from it, and the container stay. Prints TAP. Needs root, runc for the bystanders, and the
-targets' runtimes; engines that are not on the PATH are left out with a word.
+runs beside it; at the end it must still be the same process. Where containerd or docker are to be had,
+some of the runs are given one of another owner's, with a container of that owner's in it: what the run
+has there must go from it, and the container stay. Prints TAP. Needs root, runc for the bystanders, and
+the targets' runtimes; engines that are not on the PATH are left out with a word.
 """
 import argparse
 import hashlib
+import http.client
 import json
 import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
 EVENTS = 44  # a run as below has about that many
 SECONDS = 2.5  # and lasts a little longer
+SECONDS_DOCKER = 4.5  # with a daemon to start and an image to import
 WORKLOADS = ["sys.getpid", "fs.open@tmpfs", "fs.create@rootfs"]
 
 
@@ -104,6 +108,8 @@ address = "{0}/t.sock"
 class ForeignContainerd:
     """A containerd of somebody else, with a container in it."""
 
+    words = "in another's containerd, "
+
     def __init__(self, bystander, where):
         self.where = where
         self.socket = os.path.join(where, "c.sock")
@@ -152,12 +158,110 @@ class ForeignContainerd:
             found.append(f"namespaces: {spaces}")
         return found
 
+    def environment(self):
+        return {"CONTAINERD_ADDRESS": self.socket}
+
     def stop(self):
         os.close(self.keep_open)
         self.client.wait()
         self.daemon.terminate()
         self.daemon.wait()
 
+
+class SocketConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("docker", timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(30)
+        self.sock.connect(self.path)
+
+
+# What a docker writes to places of its own choosing goes nowhere.
+HIDDEN = """mount -t tmpfs none /run && mkdir /run/upper /run/work &&
+mount -t overlay -o lowerdir=/etc,upperdir=/run/upper,workdir=/run/work none /etc && exec dockerd "$@"
+"""
+
+
+class ForeignDocker:
+    """A docker of somebody else, with a container and an image in it."""
+
+    words = "in another's docker, "
+
+    def __init__(self, bystander, where):
+        self.socket = os.path.join(where, "d.sock")
+        os.makedirs(where)
+        config = os.path.join(where, "daemon.json")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write("{}")
+        with open(os.path.join(where, "log"), "wb") as log:
+            self.daemon = subprocess.Popen(
+                ["unshare", "--mount", "--propagation", "slave", "sh", "-c", HIDDEN, "dockerd",
+                 f"--data-root={where}/root", f"--exec-root={where}/x", f"--host=unix://{self.socket}",
+                 f"--pidfile={where}/pid", f"--config-file={config}", "--bridge=none", "--iptables=false",
+                 "--ip6tables=false", "--ip-forward=false", "--exec-opt=native.cgroupdriver=cgroupfs"],
+                stdout=log, stderr=log)
+        deadline = time.time() + 20
+        while not self.answers() and time.time() < deadline:
+            time.sleep(.05)
+        archive = os.path.join(where, "image.tar")
+        with tarfile.open(archive, "w") as tar:
+            tar.add(os.path.join(bystander.root, "..", "bundle", "rootfs"), "/")
+        with open(archive, "rb") as f:
+            self.api("POST", "/images/create?fromSrc=-&repo=his", f.read())
+        self.api("POST", "/containers/create?name=his", json.dumps({
+            "Image": "his", "Cmd": ["/idle", "--nonce", "00000000000000fd", "--lease", "36000"],
+            "OpenStdin": True, "HostConfig": {"NetworkMode": "none", "CgroupParent": f"/{bystander.id}-d"},
+        }).encode())
+        self.parent = f"{bystander.id}-d"
+        self.api("POST", "/containers/his/start")
+        self.first = self.state()
+
+    def answers(self):
+        try:
+            return self.api("GET", "/_ping") is not None
+        except OSError:
+            return False
+
+    def api(self, method, path, body=None):
+        connection = SocketConnection(self.socket)
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        return text if answer.status < 400 else None
+
+    def state(self):
+        found = json.loads(self.api("GET", "/containers/his/json") or "{}")
+        return found.get("State", {}).get("Running"), found.get("State", {}).get("Pid")
+
+    def problems(self):
+        found = []
+        if not self.first[0] or self.state() != self.first:
+            found.append(f"his container: {self.first}, now {self.state()}")
+        names = [c["Names"] for c in json.loads(self.api("GET", "/containers/json?all=1"))]
+        tags = [i["RepoTags"] for i in json.loads(self.api("GET", "/images/json?all=1"))]
+        if names != [["/his"]] or tags != [["his:latest"]]:
+            found.append(f"his docker holds {names} and {tags}")
+        return found
+
+    def environment(self):
+        return {"DOCKER_HOST": "unix://" + self.socket}
+
+    def stop(self):
+        self.api("DELETE", "/containers/his?force=1")
+        self.daemon.terminate()
+        self.daemon.wait()
+        for folder, names, _ in os.walk("/sys/fs/cgroup"):
+            if self.parent in names:
+                os.rmdir(os.path.join(folder, self.parent))
+            names.clear() if folder.count("/") > 3 else None
+
+
+FOREIGN = {"containerd": ForeignContainerd, "docker": ForeignDocker}
+PROGRAM = {"docker": "dockerd"}
 
 def shim_sockets(address, run):
     """The names under which shims of a run's containers listen: hashes of daemon, namespace, container."""
@@ -270,14 +374,14 @@ class Bench:
 
 def one_moment(bench, target, rng, index, foreign=None):
     """Returns (what happened, problems)."""
-    if foreign:
-        bench.env["CONTAINERD_ADDRESS"] = foreign.socket
+    strange = foreign.environment() if foreign else {}
+    bench.env.update(strange)
     if index % 2 == 0:
         event = rng.randint(1, EVENTS)
         status, said = bench.killed_at_event(target, event)
         what = f"killed at ledger event {event}"
     else:
-        seconds = rng.uniform(.05, SECONDS)
+        seconds = rng.uniform(.05, SECONDS_DOCKER if target.startswith("docker/") else SECONDS)
         status, said = bench.killed_after(target, seconds)
         what = f"killed after {seconds:.2f} s"
     if status not in (-signal.SIGKILL, 0):
@@ -290,8 +394,10 @@ def one_moment(bench, target, rng, index, foreign=None):
     else:
         status, said = bench.clean()
     problems = [] if status == 0 else [f"clean-up: exit status {status}: {said[-300:]}"]
-    bench.env.pop("CONTAINERD_ADDRESS", None)
-    problems += settled_leftovers(bench.state, bench.ids, foreign.socket if foreign else None)
+    for name in strange:
+        bench.env.pop(name)
+    address = foreign.socket if isinstance(foreign, ForeignContainerd) else None
+    problems += settled_leftovers(bench.state, bench.ids, address)
     return what, problems + (foreign.problems() if foreign else [])
 
 
@@ -300,12 +406,14 @@ def usable(targets):
     here = []
     for target in targets:
         engine = target.split("/")[0]
-        if "/" in target and not shutil.which(engine):
-            print(f"# {target} is left out: no {engine} on the PATH")
+        program = PROGRAM.get(engine, engine)
+        if "/" in target and not shutil.which(program):
+            print(f"# {target} is left out: no {program} on the PATH")
         else:
-            here.append((target, False))
-    if any(t.startswith("containerd/") for t, _ in here):
-        here.append(("containerd/runc", True))
+            here.append((target, None))
+    for engine in FOREIGN:
+        if any(t.startswith(engine + "/") for t, _ in here):
+            here.append((engine + "/runc", engine))
     return here
 
 
@@ -317,7 +425,8 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--target", action="append")
     args = parser.parse_args()
-    targets = args.target or ["runc", "crun", "runsc:ptrace", "podman/runc", "containerd/runc"]
+    targets = args.target or ["runc", "crun", "runsc:ptrace", "podman/runc", "containerd/runc",
+                              "docker/runc", "docker/crun"]
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         return 0
@@ -329,15 +438,16 @@ def main():
     with tempfile.TemporaryDirectory(prefix="faults-") as where:
         bystander = Bystander(os.path.abspath(args.probe), where)
         bench = Bench(os.path.abspath(args.cupel), os.path.abspath(args.probe), where)
-        foreign = ForeignContainerd(bystander, os.path.join(where, "his")) \
-            if any(needs for _, needs in targets) else None
+        foreign = {}
         try:
-            for target, in_foreign in targets:
+            for engine in {needs for _, needs in targets if needs}:
+                foreign[engine] = FOREIGN[engine](bystander, os.path.join(where, engine))
+            for target, needs in targets:
                 for index in range(args.moments):
                     what, problems = one_moment(bench, target, rng, index,
-                                                foreign if in_foreign else None)
-                    if in_foreign:
-                        what = "in another's containerd, " + what
+                                                foreign.get(needs))
+                    if needs:
+                        what = foreign[needs].words + what
                     number += 1
                     killed += "it had ended" not in what
                     failed += bool(problems)
@@ -350,8 +460,8 @@ def main():
             print(f"{'ok' if unharmed else 'not ok'} {number + 2} - the bystander is unharmed")
             failed += (not enough) + (not unharmed)
         finally:
-            if foreign:
-                foreign.stop()
+            for daemon in foreign.values():
+                daemon.stop()
             bystander.stop()
     return 1 if failed else 0
 

@@ -29,6 +29,7 @@ PARSERS = {
     "fuzz-cli": ["cli/options.c", "cli/run-plan.c"],
     "fuzz-journal": ["ledger/journal.c"],
     "fuzz-shim": ["driver/containerd-words.c"],
+    "fuzz-demux": ["engine/demux.c"],
     "fuzz-mountinfo": ["host/mountinfo.c"],
     "fuzz-proc": ["host/proctext.c"],
 }

@@ -1,0 +1,492 @@
+/* docker, through its Engine API: create, attach, start, a wait on the container's process, delete.
+ *
+ * Standard streams: the connection of `attach`, on which the daemon copies what the shim copies
+ * from the container; there is no way to hand descriptors of ours to a container of docker's. So a
+ * frame passes four programs, which is what anything said through docker costs, and the round trip
+ * of an empty frame tells of it. No client of docker's stays.
+ *
+ * The container lies in the session's group. Its process is the shim's child: its end is seen by a
+ * pidfd, and its status asked of the daemon. The shim is moved into the session's group; dockerd
+ * and containerd serve all and are on nobody's bill. */
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "driver/docker-daemon.h"
+#include "driver/oci.h"
+#include "driver/proof.h"
+#include "driver/shim.h"
+#include "host/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <sys/stat.h>
+
+/* From the end of the container's process to docker's word about it. */
+#define END_NS (2 * NS_PER_S)
+
+static const char *const proposals[] = {
+    "docker/runc", "docker/crun", "docker/runsc:ptrace", "docker/runsc:kvm", NULL,
+};
+
+/* ---- once a run ---- */
+
+static void docker_inspect(struct site *s, const struct target *t, struct target_info *ret)
+{
+    struct docker_choice choice;
+    docker_choose(s, t, ret, &choice);
+}
+
+static void docker_close(struct site *s, struct engine *e)
+{
+    struct err err = ERR_INIT;
+    struct docker_target *t = e ? e->own : NULL;
+    if (t && docker_daemon_drop(t->daemon, &err) < 0)
+        log_notice("%s", err.msg); /* it stays in the ledger */
+    free(t);
+    engine_free(e);
+}
+
+static int docker_open(struct site *s, const struct target_info *info, struct engine **ret,
+                       struct err *err)
+{
+    struct engine *e = NULL;
+    struct target_info now;
+    struct docker_choice choice;
+    docker_choose(s, &info->target, &now, &choice);
+    int r = now.usable ? engine_new(s, &now, &e, err)
+                       : err_set(err, now.why, ENOTSUP, "%s", now.reason);
+    if (r < 0)
+        return r;
+    struct docker_target *t = e->own = xcalloc(1, sizeof(*t));
+    str_copy(t->runtime, sizeof(t->runtime), choice.runtime);
+    r = docker_daemon_hold(s, choice.whose, &t->daemon, err);
+    if (r == 0 && choice.whose == DOCKER_OWN)
+        r = docker_daemon_register(t->daemon, e, t->runtime, sizeof(t->runtime), err);
+    if (r < 0) {
+        docker_close(s, e);
+        return err_wrap(err, "open %s", info->target.label);
+    }
+    *ret = e;
+    return 0;
+}
+
+/* ---- calls ---- */
+
+static struct docker_daemon *daemon_of(const struct live *l)
+{
+    return ((struct docker_target *)l->engine->own)->daemon;
+}
+
+static struct ledger_item container_item(const struct live *l)
+{
+    return (struct ledger_item){.kind = LEDGER_DOCKER_CONTAINER,
+                                .path = docker_socket(daemon_of(l)->api),
+                                .id = l->ground.id};
+}
+
+static int call(const struct live *l, const char *method, const char *verb, const char *what,
+                uint64_t deadline_ns, json_t **ret, struct err *err)
+{
+    char path[192];
+    str_format(path, sizeof(path), "/containers/%s%s", l->engine_id, verb);
+    return docker_call(daemon_of(l)->api,
+                       &(struct docker_request){.method = method, .path = path, .what = what},
+                       deadline_ns, ret, err);
+}
+
+/* ---- create ---- */
+
+static json_t *host_config(const struct live *l, uint64_t tmpfs_bytes)
+{
+    const struct ground *g = &l->ground;
+    const struct docker_target *t = l->engine->own;
+    char program[224], data[224], tmpfs[64];
+    str_format(program, sizeof(program), "%s:/" PROBE_NAME ":ro", l->program->path);
+    str_format(data, sizeof(data), "%s:/data", g->data);
+    str_format(tmpfs, sizeof(tmpfs), "rw,exec,nosuid,nodev,mode=1777,size=%lluk",
+               (unsigned long long)(tmpfs_bytes >> 10));
+    json_t *o = json_pack("{s:s, s:s, s:[s, s], s:{s:s}, s:{s:s}, s:[s, s, s]}", "Runtime",
+                          t->runtime, "NetworkMode", "none", "Binds", program, data, "Tmpfs",
+                          "/tmp", tmpfs, "LogConfig", "Type", "none", "SecurityOpt",
+                          "no-new-privileges", "seccomp=unconfined", "apparmor=unconfined");
+    if (o && !t->daemon->systemd)
+        json_object_set_new(o, "CgroupParent", json_string(g->box));
+    return o;
+}
+
+static json_t *container_config(const struct live *l, const char *image, const char *nonce,
+                                uint64_t tmpfs_bytes)
+{
+    const char *inject = l->engine->info.target.inject;
+    json_t *command = json_pack("[s, s, s]", "/" PROBE_NAME, "--nonce", nonce);
+    if (*inject) {
+        json_array_append_new(command, json_string("--inject"));
+        json_array_append_new(command, json_string(inject));
+    }
+    return json_pack(
+        "{s:s, s:o, s:[], s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:[s, s], s:{s:s}, s:o}", "Image",
+        image, "Cmd", command, "Entrypoint", "User", "0:0", "WorkingDir", "/", "Hostname", "cupel",
+        "OpenStdin", 1, "StdinOnce", 1, "AttachStdin", 1, "AttachStdout", 1, "AttachStderr", 1,
+        "Env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb",
+        "Labels", DOCKER_LABEL, l->site->run_id, "HostConfig", host_config(l, tmpfs_bytes));
+}
+
+static int create(struct live *l, const char *image, const char *nonce, uint64_t tmpfs_bytes,
+                  uint64_t deadline_ns, struct err *err)
+{
+    char path[80];
+    json_t *body = container_config(l, image, nonce, tmpfs_bytes), *answer = NULL;
+    if (!body)
+        return err_set(err, ERR_USAGE, EILSEQ, "a path that is no UTF-8");
+    str_format(path, sizeof(path), "/containers/create?name=%s", l->ground.id);
+    l->created = true;
+    int r = docker_call(
+        daemon_of(l)->api,
+        &(struct docker_request){.method = "POST", .path = path, .what = "create", .body = body},
+        deadline_ns, &answer, err);
+    json_decref(body);
+    const char *id = json_string_value(json_object_get(answer, "Id"));
+    if (r == 0 && (!id || !str_copy(l->engine_id, sizeof(l->engine_id), id) ||
+                   strspn(id, "0123456789abcdef") != strlen(id)))
+        r = err_set(err, ERR_MEASUREMENT, EBADMSG, "docker create gave no identifier");
+    json_decref(answer);
+    return r;
+}
+
+/* ---- what it says, for the proof ---- */
+
+/* A program as the shim finds it, on its own PATH. */
+static bool find_as_shim(const struct live *l, const char *name, char *dst, size_t size)
+{
+    char path[64];
+    _cleanup_(str_release) struct str env = STR_INIT;
+    if (*name == '/')
+        return str_copy(dst, size, name);
+    str_format(path, sizeof(path), "/proc/%d/environ", (int)l->shim);
+    if (!*name || strchr(name, '/') || file_read(path, 1 << 20, &env, NULL) < 0)
+        return false;
+    for (size_t at = 0; at < env.len; at += strlen(env.buf + at) + 1) {
+        const char *dir = env.buf + at + strlen("PATH=");
+        if (!str_starts(env.buf + at, "PATH="))
+            continue;
+        for (size_t n; (n = strcspn(dir, ":")) > 0; dir += n + (dir[n] == ':'))
+            if (str_format(dst, size, "%.*s/%s", (int)n, dir, name) && access(dst, X_OK) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* The runtime that the shim called. Docker puts one with arguments behind a wrapper of its own:
+ * what counts then is what that was made from. */
+static const char *called(const struct live *l, const char *binary, json_t *registered, char *dst,
+                          size_t size)
+{
+    const struct engine *e = l->engine;
+    struct stat st;
+    char wrappers[280];
+    str_format(wrappers, sizeof(wrappers), "%s/runtimes/", daemon_of(l)->root);
+    if (str_starts(binary, wrappers)) {
+        const char *path = json_string_value(json_object_get(registered, "path"));
+        binary = path ? path : binary;
+    }
+    if (!find_as_shim(l, binary, dst, size))
+        str_copy(dst, size, *binary ? binary : "nobody knows what");
+    if (stat(dst, &st) == 0 && st.st_dev == e->runtime_stat.st_dev &&
+        st.st_ino == e->runtime_stat.st_ino)
+        str_copy(dst, size, e->info.path);
+    return dst;
+}
+
+/* What the shim was told: it lies in its working directory. */
+static json_t *shim_options(const struct live *l)
+{
+    char path[64];
+    _cleanup_(str_release) struct str text = STR_INIT;
+    str_format(path, sizeof(path), "/proc/%d/cwd/options.json", (int)l->shim);
+    if (file_read(path, 65536, &text, NULL) < 0)
+        return NULL;
+    return json_loadb(text.buf, text.len, 0, NULL);
+}
+
+static const char *text_of(json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+    return text ? text : "";
+}
+
+static int state_text(struct live *l, json_t *found, char **ret, struct err *err)
+{
+    const struct docker_daemon *d = daemon_of(l);
+    json_t *state = json_object_get(found, "State"), *options = shim_options(l);
+    const char *name = text_of(json_object_get(found, "HostConfig"), "Runtime");
+    json_t *registered = json_object_get(d->runtimes, name);
+    char runtime[256], shim[256] = "";
+    proc_exe(l->shim, shim, sizeof(shim));
+    str_printable(shim);
+    /* Where its runtime keeps what it knows of it. */
+    str_copy(l->engine->state_dir, sizeof(l->engine->state_dir), text_of(options, "root"));
+    str_format(l->entry, sizeof(l->entry), "moby/%s", l->engine_id);
+    json_t *o = json_pack(
+        "{s:s, s:i, s:s, s:s, s:O?, s:s, s:{s:i, s:s}, s:{s:s, s:b, s:s, s:s, s:s, s:s}}", "status",
+        text_of(state, "Status"), "pid", (int)l->pid, "runtime",
+        called(l, text_of(options, "binary_name"), registered, runtime, sizeof(runtime)),
+        "runtime_name", name, "runtime_registered", registered, "shim_calls",
+        text_of(options, "binary_name"), "shim_process", "pid", (int)l->shim, "exe", shim, "engine",
+        "version", d->version, "private", d->whose == DOCKER_OWN, "socket", docker_socket(d->api),
+        "daemon", d->path, "daemon_sha256", d->sha256, "storage", d->storage);
+    *ret = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    json_decref(o);
+    json_decref(options);
+    return *ret ? 0 : err_set(err, ERR_MEASUREMENT, EILSEQ, "docker's answers are no text");
+}
+
+/* ---- its end ---- */
+
+/* The daemon hears of it from the shim, a moment later than we do. */
+static int how_ended(struct live *l)
+{
+    json_t *answer = NULL, *found = NULL;
+    uint64_t deadline_ns = time_deadline(END_NS);
+    if (l->session->leaving && !l->session->waiting && !l->session->broken)
+        return 0;
+    if (call(l, "POST", "/wait", "wait", deadline_ns, &answer, NULL) < 0)
+        return -1;
+    json_int_t code = json_integer_value(json_object_get(answer, "StatusCode"));
+    if (call(l, "GET", "/json", "inspect", deadline_ns, &found, NULL) == 0)
+        l->oom |= json_is_true(json_object_get(json_object_get(found, "State"), "OOMKilled"));
+    json_decref(answer);
+    json_decref(found);
+    return code >= 0 && code < 256 ? wait_status_of_shell((int)code) : -1;
+}
+
+static const char *why_ended(const struct live *l)
+{
+    return docker_daemon_death(daemon_of(l));
+}
+
+static const char *why_stream_ended(const struct session *s)
+{
+    const struct live *l = s->priv;
+    return l ? why_ended(l) : NULL;
+}
+
+/* ---- start ---- */
+
+static int find_container(struct live *l, uint64_t deadline_ns, char **ret_state, struct err *err)
+{
+    json_t *found = NULL;
+    int r = call(l, "GET", "/json", "inspect", deadline_ns, &found, err);
+    json_int_t pid = json_integer_value(json_object_get(json_object_get(found, "State"), "Pid"));
+    if (r == 0 && (pid < 2 || pid > INT32_MAX))
+        r = err_set(err, ERR_MEASUREMENT, EBADMSG, "docker inspect tells no process of it");
+    if (r == 0 && daemon_of(l)->systemd)
+        r = shim_move_container(l, (pid_t)pid, err);
+    if (r == 0)
+        r = live_watch_foreign(l, (pid_t)pid, err);
+    if (r == 0)
+        r = shim_adopt(l, l->engine_id, err);
+    if (r == 0)
+        r = state_text(l, found, ret_state, err);
+    json_decref(found);
+    return r;
+}
+
+static int launch(struct live *l, const char *image, uint64_t tmpfs_bytes, struct err *err)
+{
+    char nonce[WIRE_NONCE_SIZE];
+    session_nonce(nonce);
+    uint64_t begin_ns = time_mono_ns();
+    uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
+    struct lifetimes life = {.begin_ns = begin_ns};
+    int fd = -1, r = create(l, image, nonce, tmpfs_bytes, deadline_ns, err);
+    life.created_ns = time_mono_ns();
+    if (r == 0)
+        r = docker_attach(daemon_of(l)->api, l->engine_id, deadline_ns, &fd, err);
+    if (r == 0)
+        r = session_new_muxed(l->site->loop, nonce, fd, &l->session, err);
+    if (r < 0)
+        return r;
+    l->session->priv = l;
+    l->session->why_end = why_stream_ended;
+    l->how_ended = how_ended;
+    l->why_ended = why_ended;
+    r = call(l, "POST", "/start", "start", deadline_ns, NULL, err);
+    life.started_ns = time_mono_ns();
+    if (r == 0)
+        r = session_hello(l->session, deadline_ns, err);
+    if (r < 0)
+        return r;
+    l->session->launch_ns = l->session->answered_ns - begin_ns;
+    life.hello_ns = l->session->answered_ns;
+    l->session->life = life;
+    _cleanup_free_ char *state = NULL;
+    r = find_container(l, deadline_ns, &state, err);
+    return r < 0 ? r : proof_make(l, state, err);
+}
+
+/* ---- stop ---- */
+
+static int remove_container(struct live *l, struct calm *calm, struct err *err)
+{
+    const struct docker_daemon *d = daemon_of(l);
+    struct ledger_item item = container_item(l);
+    int r = 0;
+    if (l->created) {
+        do
+            r = docker_remove_container(d->api, l->ground.id, l->site->run_id,
+                                        time_deadline(l->site->stop_timeout_ns), err);
+        while (r == -EINTR && calm_put_aside(calm));
+        /* Somebody else's of the same name, which kept us from making ours; or a daemon of ours
+         * that is gone, with all it knew. */
+        if (r == -EPERM || d->whose == DOCKER_OWN)
+            r = 0;
+    }
+    if (r < 0)
+        return err_wrap(err, "left behind of %s", l->ground.id);
+    return d->whose == DOCKER_USERS ? ledger_done(l->site->ledger, &item, err) : 0;
+}
+
+static void kill_and_see(struct live *l, struct calm *calm)
+{
+    if (!l->exited)
+        ground_kill_box(l->site, &l->ground, NULL);
+    if (l->watch && !l->exited)
+        calm_wait(calm, &l->exited, time_deadline(l->site->stop_timeout_ns));
+}
+
+/* How a container is to end. NEVER: it was not asked for. KILLED: what still runs is killed through
+ * its group and not by docker, which is certain, whatever docker does. BY_DOCKER: docker kills. */
+enum ending { NEVER, KILLED, BY_DOCKER };
+
+static int take_down_seen(struct live *l, enum ending how, struct lifetimes *life, struct err *err)
+{
+    struct site *s = l->site;
+    struct calm calm = calm_begin(s->loop);
+    struct err docker_err = ERR_INIT;
+    if (l->created && how == KILLED)
+        kill_and_see(l, &calm);
+    int r = how == NEVER ? 0 : remove_container(l, &calm, &docker_err);
+    if (l->created && how == BY_DOCKER) {
+        if (l->watch && !l->exited)
+            calm_wait(&calm, &l->exited, time_deadline(NS_PER_S));
+        kill_and_see(l, &calm);
+    }
+    life->exited_ns = l->exited_ns;
+    life->gone_ns = time_mono_ns();
+    int ground_r = ground_remove(s, &l->ground, err);
+    if (r < 0 && ground_r == 0 && err)
+        *err = docker_err;
+    live_free(l);
+    calm_end(&calm);
+    return ground_r < 0 ? ground_r : r;
+}
+
+static int take_down(struct live *l, struct err *err)
+{
+    struct lifetimes life = {0};
+    return take_down_seen(l, KILLED, &life, err);
+}
+
+static int take_down_ground(struct live *l, struct err *err)
+{
+    struct lifetimes life = {0};
+    return take_down_seen(l, NEVER, &life, err);
+}
+
+static int prepare(struct live *l, const struct launch *what, struct err *err)
+{
+    struct site *s = l->site;
+    /* The root file system is docker's to make: of the image it has imported. */
+    struct launch plain = *what;
+    plain.image = NULL;
+    int r = ground_make(s, l->engine, &l->ground, &plain, false, err);
+    /* Made here: with its CPUs, which a runtime does not give to a group on the way to its own. */
+    return r == 0 ? cgroup_make(&s->machine->cgroups, l->ground.box, err) : r;
+}
+
+/* Its root is mounted where the daemon lives: seen from here through a process in it. */
+static void set_places(struct live *l)
+{
+    struct session_caps *caps = &l->session->caps;
+    bool guest = str_eq(l->engine->info.kind, "runsc");
+    caps->host_rootfs[0] = '\0';
+    if (!guest)
+        str_format(caps->host_rootfs, sizeof(caps->host_rootfs), "/proc/%d/root", (int)l->pid);
+    caps->own_cache = guest;
+    caps->warm_up_ns = guest ? RUNSC_WARM_UP_NS : 0;
+}
+
+static int docker_start(struct site *s, struct engine *e, const struct launch *what,
+                        struct session **ret, struct err *err)
+{
+    struct docker_target *t = e->own;
+    const char *image = NULL;
+    int r = t->daemon->whose == DOCKER_OWN ? daemon_failure(&t->daemon->process, err) : 0;
+    if (r == 0)
+        r = docker_daemon_image(t->daemon, what->image, &image, err);
+    if (r < 0)
+        return r;
+    struct live *l = live_new(s, e);
+    r = ground_names(s, s->next_session++, &l->ground, err);
+    if (r < 0) {
+        live_free(l);
+        return r;
+    }
+    l->program = &e->programs[what->program];
+    struct ledger_item item = container_item(l);
+    r = prepare(l, what, err);
+    if (r == 0 && t->daemon->whose == DOCKER_USERS)
+        r = ledger_intend(s->ledger, &item, 1, err);
+    if (r < 0)
+        return start_failed(l, take_down_ground, r, err);
+    r = launch(l, image, ground_tmpfs_bytes(what), err);
+    if (r == 0)
+        r = live_describe(l, err);
+    if (r < 0)
+        return start_failed(l, take_down, r, err);
+    live_container_dirs(l);
+    set_places(l);
+    *ret = l->session;
+    return 0;
+}
+
+static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
+{
+    struct live *l = sess->priv;
+    struct lifetimes life = sess->life;
+    life.end_ns = time_mono_ns();
+    if (polite)
+        live_farewell(l, NS_PER_S);
+    int r = take_down_seen(l, polite ? KILLED : BY_DOCKER, &life, err);
+    if (ret_life)
+        *ret_life = life;
+    return r;
+}
+
+static int docker_stop(struct site *s, struct engine *e, struct session *sess,
+                       struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, true, ret_life, err);
+}
+
+static int docker_destroy(struct site *s, struct engine *e, struct session *sess,
+                          struct lifetimes *ret_life, struct err *err)
+{
+    return end(sess, false, ret_life, err);
+}
+
+const struct driver driver_docker = {
+    .name = "docker",
+    .engine = true,
+    .summary = "docker through its Engine API, the running one or one of the run's own: "
+               "docker/runc, docker/crun, docker/runsc:ptrace",
+    .proposals = proposals,
+    .inspect = docker_inspect,
+    .open = docker_open,
+    .close = docker_close,
+    .start = docker_start,
+    .stop = docker_stop,
+    .destroy = docker_destroy,
+};

@@ -1,0 +1,598 @@
+/* What only docker can do wrong: a daemon that dies, hangs, refuses, is full or is not there;
+ * containers that are paused; names that are taken; and other people's containers in the same
+ * daemon. What is no engine's own is tested by test-drivers, for every target. Also prints how long
+ * a start and a stop take.
+ *
+ * The daemon that plays the user's is the private one of a rig of its own. */
+#include "rig.h"
+
+#include "base/fd.h"
+#include "base/fs.h"
+#include "driver/docker-daemon.h"
+#include "host/mounts.h"
+#include "host/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define BYSTANDER "bystander"
+#define DEADLINE  time_deadline(20 * NS_PER_S)
+
+static char *path_before;
+static char place[64] = "/tmp/cupel-docker-XXXXXX";
+
+static int restore(void **state)
+{
+    setenv("PATH", path_before, 1);
+    unsetenv("DOCKER_HOST");
+    return 0;
+}
+
+static void open_or_skip(struct rig *r, const char *target)
+{
+    if (rig_open(r, target))
+        return;
+    print_message("# %s: %s\n", target, r->info.reason);
+    rig_release(r);
+    skip();
+}
+
+/* The same without opening it. */
+static void look_or_skip(struct rig *r, const char *target)
+{
+    struct target t;
+    size_t n;
+    const char *const *names = driver_names(&n);
+    assert_ok(target_parse(target, names, n, &t, err));
+    r->driver = driver_find("docker");
+    r->driver->inspect(&r->site, &t, &r->info);
+    if (r->info.usable)
+        return;
+    print_message("# %s: %s\n", target, r->info.reason);
+    rig_release(r);
+    skip();
+}
+
+static struct docker_daemon *daemon_of(const struct rig *r)
+{
+    return ((struct docker_target *)r->engine->own)->daemon;
+}
+
+static json_t *ask(struct docker *d, const char *method, const char *path, json_t *body)
+{
+    json_t *answer = NULL;
+    const struct docker_request q = {.method = method, .path = path, .what = "test", .body = body};
+    assert_ok(docker_call(d, &q, DEADLINE, &answer, err));
+    json_decref(body);
+    return answer;
+}
+
+static void check_start_fails(struct rig *r, enum err_kind kind, const char *text,
+                              uint64_t limit_ns)
+{
+    struct session *s = NULL;
+    struct err why = ERR_INIT;
+    uint64_t begin = time_mono_ns();
+    int rc = r->driver->start(&r->site, r->engine, &rig_probe, &s, &why);
+    uint64_t took = time_mono_ns() - begin;
+    assert_null(s);
+    assert_true(rc < 0);
+    print_message("# %s\n", why.msg);
+    if (why.kind != kind || !strstr(why.msg, text))
+        fail_msg("%s: '%s', not '%s'", err_kind_name(why.kind), why.msg, text);
+    if (took > limit_ns)
+        fail_msg("took %.1f s to fail", (double)took / NS_PER_S);
+}
+
+static void check_unusable(const char *target, enum err_kind kind, const char *text)
+{
+    struct rig r;
+    rig_init(&r);
+    if (rig_open(&r, target))
+        fail_msg("%s is usable: %s", target, r.info.reason);
+    if (r.info.why != kind || !strstr(r.info.reason, text))
+        fail_msg("%s: %s: '%s', not '%s'", target, err_kind_name(r.info.why), r.info.reason, text);
+    rig_release(&r);
+}
+
+/* A workload from its beginning to its end; how many operations it did. */
+static uint64_t slice(struct session *s, uint64_t ops)
+{
+    rig_prepare(s, "cpu.prime", 1, "limit", 5000);
+    uint64_t done = rig_slice(s, ops).ops;
+    rig_finish(s);
+    return done;
+}
+
+/* ---- times ---- */
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void test_times(void **state)
+{
+    static const char *const targets[] = {"docker/runc", "docker/crun", "docker/runsc:ptrace"};
+    enum { TIMES = 7 };
+    for (size_t t = 0; t < ARRAY_SIZE(targets); t++) {
+        double start_ms[TIMES], stop_ms[TIMES];
+        struct rig r;
+        uint64_t opened = time_mono_ns();
+        rig_init(&r);
+        open_or_skip(&r, targets[t]);
+        opened = time_mono_ns() - opened;
+        rig_stop(&r, rig_start(&r)); /* the image is imported */
+        for (size_t i = 0; i < TIMES; i++) {
+            struct session *s = rig_start(&r);
+            uint64_t begin = time_mono_ns();
+            start_ms[i] = (double)s->launch_ns / NS_PER_MS;
+            rig_stop(&r, s);
+            stop_ms[i] = (double)(time_mono_ns() - begin) / NS_PER_MS;
+        }
+        qsort(start_ms, TIMES, sizeof(double), compare);
+        qsort(stop_ms, TIMES, sizeof(double), compare);
+        print_message("# %s: daemon %.0f ms, start to hello %.0f ms, stop %.0f ms\n", targets[t],
+                      (double)opened / NS_PER_MS, start_ms[TIMES / 2], stop_ms[TIMES / 2]);
+        rig_release(&r);
+    }
+}
+
+/* ---- what is not there ---- */
+
+static void test_missing(void **state)
+{
+    setenv("PATH", "/nonexistent", 1);
+    setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock", 1);
+    check_unusable("docker/runc", ERR_UNSUPPORTED, "docker is not installed");
+    setenv("DOCKER_HOST", "tcp://127.0.0.1:1", 1);
+    check_unusable("docker/runc", ERR_ENVIRONMENT, "DOCKER_HOST names no socket of this machine");
+    check_unusable("docker", ERR_USAGE, "a runtime is missing");
+    setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock", 1);
+    setenv("PATH", path_before, 1);
+    struct rig r;
+    rig_init(&r);
+    open_or_skip(&r, "docker/runc");
+    assert_non_null(strstr(r.info.reason, "docker is installed but not running; a private one, "));
+    rig_release(&r);
+}
+
+/* A socket on which nobody listens, or nobody answers. */
+static int listen_at(char path[100], bool accepting)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char host[120];
+    str_format(path, 100, "%s/d.sock", place);
+    (void)unlink(path);
+    str_copy(at.sun_path, sizeof(at.sun_path), path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    if (accepting)
+        assert_int_equal(listen(fd, 16), 0);
+    str_format(host, sizeof(host), "unix://%s", path);
+    setenv("DOCKER_HOST", host, 1);
+    return fd;
+}
+
+static void test_mute_socket(void **state)
+{
+    char path[100];
+    setenv("PATH", "/nonexistent", 1);
+    int fd = listen_at(path, true);
+    check_unusable("docker/runc", ERR_TIMEOUT, "no answer after 3 s");
+    fd_close(&fd);
+    fd = listen_at(path, false);
+    check_unusable("docker/runc", ERR_UNSUPPORTED, "docker is not installed");
+    fd_close(&fd);
+    unlink(path);
+}
+
+/* ---- one daemon for all targets ---- */
+
+static void test_shared_daemon(void **state)
+{
+    static const char *const more[] = {"docker/runsc:ptrace", "new=docker/runc"};
+    struct rig r;
+    rig_init(&r);
+    open_or_skip(&r, "docker/runc");
+    size_t n;
+    const char *const *names = driver_names(&n);
+    struct engine *e[ARRAY_SIZE(more)] = {NULL};
+    struct session *first = rig_start(&r);
+    for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+        struct target t;
+        struct target_info info;
+        struct session *s = NULL;
+        assert_ok(target_parse(more[i], names, n, &t, err));
+        r.driver->inspect(&r.site, &t, &info);
+        if (!info.usable)
+            continue;
+        assert_ok(r.driver->open(&r.site, &info, &e[i], err));
+        assert_ok(r.driver->start(&r.site, e[i], &rig_probe, &s, err));
+        assert_ptr_equal(((struct docker_target *)e[i]->own)->daemon, daemon_of(&r));
+        assert_int_equal(slice(s, 5), 5);
+        assert_ok(r.driver->stop(&r.site, e[i], s, NULL, err));
+    }
+    assert_int_equal(slice(first, 5), 5); /* a reload did it no harm */
+    rig_stop(&r, first);
+    for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+        if (e[i])
+            r.driver->close(&r.site, e[i]);
+    rig_stop(&r, rig_start(&r));
+    rig_release(&r);
+}
+
+/* ---- daemons that die ---- */
+
+static void test_daemon_dies(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    open_or_skip(&r, "docker/runc");
+    struct session *s = rig_start(&r), *who;
+    struct session *const set[] = {s};
+    struct frame f;
+    struct err why = ERR_INIT;
+    rig_prepare(s, "cpu.prime", 1, "limit", 20000);
+    frame_init(&f, FRAME_SLICE, s->nonce, 0);
+    f.slice.ops = 1000000;
+    assert_ok(session_post(s, &f, err));
+    kill(daemon_of(&r)->process.pid, SIGKILL);
+    assert_ok(sessions_wait_any(r.loop, set, 1, DEADLINE, &who, err));
+    assert_true(session_failure(s, &why) < 0);
+    print_message("# %s\n", why.msg);
+    assert_int_equal(why.kind, ERR_ENVIRONMENT);
+    assert_non_null(strstr(why.msg, "dockerd died"));
+    rig_stop(&r, s);
+    check_start_fails(&r, ERR_ENVIRONMENT, "dockerd died: killed by signal 9", NS_PER_S);
+    rig_release(&r);
+}
+
+/* Its root will lie on a file system of this size. */
+static void narrow(struct rig *r, uint64_t bytes)
+{
+    char dir[200];
+    str_format(dir, sizeof(dir), "%s/docker", r->site.dir);
+    assert_ok(fs_mkdirs(dir, 0700, err));
+    assert_ok(mount_tmpfs(dir, bytes, err));
+}
+
+/* No room under its root: it does not start. */
+static void test_full_disk(void **state)
+{
+    struct rig r;
+    struct err why = ERR_INIT;
+    rig_init(&r);
+    look_or_skip(&r, "docker/runc");
+    narrow(&r, 128 << 10);
+    struct engine *e = NULL;
+    assert_true(r.driver->open(&r.site, &r.info, &e, &why) < 0);
+    print_message("# %s\n", why.msg);
+    assert_null(e);
+    assert_int_equal(why.kind, ERR_ENVIRONMENT);
+    assert_non_null(strstr(why.msg, "o space left on device"));
+    rig_release(&r);
+}
+
+/* Or it does, and has none for an image. */
+static void test_full_image(void **state)
+{
+    struct rig r;
+    char image[160], file[200];
+    static const char noise[1 << 16] = {1};
+    struct session *s = NULL;
+    struct err why = ERR_INIT;
+    rig_init(&r);
+    look_or_skip(&r, "docker/runc");
+    str_format(image, sizeof(image), "%s/image", r.state);
+    assert_ok(fs_mkdirs(image, 0755, err));
+    str_format(file, sizeof(file), "%s/large", image);
+    _cleanup_fd_ int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    for (int i = 0; i < 512; i++)
+        assert_ok(fd_write_full(fd, noise, sizeof(noise), err));
+    narrow(&r, 16 << 20);
+    open_or_skip(&r, "docker/runc");
+    const struct launch what = {.program = PROGRAM_PROBE, .image = image};
+    assert_true(r.driver->start(&r.site, r.engine, &what, &s, &why) < 0);
+    print_message("# %s\n", why.msg);
+    assert_int_equal(why.kind, ERR_ENVIRONMENT);
+    assert_non_null(strstr(why.msg, "no space left on device"));
+    rig_stop(&r, rig_start(&r)); /* what fits goes on */
+    assert_ok(fs_remove_tree(image, err));
+    rig_release(&r);
+}
+
+static void test_paused(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    open_or_skip(&r, "docker/runc");
+    struct session *s = rig_start(&r);
+    struct frame f;
+    struct err why = ERR_INIT;
+    char path[96];
+    rig_prepare(s, "cpu.prime", 1, "limit", 20000);
+    str_format(path, sizeof(path), "/containers/cupel-%s-0000/pause", r.site.run_id);
+    json_decref(ask(daemon_of(&r)->api, "POST", path, NULL));
+    frame_init(&f, FRAME_SLICE, s->nonce, 0);
+    f.slice.ops = 10;
+    assert_int_equal(session_call(s, &f, FRAME_SLICED, time_deadline(300 * NS_PER_MS), NULL, &why),
+                     -ETIMEDOUT);
+    assert_int_equal(why.kind, ERR_TIMEOUT);
+    uint64_t begin = time_mono_ns();
+    rig_stop(&r, s);
+    assert_true(time_mono_ns() - begin < 6 * NS_PER_S);
+    rig_release(&r);
+}
+
+/* A daemon that stands still: a start runs into its deadline, and the clean-up into its own. */
+static void test_frozen_daemon(void **state)
+{
+    struct rig r;
+    rig_init(&r);
+    r.site.start_timeout_ns = 2 * NS_PER_S;
+    r.site.stop_timeout_ns = 2 * NS_PER_S;
+    open_or_skip(&r, "docker/runc");
+    rig_stop(&r, rig_start(&r));
+    kill(daemon_of(&r)->process.pid, SIGSTOP);
+    check_start_fails(&r, ERR_TIMEOUT, "timed out at start after 2 s (docker create)",
+                      8 * NS_PER_S);
+    kill(daemon_of(&r)->process.pid, SIGCONT);
+    rig_stop(&r, rig_start(&r));
+    rig_release(&r);
+}
+
+/* ---- in a daemon of the user's ---- */
+
+struct users {
+    struct rig rig;
+    struct docker *api;
+    json_int_t pid;
+};
+
+static json_t *state_of(const struct users *u, const char *name)
+{
+    char path[96];
+    str_format(path, sizeof(path), "/containers/%s/json", name);
+    json_t *found = ask(u->api, "GET", path, NULL);
+    json_t *state = json_incref(json_object_get(found, "State"));
+    json_decref(found);
+    return state;
+}
+
+/* With a container and an image that are somebody else's. */
+static void users_start(struct users *u)
+{
+    char host[120], parent[CGROUP_PATH_MAX + 8], probe[300];
+    const char *image;
+    setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock", 1);
+    rig_init(&u->rig);
+    open_or_skip(&u->rig, "docker/runc");
+    u->api = daemon_of(&u->rig)->api;
+    assert_ok(docker_daemon_image(daemon_of(&u->rig), NULL, &image, err));
+    str_format(parent, sizeof(parent), "%s/by", u->rig.site.cgroup);
+    str_format(probe, sizeof(probe), "%s/cupel-probe:/idle:ro", u->rig.site.dir);
+    json_decref(ask(u->api, "POST", "/containers/create?name=" BYSTANDER,
+                    json_pack("{s:s, s:[s,s,s,s,s], s:b, s:{s:s, s:[s], s:s}}", "Image", image,
+                              "Cmd", "/idle", "--nonce", "00000000000000ff", "--lease", "36000",
+                              "OpenStdin", 1, "HostConfig", "NetworkMode", "none", "Binds", probe,
+                              "CgroupParent", parent)));
+    json_decref(ask(u->api, "POST", "/containers/" BYSTANDER "/start", NULL));
+    json_t *state = state_of(u, BYSTANDER);
+    u->pid = json_integer_value(json_object_get(state, "Pid"));
+    json_decref(state);
+    assert_true(u->pid > 1);
+    str_format(host, sizeof(host), "unix://%s", docker_socket(u->api));
+    setenv("DOCKER_HOST", host, 1);
+}
+
+/* The bystander is the same process, and there is nothing but it and its image. */
+static void users_check(const struct users *u, size_t containers, size_t images)
+{
+    json_t *state = state_of(u, BYSTANDER);
+    assert_int_equal(json_integer_value(json_object_get(state, "Pid")), u->pid);
+    assert_true(json_is_true(json_object_get(state, "Running")));
+    json_decref(state);
+    json_t *list = ask(u->api, "GET", "/containers/json?all=1", NULL);
+    assert_int_equal(json_array_size(list), containers);
+    json_decref(list);
+    list = ask(u->api, "GET", "/images/json?all=1", NULL);
+    size_t tags = 0, i;
+    json_t *image;
+    json_array_foreach(list, i, image) tags += json_array_size(json_object_get(image, "RepoTags"));
+    assert_int_equal(tags, images);
+    json_decref(list);
+}
+
+static void users_stop(struct users *u)
+{
+    json_decref(ask(u->api, "DELETE", "/containers/" BYSTANDER "?force=1", NULL));
+    unsetenv("DOCKER_HOST");
+    rig_release(&u->rig);
+}
+
+static void test_users_daemon(void **state)
+{
+    struct users u;
+    struct rig r;
+    users_start(&u);
+    rig_init(&r);
+    open_or_skip(&r, "docker/runc");
+    print_message("# %s\n", r.info.reason);
+    assert_non_null(strstr(r.info.reason, " runs: its runtime runc"));
+    assert_int_equal(daemon_of(&r)->whose, DOCKER_USERS);
+    struct session *s = rig_start(&r);
+    rig_prepare(s, "cpu.prime", 1, "limit", 5000);
+    assert_int_equal(rig_slice(s, 10).ops, 10);
+    rig_finish(s);
+    users_check(&u, 2, 2);
+    rig_stop(&r, s);
+    users_check(&u, 1, 2); /* the image is kept for the run */
+    s = rig_start(&r);
+    kill(s->caps.pid, SIGKILL);
+    rig_stop(&r, s);
+    rig_release(&r);
+    users_check(&u, 1, 1);
+    users_stop(&u);
+}
+
+/* What the runtime leaves of a place that nobody asked for. */
+static void remove_group(const struct rig *r, const char *name)
+{
+    const struct cgroups *c = &r->machine.cgroups;
+    char path[200];
+    for (size_t i = 0; i < c->n_trees + c->n_others; i++) {
+        const struct cgroup_tree *t = i < c->n_trees ? &c->trees[i] : &c->others[i - c->n_trees];
+        str_format(path, sizeof(path), "%s/%s", t->mount, name);
+        (void)rmdir(path);
+    }
+}
+
+/* Where systemd keeps the groups the container is moved into ours; here that is played. */
+static void test_users_systemd(void **state)
+{
+    struct users u;
+    struct rig r;
+    users_start(&u);
+    rig_init(&r);
+    open_or_skip(&r, "docker/runc");
+    daemon_of(&r)->systemd = true;
+    struct session *s = rig_start(&r);
+    assert_true(proc_in_cgroup(s->caps.pid, s->caps.cgroup));
+    assert_int_equal(slice(s, 5), 5);
+    rig_stop(&r, s);
+    remove_group(&r, "docker"); /* a directory with something in it stays */
+    rig_release(&r);
+    users_check(&u, 1, 1);
+    users_stop(&u);
+}
+
+/* It has no such runtime: the run starts a docker of its own. */
+static void test_users_without_runtime(void **state)
+{
+    struct users u;
+    struct rig r;
+    users_start(&u);
+    rig_init(&r);
+    open_or_skip(&r, "docker/runsc:ptrace");
+    print_message("# %s\n", r.info.reason);
+    assert_non_null(strstr(r.info.reason, " runs without this runtime; a private one"));
+    assert_int_equal(daemon_of(&r)->whose, DOCKER_OWN);
+    rig_stop(&r, rig_start(&r));
+    rig_release(&r);
+    users_check(&u, 1, 1);
+    users_stop(&u);
+}
+
+/* Names like ours on things that are not ours. */
+static void test_names_taken(void **state)
+{
+    struct users u;
+    struct rig r;
+    char path[128];
+    users_start(&u);
+    rig_init(&r);
+    open_or_skip(&r, "docker/runc");
+    const char *image = daemon_of(&u.rig)->images.v[0].name;
+    str_format(path, sizeof(path), "/containers/create?name=cupel-%s-0000", r.site.run_id);
+    json_decref(ask(u.api, "POST", path, json_pack("{s:s, s:[s]}", "Image", image, "Cmd", "/x")));
+    check_start_fails(&r, ERR_ENVIRONMENT, "is already in use by container", 5 * NS_PER_S);
+    str_format(path, sizeof(path), "/containers/cupel-%s-0000?force=1", r.site.run_id);
+    json_decref(ask(u.api, "DELETE", path, NULL)); /* it is still there to be deleted */
+    rig_stop(&r, rig_start(&r));
+    rig_release(&r);
+    rig_init(&r);
+    open_or_skip(&r, "docker/runc");
+    str_format(path, sizeof(path), "/images/%s/tag?repo=cupel-%s-0&tag=latest", image,
+               r.site.run_id);
+    json_decref(ask(u.api, "POST", path, NULL));
+    check_start_fails(&r, ERR_ENVIRONMENT, "is there already", 5 * NS_PER_S);
+    users_check(&u, 1, 2);
+    rig_release(&r);
+    users_check(&u, 1, 2);
+    users_stop(&u);
+}
+
+/* It goes away in the middle: typed failures, and what could not be removed stays in the ledger. */
+static void test_users_daemon_dies(void **state)
+{
+    struct users u;
+    struct rig r;
+    struct err why = ERR_INIT;
+    users_start(&u);
+    rig_init(&r);
+    open_or_skip(&r, "docker/runc");
+    struct session *s = rig_start(&r), *who;
+    struct session *const set[] = {s};
+    struct frame f;
+    rig_prepare(s, "cpu.prime", 1, "limit", 20000);
+    frame_init(&f, FRAME_SLICE, s->nonce, 0);
+    f.slice.ops = 1000000;
+    assert_ok(session_post(s, &f, err));
+    kill(daemon_of(&u.rig)->process.pid, SIGKILL);
+    assert_ok(sessions_wait_any(r.loop, set, 1, DEADLINE, &who, err));
+    assert_true(session_failure(s, &why) < 0);
+    print_message("# %s\n", why.msg);
+    assert_int_equal(why.kind, ERR_ENVIRONMENT);
+    assert_true(r.driver->stop(&r.site, r.engine, s, NULL, &why) < 0);
+    print_message("# %s\n", why.msg);
+    assert_non_null(strstr(why.msg, "left behind of cupel-"));
+    check_start_fails(&r, ERR_ENVIRONMENT, "docker at ", 5 * NS_PER_S);
+    /* What cannot be asked for any more is still written down: the container and the image. */
+    r.driver->close(&r.site, r.engine);
+    r.engine = NULL;
+    const char *socket = docker_socket(u.api);
+    char names[3][40];
+    str_format(names[0], sizeof(names[0]), "cupel-%s-0000", r.site.run_id);
+    str_format(names[1], sizeof(names[1]), "cupel-%s-0", r.site.run_id);
+    str_format(names[2], sizeof(names[2]), "cupel-%s-0001", r.site.run_id);
+    const struct ledger_item left[] = {
+        {.kind = LEDGER_DOCKER_CONTAINER, .path = socket, .id = names[0]},
+        {.kind = LEDGER_DOCKER_IMAGE, .path = socket, .id = names[1]},
+        {.kind = LEDGER_DOCKER_CONTAINER, .path = socket, .id = names[2]}};
+    for (size_t i = 0; i < ARRAY_SIZE(left); i++)
+        assert_ok(ledger_done(r.site.ledger, &left[i], err));
+    rig_release(&r);
+    unsetenv("DOCKER_HOST");
+    rig_release(&u.rig);
+}
+
+static int setup(void **state)
+{
+    path_before = xstrdup(getenv("PATH"));
+    return mkdtemp(place) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    free(path_before);
+    return fs_remove_tree(place, NULL);
+}
+
+#define TEST(f) cmocka_unit_test_teardown(f, restore)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_missing),       TEST(test_mute_socket),
+        TEST(test_times),         TEST(test_shared_daemon),
+        TEST(test_daemon_dies),   TEST(test_full_disk),
+        TEST(test_full_image),    TEST(test_paused),
+        TEST(test_frozen_daemon), TEST(test_users_daemon),
+        TEST(test_users_systemd), TEST(test_users_without_runtime),
+        TEST(test_names_taken),   TEST(test_users_daemon_dies),
+    };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    if (!rig_has_static_probe() || geteuid() != 0) {
+        printf("1..0 # SKIP needs root and a static probe: set CUPEL_PROBE\n");
+        return 0;
+    }
+    return cmocka_run_group_tests_name("docker", tests, setup, teardown);
+}
