@@ -118,8 +118,14 @@ unpack_packages() {
     done
 }
 
+# Any of libcurl's three will do, and they exclude one another: the one that is there stays.
+CURL_PACKAGE=libcurl4-openssl-dev
+for p in libcurl4-gnutls-dev libcurl4-nss-dev; do
+    have_package "$p" && CURL_PACKAGE=$p
+done
+
 # What a build needs, and what is measured.
 BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libjansson-dev libsqlite3-dev libgsl-dev
-    r-mathlib libyaml-dev libmd-dev libopenblas-pthread-dev libcurl4-openssl-dev)
+    r-mathlib libyaml-dev libmd-dev libopenblas-pthread-dev "$CURL_PACKAGE")
 # package:program
 RUNTIMES=(runc:runc crun:crun runsc:runsc)

@@ -50,14 +50,15 @@ static int read_info(struct docker_daemon *d, uint64_t deadline_ns, struct err *
     return 0;
 }
 
-/* The program behind the socket, for the proof, as far as the kernel tells. */
+/* The program behind the socket, for the proof, as far as the kernel tells: of a socket that
+ * systemd has opened it tells of systemd. */
 static void identify(struct docker_daemon *d)
 {
     _cleanup_fd_ int fd = fd_connect_unix(docker_socket(d->api));
     struct ucred peer = {.pid = 0};
     socklen_t size = sizeof(peer);
     char exe[64];
-    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0)
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 1)
         return;
     str_format(exe, sizeof(exe), "/proc/%d/exe", (int)peer.pid);
     if (fs_sha256(exe, d->sha256, NULL) == 0)

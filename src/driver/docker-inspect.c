@@ -153,10 +153,11 @@ static const char *users_state(const struct users *u, char *dst, size_t size)
 {
     if (u->info)
         str_format(dst, size, "%.40s runs without this runtime", text_of(u->info, "ServerVersion"));
-    else if (u->why.kind == ERR_TIMEOUT || u->why.code == EACCES)
-        str_format(dst, size, "does not let us: %.100s", u->why.msg);
-    else
+    else if (u->why.code == ENOENT || u->why.code == ECONNREFUSED)
         str_copy(dst, size, "is installed but not running");
+    else
+        str_format(dst, size, "is installed, but the one that runs is out of reach (%.100s)",
+                   u->why.msg);
     return dst;
 }
 
@@ -191,8 +192,9 @@ static void choose_own(struct site *s, const struct target *t, const struct user
     if (!ret->usable)
         return;
     short_version(s, path, version, sizeof(version));
-    str_format(ret->reason, sizeof(ret->reason), "docker %s; a private one%s%s will be started",
-               users_state(u, state, sizeof(state)), *version ? ", " : "", version);
+    str_format(ret->reason, sizeof(ret->reason), "docker %s; a private one%s%s%s will be started",
+               users_state(u, state, sizeof(state)), *version ? " (" : "", version,
+               *version ? ")" : "");
 }
 
 void docker_choose(struct site *s, const struct target *t, struct target_info *ret,

@@ -368,7 +368,8 @@ static void ended(struct live *l, int wait_status)
 {
     look_for_oom(l);
     l->exited = true;
-    l->exited_ns = time_mono_ns();
+    if (!l->exited_ns)
+        l->exited_ns = time_mono_ns();
     l->wait_status = wait_status;
     const char *why = l->why_ended ? l->why_ended(l) : NULL;
     session_exited(l->session, wait_status, l->oom ? "its memory limit" : why);
@@ -382,6 +383,7 @@ static void on_exit_of(void *user, pid_t pid, int wait_status, const struct rusa
 static void on_gone(void *user, int fd, uint32_t events)
 {
     struct live *l = user;
+    l->exited_ns = time_mono_ns();
     look_for_oom(l); /* before the engine is asked: it removes the container's group */
     ended(l, l->how_ended ? l->how_ended(l) : -1);
 }
@@ -424,6 +426,7 @@ static int check_in_group(const struct live *l, struct err *err)
 int live_watch_foreign(struct live *l, pid_t pid, struct err *err)
 {
     l->pid = l->session->caps.pid = pid;
+    l->pid_ticks = proc_start_ticks(pid);
     int r = loop_watch_pid(l->site->loop, pid, on_gone, l, &l->watch, err);
     return r < 0 ? r : check_in_group(l, err);
 }

@@ -311,7 +311,7 @@ int docker_call(struct docker *d, const struct docker_request *q, uint64_t deadl
 static bool is_ours(json_t *found, const char *run)
 {
     json_t *labels = json_object_get(json_object_get(found, "Config"), "Labels");
-    return str_eq(json_string_value(json_object_get(labels, DOCKER_LABEL)), run);
+    return *run && str_eq(json_string_value(json_object_get(labels, DOCKER_LABEL)), run);
 }
 
 /* kind: "containers" or "images". 1: ours, and *ret_id is what it is called by; 0: not there. */

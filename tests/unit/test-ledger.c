@@ -259,6 +259,20 @@ static void test_naming(void **state)
     it.path = "/run/x";
     it.runtime = "ctr";
     assert_true(journal_check(&it, "/s", NULL) < 0);
+    /* The same of what docker holds. */
+    static const enum ledger_kind dockers[] = {LEDGER_DOCKER_CONTAINER, LEDGER_DOCKER_IMAGE};
+    for (size_t k = 0; k < ARRAY_SIZE(dockers); k++) {
+        it = (struct ledger_item){
+            .kind = dockers[k], .path = "/var/run/docker.sock", .id = "cupel-3fa9c2d1-0001"};
+        assert_int_equal(journal_check(&it, "/s", NULL), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(bad_spaces); i++) {
+            it.id = bad_spaces[i];
+            assert_true(journal_check(&it, "/s", NULL) < 0);
+        }
+        it.id = "cupel-3fa9c2d1-0";
+        it.path = "docker.sock";
+        assert_true(journal_check(&it, "/s", NULL) < 0);
+    }
 }
 
 /* What clean-up would refuse is refused before it is made, and the ledger stays as it was. */
