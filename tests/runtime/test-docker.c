@@ -604,6 +604,41 @@ static void test_users_without_runtime(void **state)
     users_stop(&u);
 }
 
+/* gVisor in his daemon is what he has registered: found by program and platform, and no other. */
+static void test_users_registered(void **state)
+{
+    struct users u;
+    struct rig r;
+    struct target t;
+    struct target_info info;
+    struct engine *e = NULL;
+    size_t n;
+    const char *const *names = driver_names(&n);
+    users_start(&u);
+    setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock", 1);
+    assert_ok(target_parse("docker/runsc:ptrace", names, n, &t, err));
+    u.rig.driver->inspect(&u.rig.site, &t, &info);
+    if (info.usable) {
+        assert_ok(u.rig.driver->open(&u.rig.site, &info, &e, err));
+        char host[120];
+        str_format(host, sizeof(host), "unix://%s", docker_socket(u.api));
+        setenv("DOCKER_HOST", host, 1);
+        rig_init(&r);
+        open_or_skip(&r, "docker/runsc:ptrace");
+        print_message("# %s\n", r.info.reason);
+        assert_int_equal(daemon_of(&r)->whose, DOCKER_USERS);
+        rig_stop(&r, rig_start(&r));
+        rig_release(&r);
+        rig_init(&r);
+        open_or_skip(&r, "docker/runsc:ptrace,debug=false"); /* a flag he did not give it */
+        assert_int_equal(daemon_of(&r)->whose, DOCKER_OWN);
+        rig_release(&r);
+        u.rig.driver->close(&u.rig.site, e);
+    }
+    users_check(&u, 1, 1);
+    users_stop(&u);
+}
+
 /* Names like ours on things that are not ours. */
 static void test_names_taken(void **state)
 {
@@ -694,12 +729,12 @@ static int teardown(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_missing),         TEST(test_mute_socket),       TEST(test_no_permission),
-        TEST(test_times),           TEST(test_shared_daemon),     TEST(test_daemon_dies),
-        TEST(test_full_disk),       TEST(test_full_image),        TEST(test_paused),
-        TEST(test_frozen_daemon),   TEST(test_users_daemon),      TEST(test_users_daemon_late),
-        TEST(test_users_interrupt), TEST(test_users_systemd),     TEST(test_users_without_runtime),
-        TEST(test_names_taken),     TEST(test_users_daemon_dies),
+        TEST(test_missing),         TEST(test_mute_socket),      TEST(test_no_permission),
+        TEST(test_times),           TEST(test_shared_daemon),    TEST(test_daemon_dies),
+        TEST(test_full_disk),       TEST(test_full_image),       TEST(test_paused),
+        TEST(test_frozen_daemon),   TEST(test_users_daemon),     TEST(test_users_daemon_late),
+        TEST(test_users_interrupt), TEST(test_users_systemd),    TEST(test_users_without_runtime),
+        TEST(test_names_taken),     TEST(test_users_registered), TEST(test_users_daemon_dies),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
