@@ -152,7 +152,10 @@ static int run_failed(struct live *l, const struct command *c, int r, struct err
 static const char *why_ended(const struct live *l)
 {
     const struct containerd *d = l->engine->own;
-    return d->own_daemon && daemon_failure(&d->daemon, NULL) < 0 ? "containerd died" : NULL;
+    /* Its socket is closed before its end is told, and ctr may be buried first. */
+    bool dead =
+        d->own_daemon && (daemon_failure(&d->daemon, NULL) < 0 || !socket_answers(d->address));
+    return dead ? "containerd died" : NULL;
 }
 
 static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)

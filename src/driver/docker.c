@@ -26,6 +26,10 @@
 /* From the end of the container's process to docker's word about it. */
 #define END_NS (2 * NS_PER_S)
 
+/* For a container whose making was not heard to its end to appear. */
+#define LATE_NS       (2 * NS_PER_S)
+#define LATE_AGAIN_NS (50 * NS_PER_MS)
+
 static const char *const proposals[] = {
     "docker/runc", "docker/crun", "docker/runsc:ptrace", "docker/runsc:kvm", NULL,
 };
@@ -142,10 +146,9 @@ static int create(struct live *l, const char *image, const char *nonce, uint64_t
         return err_set(err, ERR_USAGE, EILSEQ, "a path that is no UTF-8");
     str_format(path, sizeof(path), "/containers/create?name=%s", l->ground.id);
     l->created = true;
-    int r = docker_call(
-        daemon_of(l)->api,
-        &(struct docker_request){.method = "POST", .path = path, .what = "create", .body = body},
-        deadline_ns, &answer, err);
+    const struct docker_request q = {
+        .method = "POST", .path = path, .what = "create", .body = body, .unheard = &l->unheard};
+    int r = docker_call(daemon_of(l)->api, &q, deadline_ns, &answer, err);
     json_decref(body);
     const char *id = json_string_value(json_object_get(answer, "Id"));
     if (r == 0 && (!id || !str_copy(l->engine_id, sizeof(l->engine_id), id) ||
@@ -329,6 +332,25 @@ static int launch(struct live *l, const char *image, uint64_t tmpfs_bytes, struc
 
 /* ---- stop ---- */
 
+/* A `create` that was not heard to its end may still come to one. */
+static int remove_late(struct live *l, struct calm *calm, struct err *err)
+{
+    const struct docker_daemon *d = daemon_of(l);
+    uint64_t deadline_ns = time_deadline(LATE_NS);
+    const bool never = false;
+    int r;
+    do {
+        calm_wait(calm, &never, time_deadline(LATE_AGAIN_NS));
+        r = docker_remove_container(d->api, l->ground.id, l->site->run_id,
+                                    time_deadline(l->site->stop_timeout_ns), err);
+    } while ((r == 0 || (r == -EINTR && calm_put_aside(calm))) && time_mono_ns() < deadline_ns);
+    if (r != 0)
+        return r;
+    return err_set(err, ERR_ENVIRONMENT, EBUSY,
+                   "docker may still be making it: \"cupel clean\" "
+                   "looks again");
+}
+
 static int remove_container(struct live *l, struct calm *calm, struct err *err)
 {
     const struct docker_daemon *d = daemon_of(l);
@@ -339,6 +361,8 @@ static int remove_container(struct live *l, struct calm *calm, struct err *err)
             r = docker_remove_container(d->api, l->ground.id, l->site->run_id,
                                         time_deadline(l->site->stop_timeout_ns), err);
         while (r == -EINTR && calm_put_aside(calm));
+        if (r == 0 && l->unheard && d->whose == DOCKER_USERS)
+            r = remove_late(l, calm, err);
         /* Somebody else's of the same name, which kept us from making ours; or a daemon of ours
          * that is gone, with all it knew. */
         if (r == -EPERM || d->whose == DOCKER_OWN)

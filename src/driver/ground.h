@@ -69,6 +69,7 @@ struct live {
      * wait status, -1 if nobody tells), asked when the process is seen gone that is not our child.
      */
     char entry[CONTAINER_ENTRY_MAX];
+    bool unheard;       /* docker: `create` was called, and its answer has not come */
     char engine_id[80]; /* docker: its own identifier of the container; "" not created */
     pid_t shim;         /* the container's parent, where it is an engine's shim */
     int (*how_ended)(struct live *l);

@@ -275,6 +275,14 @@ static int judge(struct call *c, const char *what, json_t **ret, struct err *err
     return r;
 }
 
+static bool is_unheard(const struct call *c)
+{
+    long sent = 0, status = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &sent);
+    curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+    return sent > 0 && status == 0;
+}
+
 int docker_call(struct docker *d, const struct docker_request *q, uint64_t deadline_ns,
                 json_t **ret, struct err *err)
 {
@@ -294,6 +302,8 @@ int docker_call(struct docker *d, const struct docker_request *q, uint64_t deadl
     prepare(d, q, &c, url, headers, body);
     curl_multi_add_handle(d->multi, c.easy);
     int r = wait_done(d, &c, q->what, deadline_ns, err);
+    if (q->unheard)
+        *q->unheard = is_unheard(&c);
     if (r == 0 && c.result != CURLE_OK)
         r = transport_failed(d, &c, q->what, err);
     if (r == 0)

@@ -49,6 +49,7 @@ struct docker_request {
     json_t *body;              /* borrowed; NULL: none */
     int upload_fd;             /* with upload_bytes > 0: a file that is the body */
     uint64_t upload_bytes;
+    bool *unheard; /* NULL, or: set to whether it was sent and no answer came: it may yet be done */
 };
 /* ret (may be NULL) gets the answer, NULL if it is empty; of an answer of several JSON texts the
  * last. An "error" among those is an error. */

@@ -431,6 +431,8 @@ def main():
         print("1..0 # SKIP needs root")
         return 0
     targets = usable(targets)
+    # Told to end, it still ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     rng = random.Random(args.seed)
     number = failed = killed = 0
     print(f"# seed {args.seed}")

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <sys/un.h>
 
 #define BYSTANDER "bystander"
@@ -492,6 +493,69 @@ static void test_users_daemon(void **state)
     users_stop(&u);
 }
 
+/* It stands still while a container is asked for, and makes it when nobody waits any more. */
+static void test_users_daemon_late(void **state)
+{
+    struct users u;
+    struct rig r;
+    users_start(&u);
+    rig_init(&r);
+    open_or_skip(&r, "docker/runc");
+    rig_stop(&r, rig_start(&r));
+    r.site.start_timeout_ns = r.site.stop_timeout_ns = NS_PER_S;
+    pid_t daemon = daemon_of(&u.rig)->process.pid;
+    kill(daemon, SIGSTOP);
+    check_start_fails(&r, ERR_TIMEOUT, "left behind of cupel-", 8 * NS_PER_S);
+    kill(daemon, SIGCONT);
+    char name[40];
+    str_format(name, sizeof(name), "cupel-%s-0001", r.site.run_id);
+    int rc = 0; /* its name is in the ledger: what clean-up does */
+    for (int i = 0; rc == 0 && i < 40; i++) {
+        (void)loop_run_until(r.loop, NULL, time_deadline(50 * NS_PER_MS), NULL);
+        rc = docker_remove_container(u.api, name, r.site.run_id, DEADLINE, NULL);
+    }
+    assert_int_equal(rc, 1);
+    const struct ledger_item left = {
+        .kind = LEDGER_DOCKER_CONTAINER, .path = docker_socket(u.api), .id = name};
+    assert_ok(ledger_done(r.site.ledger, &left, err));
+    rig_release(&r);
+    users_check(&u, 1, 1);
+    users_stop(&u);
+}
+
+/* SIGHUP in some milliseconds. */
+static void later(unsigned step)
+{
+    const struct itimerspec when = {.it_value.tv_nsec = 1 + (long)step * 4000000};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGHUP};
+    timer_t timer;
+    assert_int_equal(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+    assert_int_equal(timer_settime(timer, 0, &when, NULL), 0);
+}
+
+/* An interrupt in the middle of it: nothing is left in his daemon. */
+static void test_users_interrupt(void **state)
+{
+    struct users u;
+    struct rig r;
+    users_start(&u);
+    rig_init(&r);
+    assert_ok(loop_catch_interrupts(r.loop, err));
+    open_or_skip(&r, "docker/runc");
+    rig_stop(&r, rig_start(&r));
+    for (unsigned i = 0; i < 12; i++) {
+        struct session *s = NULL;
+        later(i);
+        assert_int_equal(r.driver->start(&r.site, r.engine, &rig_probe, &s, NULL), -EINTR);
+        loop_run_ready(r.loop);
+        loop_clear_interrupt(r.loop);
+        users_check(&u, 1, 2);
+    }
+    rig_release(&r);
+    users_check(&u, 1, 1);
+    users_stop(&u);
+}
+
 /* What the runtime leaves of a place that nobody asked for. */
 static void remove_group(const struct rig *r, const char *name)
 {
@@ -536,6 +600,41 @@ static void test_users_without_runtime(void **state)
     assert_int_equal(daemon_of(&r)->whose, DOCKER_OWN);
     rig_stop(&r, rig_start(&r));
     rig_release(&r);
+    users_check(&u, 1, 1);
+    users_stop(&u);
+}
+
+/* gVisor in his daemon is what he has registered: found by program and platform, and no other. */
+static void test_users_registered(void **state)
+{
+    struct users u;
+    struct rig r;
+    struct target t;
+    struct target_info info;
+    struct engine *e = NULL;
+    size_t n;
+    const char *const *names = driver_names(&n);
+    users_start(&u);
+    setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock", 1);
+    assert_ok(target_parse("docker/runsc:ptrace", names, n, &t, err));
+    u.rig.driver->inspect(&u.rig.site, &t, &info);
+    if (info.usable) {
+        assert_ok(u.rig.driver->open(&u.rig.site, &info, &e, err));
+        char host[120];
+        str_format(host, sizeof(host), "unix://%s", docker_socket(u.api));
+        setenv("DOCKER_HOST", host, 1);
+        rig_init(&r);
+        open_or_skip(&r, "docker/runsc:ptrace");
+        print_message("# %s\n", r.info.reason);
+        assert_int_equal(daemon_of(&r)->whose, DOCKER_USERS);
+        rig_stop(&r, rig_start(&r));
+        rig_release(&r);
+        rig_init(&r);
+        open_or_skip(&r, "docker/runsc:ptrace,debug=false"); /* a flag he did not give it */
+        assert_int_equal(daemon_of(&r)->whose, DOCKER_OWN);
+        rig_release(&r);
+        u.rig.driver->close(&u.rig.site, e);
+    }
     users_check(&u, 1, 1);
     users_stop(&u);
 }
@@ -630,21 +729,12 @@ static int teardown(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_missing),
-        TEST(test_mute_socket),
-        TEST(test_no_permission),
-        TEST(test_times),
-        TEST(test_shared_daemon),
-        TEST(test_daemon_dies),
-        TEST(test_full_disk),
-        TEST(test_full_image),
-        TEST(test_paused),
-        TEST(test_frozen_daemon),
-        TEST(test_users_daemon),
-        TEST(test_users_systemd),
-        TEST(test_users_without_runtime),
-        TEST(test_names_taken),
-        TEST(test_users_daemon_dies),
+        TEST(test_missing),         TEST(test_mute_socket),      TEST(test_no_permission),
+        TEST(test_times),           TEST(test_shared_daemon),    TEST(test_daemon_dies),
+        TEST(test_full_disk),       TEST(test_full_image),       TEST(test_paused),
+        TEST(test_frozen_daemon),   TEST(test_users_daemon),     TEST(test_users_daemon_late),
+        TEST(test_users_interrupt), TEST(test_users_systemd),    TEST(test_users_without_runtime),
+        TEST(test_names_taken),     TEST(test_users_registered), TEST(test_users_daemon_dies),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
