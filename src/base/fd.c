@@ -107,6 +107,23 @@ int file_read(const char *path, size_t max, struct str *s, struct err *err)
     return file_read_at(AT_FDCWD, path, max, s, err);
 }
 
+ssize_t fd_read_some(int fd, bool whole, char *dst, size_t size)
+{
+    size_t n = 0;
+    while (n < size - 1) {
+        ssize_t k = read(fd, dst + n, size - 1 - n);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return -errno;
+        n += (size_t)k;
+        if (k == 0 || !whole)
+            break;
+    }
+    dst[n] = '\0';
+    return (ssize_t)n;
+}
+
 int file_read_line(const char *path, char *dst, size_t size)
 {
     _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);

@@ -24,6 +24,9 @@ int fd_read_all(int fd, size_t max, struct str *s, struct err *err);
 /* Whole small files. dirfd may be AT_FDCWD. Reading: at most max bytes, -EFBIG if longer. */
 int file_read_at(int dirfd, const char *path, size_t max, struct str *s, struct err *err);
 int file_read(const char *path, size_t max, struct str *s, struct err *err);
+/* At most size-1 bytes, terminated; returns how many, or -errno quietly. whole: until the end or
+ * the buffer is full; else what one read(2) gives, which of a small file in /proc is all. */
+ssize_t fd_read_some(int fd, bool whole, char *dst, size_t size);
 /* First line without its newline into dst[size]; -errno quietly (no err): for /proc and /sys. */
 int file_read_line(const char *path, char *dst, size_t size);
 int file_read_u64(const char *path, uint64_t *ret);

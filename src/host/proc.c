@@ -15,19 +15,7 @@ static ssize_t read_proc(pid_t pid, const char *name, char *dst, size_t size)
     _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    size_t n = 0;
-    while (n < size - 1) {
-        ssize_t k = read(fd, dst + n, size - 1 - n);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            return -errno;
-        if (k == 0)
-            break;
-        n += (size_t)k;
-    }
-    dst[n] = '\0';
-    return (ssize_t)n;
+    return fd_read_some(fd, true, dst, size);
 }
 
 uint64_t proc_ns_inode(pid_t pid, const char *name)

@@ -18,19 +18,7 @@ static ssize_t read_file(int dir, pid_t pid, const char *name, bool whole, char 
     _cleanup_fd_ int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    size_t n = 0;
-    while (n < size - 1) {
-        ssize_t k = read(fd, dst + n, size - 1 - n);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            return -errno;
-        n += (size_t)k;
-        if (k == 0 || !whole)
-            break;
-    }
-    dst[n] = '\0';
-    return (ssize_t)n;
+    return fd_read_some(fd, whole, dst, size);
 }
 
 static int open_dir(const char *proc, struct err *err)
