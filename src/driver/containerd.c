@@ -158,7 +158,7 @@ static const char *why_ended(const struct live *l)
     return dead ? "containerd died" : NULL;
 }
 
-static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
+static int launch(struct live *l, struct err *err)
 {
     const struct containerd *d = l->engine->own;
     char nonce[WIRE_NONCE_SIZE];
@@ -166,7 +166,7 @@ static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
     struct command c;
     pid_t client = 0;
     session_nonce(nonce);
-    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, tmpfs_bytes, err);
+    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, l->tmpfs_bytes, err);
     if (r == 0)
         r = live_open_session(l, nonce, &io, err);
     if (r < 0)
@@ -185,7 +185,6 @@ static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
         r = session_hello(l->session, deadline_ns, err);
     if (r < 0)
         return run_failed(l, &c, r, err);
-    l->session->launch_ns = l->session->answered_ns - begin_ns;
     l->session->life =
         (struct lifetimes){.begin_ns = begin_ns, .hello_ns = l->session->answered_ns};
     _cleanup_free_ char *state = NULL;
@@ -223,7 +222,7 @@ static void remove_socket(const struct live *l)
     (void)unlink(path);
 }
 
-static int take_down_seen(struct live *l, bool by_ctr, struct lifetimes *life, struct err *err)
+static int take_down(struct live *l, bool by_ctr, struct lifetimes *life, struct err *err)
 {
     struct site *s = l->site;
     const struct containerd *d = l->engine->own;
@@ -249,12 +248,6 @@ static int take_down_seen(struct live *l, bool by_ctr, struct lifetimes *life, s
     return r;
 }
 
-static int take_down(struct live *l, struct err *err)
-{
-    struct lifetimes life = {0};
-    return take_down_seen(l, false, &life, err);
-}
-
 static int containerd_start(struct site *s, struct engine *e, const struct launch *what,
                             struct session **ret, struct err *err)
 {
@@ -262,52 +255,26 @@ static int containerd_start(struct site *s, struct engine *e, const struct launc
     int r = d->own_daemon ? daemon_failure(&d->daemon, err) : 0;
     if (r < 0)
         return r;
-    struct live *l = live_new(s, e);
-    r = ground_names(s, s->next_session++, &l->ground, err);
-    if (r < 0) {
-        live_free(l);
+    struct live *l = NULL;
+    r = live_begin(s, e, what, &l, err);
+    if (r < 0)
         return r;
-    }
-    l->program = &e->programs[what->program];
     r = ground_make(s, e, &l->ground, what, false, err);
     if (r == 0)
-        r = launch(l, ground_tmpfs_bytes(what), err);
+        r = launch(l, err);
     if (r == 0)
         r = live_describe(l, err);
     if (r < 0)
         return start_failed(l, take_down, r, err);
     live_container_dirs(l);
-    if (strcmp(e->info.kind, "runsc") == 0) {
-        l->session->caps.warm_up_ns = RUNSC_WARM_UP_NS;
-        l->session->caps.own_cache = true;
-    }
     *ret = l->session;
     return 0;
 }
 
-static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
-{
-    struct live *l = sess->priv;
-    struct lifetimes life = sess->life;
-    life.end_ns = time_mono_ns();
-    if (polite)
-        live_farewell(l, NS_PER_S);
-    int r = take_down_seen(l, !polite, &life, err);
-    if (ret_life)
-        *ret_life = life;
-    return r;
-}
-
-static int containerd_stop(struct site *s, struct engine *e, struct session *sess,
+static int containerd_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
                            struct lifetimes *ret_life, struct err *err)
 {
-    return end(sess, true, ret_life, err);
-}
-
-static int containerd_destroy(struct site *s, struct engine *e, struct session *sess,
-                              struct lifetimes *ret_life, struct err *err)
-{
-    return end(sess, false, ret_life, err);
+    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_containerd = {
@@ -321,5 +288,4 @@ const struct driver driver_containerd = {
     .close = containerd_close,
     .start = containerd_start,
     .stop = containerd_stop,
-    .destroy = containerd_destroy,
 };

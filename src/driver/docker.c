@@ -102,7 +102,7 @@ static int call(const struct live *l, const char *method, const char *verb, cons
 
 /* ---- create ---- */
 
-static json_t *host_config(const struct live *l, uint64_t tmpfs_bytes)
+static json_t *host_config(const struct live *l)
 {
     const struct ground *g = &l->ground;
     const struct docker_target *t = l->engine->own;
@@ -110,7 +110,7 @@ static json_t *host_config(const struct live *l, uint64_t tmpfs_bytes)
     str_format(program, sizeof(program), "%s:/" PROBE_NAME ":ro", l->program->path);
     str_format(data, sizeof(data), "%s:/data", g->data);
     str_format(tmpfs, sizeof(tmpfs), "rw,exec,nosuid,nodev,mode=1777,size=%lluk",
-               (unsigned long long)(tmpfs_bytes >> 10));
+               (unsigned long long)(l->tmpfs_bytes >> 10));
     json_t *o = json_pack("{s:s, s:s, s:[s, s], s:{s:s}, s:{s:s}, s:[s, s, s]}", "Runtime",
                           t->runtime, "NetworkMode", "none", "Binds", program, data, "Tmpfs",
                           "/tmp", tmpfs, "LogConfig", "Type", "none", "SecurityOpt",
@@ -120,8 +120,7 @@ static json_t *host_config(const struct live *l, uint64_t tmpfs_bytes)
     return o;
 }
 
-static json_t *container_config(const struct live *l, const char *image, const char *nonce,
-                                uint64_t tmpfs_bytes)
+static json_t *container_config(const struct live *l, const char *image, const char *nonce)
 {
     const char *inject = l->engine->info.target.inject;
     json_t *command = json_pack("[s, s, s]", "/" PROBE_NAME, "--nonce", nonce);
@@ -134,14 +133,14 @@ static json_t *container_config(const struct live *l, const char *image, const c
         image, "Cmd", command, "Entrypoint", "User", "0:0", "WorkingDir", "/", "Hostname", "cupel",
         "OpenStdin", 1, "StdinOnce", 1, "AttachStdin", 1, "AttachStdout", 1, "AttachStderr", 1,
         "Env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb",
-        "Labels", DOCKER_LABEL, l->site->run_id, "HostConfig", host_config(l, tmpfs_bytes));
+        "Labels", DOCKER_LABEL, l->site->run_id, "HostConfig", host_config(l));
 }
 
-static int create(struct live *l, const char *image, const char *nonce, uint64_t tmpfs_bytes,
-                  uint64_t deadline_ns, struct err *err)
+static int create(struct live *l, const char *image, const char *nonce, uint64_t deadline_ns,
+                  struct err *err)
 {
     char path[80];
-    json_t *body = container_config(l, image, nonce, tmpfs_bytes), *answer = NULL;
+    json_t *body = container_config(l, image, nonce), *answer = NULL;
     if (!body)
         return err_set(err, ERR_USAGE, EILSEQ, "a path that is no UTF-8");
     str_format(path, sizeof(path), "/containers/create?name=%s", l->ground.id);
@@ -297,14 +296,13 @@ static int find_container(struct live *l, uint64_t deadline_ns, char **ret_state
     return r;
 }
 
-static int launch(struct live *l, const char *image, uint64_t tmpfs_bytes, struct err *err)
+static int launch(struct live *l, const char *image, struct err *err)
 {
     char nonce[WIRE_NONCE_SIZE];
     session_nonce(nonce);
-    uint64_t begin_ns = time_mono_ns();
-    uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
-    struct lifetimes life = {.begin_ns = begin_ns};
-    int fd = -1, r = create(l, image, nonce, tmpfs_bytes, deadline_ns, err);
+    struct lifetimes life = {.begin_ns = time_mono_ns()};
+    uint64_t deadline_ns = life.begin_ns + l->site->start_timeout_ns;
+    int fd = -1, r = create(l, image, nonce, deadline_ns, err);
     life.created_ns = time_mono_ns();
     if (r == 0)
         r = docker_attach(daemon_of(l)->api, l->engine_id, deadline_ns, &fd, err);
@@ -322,7 +320,6 @@ static int launch(struct live *l, const char *image, uint64_t tmpfs_bytes, struc
         r = session_hello(l->session, deadline_ns, err);
     if (r < 0)
         return r;
-    l->session->launch_ns = l->session->answered_ns - begin_ns;
     life.hello_ns = l->session->answered_ns;
     l->session->life = life;
     _cleanup_free_ char *state = NULL;
@@ -381,19 +378,16 @@ static void kill_and_see(struct live *l, struct calm *calm)
         calm_wait(calm, &l->exited, time_deadline(l->site->stop_timeout_ns));
 }
 
-/* How a container is to end. NEVER: it was not asked for. KILLED: what still runs is killed through
- * its group and not by docker, which is certain, whatever docker does. BY_DOCKER: docker kills. */
-enum ending { NEVER, KILLED, BY_DOCKER };
-
-static int take_down_seen(struct live *l, enum ending how, struct lifetimes *life, struct err *err)
+/* What still runs is killed through its group, which is certain, whatever docker does. */
+static int take_down(struct live *l, bool by_docker, struct lifetimes *life, struct err *err)
 {
     struct site *s = l->site;
     struct calm calm = calm_begin(s->loop);
     struct err docker_err = ERR_INIT;
-    if (l->created && how == KILLED)
+    if (l->created && !by_docker)
         kill_and_see(l, &calm);
-    int r = how == NEVER ? 0 : remove_container(l, &calm, &docker_err);
-    if (l->created && how == BY_DOCKER) {
+    int r = remove_container(l, &calm, &docker_err);
+    if (l->created && by_docker) {
         if (l->watch && !l->exited)
             calm_wait(&calm, &l->exited, time_deadline(NS_PER_S));
         kill_and_see(l, &calm);
@@ -406,18 +400,6 @@ static int take_down_seen(struct live *l, enum ending how, struct lifetimes *lif
     live_free(l);
     calm_end(&calm);
     return ground_r < 0 ? ground_r : r;
-}
-
-static int take_down(struct live *l, struct err *err)
-{
-    struct lifetimes life = {0};
-    return take_down_seen(l, KILLED, &life, err);
-}
-
-static int take_down_ground(struct live *l, struct err *err)
-{
-    struct lifetimes life = {0};
-    return take_down_seen(l, NEVER, &life, err);
 }
 
 static int prepare(struct live *l, const struct launch *what, struct err *err)
@@ -435,12 +417,9 @@ static int prepare(struct live *l, const struct launch *what, struct err *err)
 static void set_places(struct live *l)
 {
     struct session_caps *caps = &l->session->caps;
-    bool guest = str_eq(l->engine->info.kind, "runsc");
     caps->host_rootfs[0] = '\0';
-    if (!guest)
+    if (!caps->own_cache)
         str_format(caps->host_rootfs, sizeof(caps->host_rootfs), "/proc/%d/root", (int)l->pid);
-    caps->own_cache = guest;
-    caps->warm_up_ns = guest ? RUNSC_WARM_UP_NS : 0;
 }
 
 static int docker_start(struct site *s, struct engine *e, const struct launch *what,
@@ -453,20 +432,20 @@ static int docker_start(struct site *s, struct engine *e, const struct launch *w
         r = docker_daemon_image(t->daemon, what->image, &image, err);
     if (r < 0)
         return r;
-    struct live *l = live_new(s, e);
-    r = ground_names(s, s->next_session++, &l->ground, err);
+    struct live *l = NULL;
+    r = live_begin(s, e, what, &l, err);
+    if (r < 0)
+        return r;
+    struct ledger_item item = container_item(l);
+    if (t->daemon->whose == DOCKER_USERS)
+        r = ledger_intend(s->ledger, &item, 1, err);
     if (r < 0) {
         live_free(l);
         return r;
     }
-    l->program = &e->programs[what->program];
-    struct ledger_item item = container_item(l);
     r = prepare(l, what, err);
-    if (r == 0 && t->daemon->whose == DOCKER_USERS)
-        r = ledger_intend(s->ledger, &item, 1, err);
-    if (r < 0)
-        return start_failed(l, take_down_ground, r, err);
-    r = launch(l, image, ground_tmpfs_bytes(what), err);
+    if (r == 0)
+        r = launch(l, image, err);
     if (r == 0)
         r = live_describe(l, err);
     if (r < 0)
@@ -477,29 +456,10 @@ static int docker_start(struct site *s, struct engine *e, const struct launch *w
     return 0;
 }
 
-static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
-{
-    struct live *l = sess->priv;
-    struct lifetimes life = sess->life;
-    life.end_ns = time_mono_ns();
-    if (polite)
-        live_farewell(l, NS_PER_S);
-    int r = take_down_seen(l, polite ? KILLED : BY_DOCKER, &life, err);
-    if (ret_life)
-        *ret_life = life;
-    return r;
-}
-
-static int docker_stop(struct site *s, struct engine *e, struct session *sess,
+static int docker_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
                        struct lifetimes *ret_life, struct err *err)
 {
-    return end(sess, true, ret_life, err);
-}
-
-static int docker_destroy(struct site *s, struct engine *e, struct session *sess,
-                          struct lifetimes *ret_life, struct err *err)
-{
-    return end(sess, false, ret_life, err);
+    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_docker = {
@@ -513,5 +473,4 @@ const struct driver driver_docker = {
     .close = docker_close,
     .start = docker_start,
     .stop = docker_stop,
-    .destroy = docker_destroy,
 };

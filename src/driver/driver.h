@@ -78,6 +78,11 @@ struct target_infos {
 struct engine; /* one target made ready for a run: its binary, its state directory, its namespaces
                 */
 
+enum ending {
+    ENDING_BYE,    /* told to leave, given a second, then killed and removed */
+    ENDING_FORCED, /* without a word: the engine's own forced removal of a container that runs */
+};
+
 struct driver {
     const char *name;
     const char *summary;
@@ -102,15 +107,10 @@ struct driver {
      * root file system and in /data is there. On failure nothing is left and *inout is NULL. A
      * driver that cannot has NULL here. */
     int (*renew)(struct site *s, struct engine *e, struct session **inout, struct err *err);
-    /* Ends it: bye, wait, kill, delete, remove; verifies that nothing is left. Always frees.
-     * ret_life (may be NULL) gets the session's whole life, also on failure as far as it was seen.
-     */
-    int (*stop)(struct site *s, struct engine *e, struct session *sess, struct lifetimes *ret_life,
-                struct err *err);
-    /* The same without a word to the guest: what the engine's own forced removal of a running
-     * container takes. */
-    int (*destroy)(struct site *s, struct engine *e, struct session *sess,
-                   struct lifetimes *ret_life, struct err *err);
+    /* Ends it, and whatever still runs of it; verifies that nothing is left. Always frees. ret_life
+     * (may be NULL) gets the session's whole life, also on failure as far as it was seen. */
+    int (*stop)(struct site *s, struct engine *e, struct session *sess, enum ending how,
+                struct lifetimes *ret_life, struct err *err);
 };
 
 size_t driver_count(void);

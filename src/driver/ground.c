@@ -16,6 +16,9 @@
 /* Of /tmp where nothing else is asked for. */
 #define TMPFS_BYTES (UINT64_C(256) << 20)
 
+/* gVisor's clock runs at a thirtieth of its speed for about a second after the start. */
+#define RUNSC_WARM_UP_NS (1200 * NS_PER_MS)
+
 #define MAX_INTENTS 6
 
 static const char *const program_names[PROGRAM_COUNT] = {
@@ -450,6 +453,10 @@ int live_describe(struct live *l, struct err *err)
     s->number = l->ground.number;
     s->priv = l;
     s->caps.eof_reaches_us = true;
+    if (str_eq(l->engine->info.kind, "runsc")) {
+        s->caps.warm_up_ns = RUNSC_WARM_UP_NS;
+        s->caps.own_cache = true;
+    }
     if (!l->ground.group[0])
         return 0;
     str_copy(s->caps.cgroup, sizeof(s->caps.cgroup), l->ground.group);
@@ -481,13 +488,22 @@ bool live_farewell(struct live *l, uint64_t patience_ns)
     return l->exited;
 }
 
-struct live *live_new(struct site *s, struct engine *e)
+int live_begin(struct site *s, struct engine *e, const struct launch *what, struct live **ret,
+               struct err *err)
 {
     struct live *l = xcalloc(1, sizeof(*l));
     l->site = s;
     l->engine = e;
     l->cover_fd = -1;
-    return l;
+    l->program = &e->programs[what->program];
+    l->tmpfs_bytes = ground_tmpfs_bytes(what);
+    int r = ground_names(s, s->next_session++, &l->ground, err);
+    if (r < 0) {
+        live_free(l);
+        return r;
+    }
+    *ret = l;
+    return 0;
 }
 
 void live_forget(struct live *l)
@@ -513,11 +529,26 @@ void live_free(struct live *l)
     free(l);
 }
 
-int start_failed(struct live *l, int (*down)(struct live *, struct err *), int r, struct err *err)
+int live_end(struct session *sess, enum ending how, take_down_fn down, struct lifetimes *ret_life,
+             struct err *err)
 {
+    struct live *l = sess->priv;
+    struct lifetimes life = sess->life;
+    life.end_ns = time_mono_ns();
+    if (how == ENDING_BYE)
+        live_farewell(l, NS_PER_S);
+    int r = down(l, how == ENDING_FORCED, &life, err);
+    if (ret_life)
+        *ret_life = life;
+    return r;
+}
+
+int start_failed(struct live *l, take_down_fn down, int r, struct err *err)
+{
+    struct lifetimes life = {0};
     struct err first = err ? *err : (struct err)ERR_INIT, left = ERR_INIT;
     double limit_s = (double)l->site->start_timeout_ns / NS_PER_S;
-    int left_r = down(l, &left);
+    int left_r = down(l, false, &life, &left);
     const char *waiting = strstr(first.msg, ": timed out");
     int phase = waiting ? (int)(waiting - first.msg) : (int)strlen(first.msg);
     if (r == -ETIMEDOUT)

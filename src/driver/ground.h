@@ -63,7 +63,7 @@ struct live {
     int wait_status;
     int cover_fd; /* the mount namespace of engine->cover; -1: none. One a session: crun leaves
                      its files in the cover, which would fill up. */
-    uint64_t tmpfs_bytes; /* oci: of its /tmp */
+    uint64_t tmpfs_bytes; /* of its /tmp */
     bool created; /* oci: `create` was called, so `delete` is owed; engines: the same of `run` */
     /* Engines: what the container is called in the runtime's state directory, and how it ended (a
      * wait status, -1 if nobody tells), asked when the process is seen gone that is not our child.
@@ -130,14 +130,23 @@ int live_describe(struct live *l, struct err *err);
 void live_container_dirs(struct live *l);
 /* Says bye and waits up to patience_ns for the end. True if it ended. */
 bool live_farewell(struct live *l, uint64_t patience_ns);
-struct live *live_new(struct site *s, struct engine *e);
+/* Named, with its program chosen; nothing is made yet. */
+int live_begin(struct site *s, struct engine *e, const struct launch *what, struct live **ret,
+               struct err *err);
 /* Lets go of session and process, of which nothing may be left; the ground stays. */
 void live_forget(struct live *l);
 void live_free(struct live *l); /* the session too */
-/* The end of a start that failed with r and *err: takes everything down by `down` (which frees l);
+/* A driver's way of ending: whatever runs is killed, whatever there is is removed, l is freed; by
+ * the engine's own forced removal first, if by_engine. life gets exited_ns and gone_ns. */
+typedef int (*take_down_fn)(struct live *l, bool by_engine, struct lifetimes *life,
+                            struct err *err);
+/* What every driver's `stop` does, around its own way. */
+int live_end(struct session *sess, enum ending how, take_down_fn down, struct lifetimes *ret_life,
+             struct err *err);
+/* The end of a start that failed with r and *err: takes everything down by `down`;
  * keeps the first error, said as "timed out at start after 10 s (...)" if it is a deadline's, and
  * adds what could not be removed. Returns r. */
-int start_failed(struct live *l, int (*down)(struct live *, struct err *), int r, struct err *err);
+int start_failed(struct live *l, take_down_fn down, int r, struct err *err);
 
 /* Clean-up has to run to its end although an interrupt came: waits that go on over interrupts and
  * raise the signal anew when everything is done. */

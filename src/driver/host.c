@@ -51,7 +51,7 @@ static int furnish_image(const struct live *l, const struct launch *what, struct
     const struct ground *g = &l->ground;
     int r = mount_root_basics(g->rootfs, err);
     if (r == 0)
-        r = mount_root_tmpfs(g->rootfs, "tmp", ground_tmpfs_bytes(what), err);
+        r = mount_root_tmpfs(g->rootfs, "tmp", l->tmpfs_bytes, err);
     return r == 0 ? mount_root_bind(g->rootfs, "data", g->data, err) : r;
 }
 
@@ -107,7 +107,6 @@ static int launch(struct live *l, struct err *err)
         r = session_hello(l->session, begin_ns + s->start_timeout_ns, err);
     if (r < 0)
         return r;
-    l->session->launch_ns = l->session->answered_ns - begin_ns;
     l->session->life =
         (struct lifetimes){.begin_ns = begin_ns, .hello_ns = l->session->answered_ns};
     return proof_make(l, NULL, err);
@@ -128,7 +127,7 @@ static int set_dirs(struct live *l, struct err *err)
 }
 
 /* Ends whatever is there of it and frees l. The process is all that an engine would have made. */
-static int take_down_seen(struct live *l, struct lifetimes *life, struct err *err)
+static int take_down(struct live *l, bool by_engine, struct lifetimes *life, struct err *err)
 {
     struct site *s = l->site;
     struct calm calm = calm_begin(s->loop);
@@ -144,25 +143,16 @@ static int take_down_seen(struct live *l, struct lifetimes *life, struct err *er
     return r;
 }
 
-static int take_down(struct live *l, struct err *err)
-{
-    struct lifetimes life = {0};
-    return take_down_seen(l, &life, err);
-}
-
 static int host_start(struct site *s, struct engine *e, const struct launch *what,
                       struct session **ret, struct err *err)
 {
-    struct live *l = live_new(s, e);
-    int r = ground_names(s, s->next_session++, &l->ground, err);
-    if (r < 0) {
-        live_free(l);
+    struct live *l = NULL;
+    int r = live_begin(s, e, what, &l, err);
+    if (r < 0)
         return r;
-    }
     if (what->image && !has_group(l))
         r = err_set(err, ERR_UNSUPPORTED, EPERM, "an image needs root: its layers are mounted");
     l->ground.with_tmpfs = has_group(l) && !what->image;
-    l->program = &e->programs[what->program];
     if (r == 0)
         r = ground_make(s, e, &l->ground, what, false, err);
     if (r == 0 && what->image)
@@ -181,29 +171,10 @@ static int host_start(struct site *s, struct engine *e, const struct launch *wha
     return 0;
 }
 
-static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
-{
-    struct live *l = sess->priv;
-    struct lifetimes life = sess->life;
-    life.end_ns = time_mono_ns();
-    if (polite)
-        live_farewell(l, NS_PER_S);
-    int r = take_down_seen(l, &life, err);
-    if (ret_life)
-        *ret_life = life;
-    return r;
-}
-
-static int host_stop(struct site *s, struct engine *e, struct session *sess,
+static int host_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
                      struct lifetimes *ret_life, struct err *err)
 {
-    return end(sess, true, ret_life, err);
-}
-
-static int host_destroy(struct site *s, struct engine *e, struct session *sess,
-                        struct lifetimes *ret_life, struct err *err)
-{
-    return end(sess, false, ret_life, err);
+    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_host = {
@@ -215,5 +186,4 @@ const struct driver driver_host = {
     .close = host_close,
     .start = host_start,
     .stop = host_stop,
-    .destroy = host_destroy,
 };

@@ -129,7 +129,6 @@ static int launch(struct live *l, struct err *err)
     if (r < 0)
         return r;
     life.hello_ns = l->session->answered_ns;
-    l->session->launch_ns = life.hello_ns - life.begin_ns;
     l->session->life = life;
     _cleanup_(str_release) struct str state = STR_INIT;
     r = verb(l, "state", NULL, deadline_ns, &state, err);
@@ -194,7 +193,7 @@ static void destroy_container(struct live *l, struct calm *calm)
 }
 
 /* Ends whatever is there of it and frees l. */
-static int take_down_seen(struct live *l, bool by_runtime, struct lifetimes *life, struct err *err)
+static int take_down(struct live *l, bool by_runtime, struct lifetimes *life, struct err *err)
 {
     struct site *s = l->site;
     struct calm calm = calm_begin(s->loop);
@@ -216,12 +215,6 @@ static int take_down_seen(struct live *l, bool by_runtime, struct lifetimes *lif
     return r;
 }
 
-static int take_down(struct live *l, struct err *err)
-{
-    struct lifetimes life = {0};
-    return take_down_seen(l, false, &life, err);
-}
-
 static int bring_up(struct live *l, struct err *err)
 {
     int r = launch(l, err);
@@ -230,27 +223,19 @@ static int bring_up(struct live *l, struct err *err)
     if (r < 0)
         return r;
     live_container_dirs(l);
-    if (strcmp(l->engine->info.kind, "runsc") == 0) {
-        l->session->caps.warm_up_ns = RUNSC_WARM_UP_NS;
-        l->session->caps.own_cache = true;
-    }
     return 0;
 }
 
 static int oci_start(struct site *s, struct engine *e, const struct launch *what,
                      struct session **ret, struct err *err)
 {
-    struct live *l = live_new(s, e);
-    int r = ground_names(s, s->next_session++, &l->ground, err);
-    if (r < 0) {
-        live_free(l);
+    struct live *l = NULL;
+    int r = live_begin(s, e, what, &l, err);
+    if (r < 0)
         return r;
-    }
-    l->program = &e->programs[what->program];
     r = ground_make(s, e, &l->ground, what, true, err);
     if (r == 0 && e->cover)
         r = mountns_with_cover(s->loop, s->machine->cgroups.unified_mount, &l->cover_fd, err);
-    l->tmpfs_bytes = ground_tmpfs_bytes(what);
     if (r == 0)
         r = bring_up(l, err);
     if (r < 0)
@@ -293,29 +278,10 @@ static int oci_renew(struct site *s, struct engine *e, struct session **inout, s
     return 0;
 }
 
-static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
-{
-    struct live *l = sess->priv;
-    struct lifetimes life = sess->life;
-    life.end_ns = time_mono_ns();
-    if (polite)
-        live_farewell(l, NS_PER_S);
-    int r = take_down_seen(l, !polite, &life, err);
-    if (ret_life)
-        *ret_life = life;
-    return r;
-}
-
-static int oci_stop(struct site *s, struct engine *e, struct session *sess,
+static int oci_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
                     struct lifetimes *ret_life, struct err *err)
 {
-    return end(sess, true, ret_life, err);
-}
-
-static int oci_destroy(struct site *s, struct engine *e, struct session *sess,
-                       struct lifetimes *ret_life, struct err *err)
-{
-    return end(sess, false, ret_life, err);
+    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_oci = {
@@ -329,5 +295,4 @@ const struct driver driver_oci = {
     .start = oci_start,
     .renew = oci_renew,
     .stop = oci_stop,
-    .destroy = oci_destroy,
 };

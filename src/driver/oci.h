@@ -29,10 +29,6 @@ int program_version(struct site *s, const char *path, char *dst, size_t size, st
 /* Its last word: "podman version 4.3.1" gives 4.3.1. */
 int program_number(struct site *s, const char *path, char *dst, size_t size, struct err *err);
 
-/* What the drivers of containers share: gVisor's clock runs at a thirtieth of its speed for about a
- * second after the start. */
-#define RUNSC_WARM_UP_NS (1200 * NS_PER_MS)
-
 /* The words of `runsc help platforms` and the default named in `runsc flags`; exported for tests.
  */
 void oci_parse_platforms(const char *text, char *dst, size_t size);

@@ -228,8 +228,7 @@ static void add_confinement(struct command *c, const struct ground *g, uint64_t 
     command_addf(c, "--volume=%s:/data:rw", g->data);
 }
 
-static void run_command(struct command *c, const struct live *l, const char *nonce,
-                        uint64_t tmpfs_bytes)
+static void run_command(struct command *c, const struct live *l, const char *nonce)
 {
     const struct ground *g = &l->ground;
     const char *inject = l->engine->info.target.inject;
@@ -241,7 +240,7 @@ static void run_command(struct command *c, const struct live *l, const char *non
     command_addf(c, "--name=%s", g->id);
     command_addf(c, "--pidfile=%s/pid", g->dir);
     command_addf(c, "--cidfile=%s/cid", g->dir);
-    add_confinement(c, g, tmpfs_bytes);
+    add_confinement(c, g, l->tmpfs_bytes);
     command_add(c, "--rootfs");
     command_add(c, g->rootfs);
     command_add(c, "/" PROBE_NAME);
@@ -299,14 +298,14 @@ static int read_cid(struct live *l, struct err *err)
     return 0;
 }
 
-static int run(struct live *l, const struct stdio *io, const char *nonce, uint64_t tmpfs_bytes,
-               uint64_t deadline_ns, struct err *err)
+static int run(struct live *l, const struct stdio *io, const char *nonce, uint64_t deadline_ns,
+               struct err *err)
 {
     struct command c;
     struct spawn_result res;
     char path[256];
     uint64_t pid;
-    run_command(&c, l, nonce, tmpfs_bytes);
+    run_command(&c, l, nonce);
     l->created = true;
     int r = command_run(l, &c, io, deadline_ns, &res, err);
     int wait_status = res.wait_status;
@@ -349,7 +348,7 @@ static int state_text(struct live *l, uint64_t deadline_ns, char **ret, struct e
     return r;
 }
 
-static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
+static int launch(struct live *l, struct err *err)
 {
     char nonce[WIRE_NONCE_SIZE];
     struct stdio io;
@@ -359,13 +358,12 @@ static int launch(struct live *l, uint64_t tmpfs_bytes, struct err *err)
         return r;
     uint64_t begin_ns = time_mono_ns();
     uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
-    r = run(l, &io, nonce, tmpfs_bytes, deadline_ns, err);
+    r = run(l, &io, nonce, deadline_ns, err);
     stdio_close_child(&io);
     if (r == 0)
         r = session_hello(l->session, deadline_ns, err);
     if (r < 0)
         return r;
-    l->session->launch_ns = l->session->answered_ns - begin_ns;
     l->session->life =
         (struct lifetimes){.begin_ns = begin_ns, .hello_ns = l->session->answered_ns};
     _cleanup_free_ char *state = NULL;
@@ -405,7 +403,7 @@ static void kill_and_see(struct live *l, struct calm *calm)
 }
 
 /* by_podman: it kills, too; what it leaves running is killed as else. */
-static int take_down_seen(struct live *l, bool by_podman, struct lifetimes *life, struct err *err)
+static int take_down(struct live *l, bool by_podman, struct lifetimes *life, struct err *err)
 {
     struct calm calm = calm_begin(l->site->loop);
     if (l->created && !by_podman)
@@ -425,63 +423,31 @@ static int take_down_seen(struct live *l, bool by_podman, struct lifetimes *life
     return r;
 }
 
-static int take_down(struct live *l, struct err *err)
-{
-    struct lifetimes life = {0};
-    return take_down_seen(l, false, &life, err);
-}
-
 static int podman_start(struct site *s, struct engine *e, const struct launch *what,
                         struct session **ret, struct err *err)
 {
-    struct live *l = live_new(s, e);
-    int r = ground_names(s, s->next_session++, &l->ground, err);
-    if (r < 0) {
-        live_free(l);
+    struct live *l = NULL;
+    int r = live_begin(s, e, what, &l, err);
+    if (r < 0)
         return r;
-    }
-    l->program = &e->programs[what->program];
     r = ground_make(s, e, &l->ground, what, false, err);
     if (r == 0 && e->cover)
         r = mountns_with_cover(s->loop, s->machine->cgroups.unified_mount, &l->cover_fd, err);
     if (r == 0)
-        r = launch(l, ground_tmpfs_bytes(what), err);
+        r = launch(l, err);
     if (r == 0)
         r = live_describe(l, err);
     if (r < 0)
         return start_failed(l, take_down, r, err);
     live_container_dirs(l);
-    if (strcmp(e->info.kind, "runsc") == 0) {
-        l->session->caps.warm_up_ns = RUNSC_WARM_UP_NS;
-        l->session->caps.own_cache = true;
-    }
     *ret = l->session;
     return 0;
 }
 
-static int end(struct session *sess, bool polite, struct lifetimes *ret_life, struct err *err)
-{
-    struct live *l = sess->priv;
-    struct lifetimes life = sess->life;
-    life.end_ns = time_mono_ns();
-    if (polite)
-        live_farewell(l, NS_PER_S);
-    int r = take_down_seen(l, !polite, &life, err);
-    if (ret_life)
-        *ret_life = life;
-    return r;
-}
-
-static int podman_stop(struct site *s, struct engine *e, struct session *sess,
+static int podman_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
                        struct lifetimes *ret_life, struct err *err)
 {
-    return end(sess, true, ret_life, err);
-}
-
-static int podman_destroy(struct site *s, struct engine *e, struct session *sess,
-                          struct lifetimes *ret_life, struct err *err)
-{
-    return end(sess, false, ret_life, err);
+    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_podman = {
@@ -495,5 +461,4 @@ const struct driver driver_podman = {
     .close = podman_close,
     .start = podman_start,
     .stop = podman_stop,
-    .destroy = podman_destroy,
 };

@@ -64,7 +64,6 @@ struct session {
     char nonce[WIRE_NONCE_SIZE];
     struct frame_hello hello;
     char *proof;               /* JSON object text; owned */
-    uint64_t launch_ns;        /* first verb to hello */
     struct lifetimes life;     /* up to hello_ns */
     struct cgroup_meter meter; /* fd -1: none */
     struct session_outside outside[SESSION_OUTSIDE_MAX];
@@ -103,6 +102,12 @@ struct session {
 int session_cpu_read(const struct session *s, uint64_t *ret_ns);
 /* For the proof: counts this process in from now on. */
 int session_add_outside(struct session *s, pid_t pid, struct err *err);
+
+/* From the first thing that was asked of the engine to the hello frame. */
+static inline uint64_t session_launch_ns(const struct session *s)
+{
+    return s->life.hello_ns - s->life.begin_ns;
+}
 
 /* For drivers: takes the descriptors (all owned from here on), draws nothing itself. */
 int session_new(struct loop *l, const char *nonce, int fd_in, int fd_out, int fd_err,

@@ -23,9 +23,10 @@ static int open_place(const struct session *s, enum place place, struct err *err
 {
     if (place == PLACE_ROOTFS && s->caps.host_rootfs[0])
         return root_open_dir(s->caps.host_rootfs, s->caps.dir_rootfs + 1, err);
-    if (place == PLACE_BIND && s->caps.host_bind[0])
-        return open(s->caps.host_bind, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    return err_errno(err, ENOENT, "find the guest's files");
+    if (place != PLACE_BIND || !s->caps.host_bind[0])
+        return err_errno(err, ENOENT, "find the guest's files");
+    int fd = open(s->caps.host_bind, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? err_errno(err, errno, "open %s", s->caps.host_bind) : fd;
 }
 
 /* No links and no special files: what lies there was put there by a guest. */
@@ -48,7 +49,7 @@ int cold_drop(const struct session *s, enum place place, int64_t *ret_resident_m
     int64_t resident = 0;
     _cleanup_fd_ int dir = open_place(s, place, err);
     if (dir < 0)
-        return err_errno(err, ENOENT, "open the guest's directory");
+        return dir;
     _cleanup_fd_ int fd = open_left(dir, &st, err);
     if (fd < 0)
         return fd;

@@ -10,7 +10,7 @@
 
 int density_begin(struct density *d, struct err *err)
 {
-    memset(d, 0, sizeof(*d));
+    *d = (struct density){.reader = {.dir = -1}}; /* release takes what was never begun */
     int r = kernel_memory_read("/proc", &d->before, err);
     return r == 0 ? pss_reader_open(&d->reader, "/proc", err) : r;
 }
@@ -121,13 +121,6 @@ static double slope(const struct density *d, bool all)
     return under > 0 ? over / under : mean_n > 0 ? mean_y / mean_n : 0;
 }
 
-static double drop(uint64_t before, uint64_t after)
-{
-    return before == KERNEL_MEMORY_UNKNOWN || after == KERNEL_MEMORY_UNKNOWN
-               ? 0
-               : (double)before - (double)after;
-}
-
 void density_facts(const struct density *d, json_t *facts)
 {
     double n = (double)d->running, each = slope(d, true);
@@ -135,13 +128,17 @@ void density_facts(const struct density *d, json_t *facts)
         return;
     double kernel =
         ((double)kernel_memory_pinned(&d->after) - (double)kernel_memory_pinned(&d->before)) / n;
-    double memory = drop(d->before.available, d->after.available) / n;
+    bool known =
+        d->before.available != KERNEL_MEMORY_UNKNOWN && d->after.available != KERNEL_MEMORY_UNKNOWN;
+    double memory = ((double)d->before.available - (double)d->after.available) / n;
     json_object_set_new(facts, "container", json_integer((json_int_t)slope(d, false)));
     json_object_set_new(facts, "all", json_integer((json_int_t)each));
     json_object_set_new(facts, "kernel_bytes", json_integer((json_int_t)kernel));
-    json_object_set_new(facts, "memory_bytes", json_integer((json_int_t)memory));
-    json_object_set_new(facts, "unaccounted_bytes",
-                        json_integer((json_int_t)(memory - each - kernel)));
+    if (known) {
+        json_object_set_new(facts, "memory_bytes", json_integer((json_int_t)memory));
+        json_object_set_new(facts, "unaccounted_bytes",
+                            json_integer((json_int_t)(memory - each - kernel)));
+    }
     for (enum component what = 0; what < COMPONENT_COUNT; what++) {
         const struct weight_part *p = &d->sum.part[what];
         char name[40];
@@ -158,7 +155,7 @@ void density_facts(const struct density *d, json_t *facts)
         json_object_set_new(
             facts, "idle_cpu_ppm",
             json_integer((json_int_t)(1e6 * (double)d->cpu_ns / (double)d->cpu_over_ns / n)));
-    if (each + kernel > 0 && d->before.available != KERNEL_MEMORY_UNKNOWN)
+    if (each + kernel > 0 && known)
         json_object_set_new(
             facts, "fit",
             json_integer((json_int_t)((double)d->before.available / (each + kernel))));

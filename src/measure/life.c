@@ -2,8 +2,6 @@
 
 #include "measure/density.h"
 
-#include "base/fd.h"
-
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -44,12 +42,12 @@ static void keep_facts(struct lane *l, json_t *facts, uint64_t ns, uint32_t posi
 
 /* ---- one start, one end ---- */
 
-static int cycle(struct course *c, struct lane *l, bool force, uint32_t position, int previous)
+static int cycle(struct course *c, struct lane *l, enum ending how, uint32_t position, int previous)
 {
     const struct driver *d = l->slot->driver;
     struct lifetimes t = {0};
     struct err why = ERR_INIT;
-    int r = (force ? d->destroy : d->stop)(&c->site, l->slot->engine, l->slot->session, &t, &why);
+    int r = d->stop(&c->site, l->slot->engine, l->slot->session, how, &t, &why);
     l->slot->session = NULL;
     if (r < 0) {
         lane_fail(c, l, &why);
@@ -61,12 +59,12 @@ static int cycle(struct course *c, struct lane *l, bool force, uint32_t position
         add_step(facts, "create", t.begin_ns, t.created_ns, 1);
         add_step(facts, "run", t.created_ns, t.hello_ns, 1);
     }
-    if (force)
+    if (how == ENDING_FORCED) {
         add_step(facts, "destroy", t.end_ns, t.gone_ns, 1);
-    else
+    } else {
         add_step(facts, "exit", t.end_ns, t.exited_ns, 1);
-    if (!force)
         add_step(facts, "delete", t.exited_ns, t.gone_ns, 1);
+    }
     keep_facts(l, facts, t.gone_ns - t.begin_ns, position, previous, t.begin_ns - c->start_ns);
     str_copy(l->part->detail, sizeof(l->part->detail),
              "its first line came; nothing of it is left");
@@ -84,16 +82,14 @@ struct crowd {
     char why[240];                 /* it stopped growing below max */
 };
 
-static double memory_left(void)
+/* The share of the machine's memory that is to be had. */
+static double memory_left(const struct machine *m)
 {
-    uint64_t total = 0, available = 0;
-    _cleanup_(str_release) struct str text = STR_INIT;
-    if (file_read("/proc/meminfo", 16384, &text, NULL) < 0)
+    struct kernel_memory now;
+    if (m->memory_bytes == 0 || kernel_memory_read("/proc", &now, NULL) < 0 ||
+        now.available == KERNEL_MEMORY_UNKNOWN)
         return 1;
-    const char *t = strstr(text.buf, "MemTotal:"), *a = strstr(text.buf, "MemAvailable:");
-    total = t ? strtoull(t + 9, NULL, 10) : 0;
-    available = a ? strtoull(a + 13, NULL, 10) : 0;
-    return total ? (double)available / (double)total : 1;
+    return (double)now.available / (double)m->memory_bytes;
 }
 
 /* An empty frame to each, outside of what is timed. One that does not answer is found out when it
@@ -108,9 +104,9 @@ static void speak_to_all(struct crowd *m)
     m->word_ns = time_mono_ns();
 }
 
-static bool may_grow(struct crowd *m, uint64_t deadline_ns)
+static bool may_grow(const struct course *c, struct crowd *m, uint64_t deadline_ns)
 {
-    double left = memory_left();
+    double left = memory_left(c->o->machine);
     if (m->n >= m->max)
         return false;
     if (time_mono_ns() > deadline_ns)
@@ -135,7 +131,7 @@ static int grow(struct course *c, struct lane *l, struct crowd *m, json_t *facts
 {
     uint64_t deadline_ns = time_deadline(CROWD_NS);
     const struct launch *what = &c->launches[l->cell];
-    while (may_grow(m, deadline_ns)) {
+    while (may_grow(c, m, deadline_ns)) {
         struct err why = ERR_INIT;
         struct session *s = NULL;
         if (time_mono_ns() - m->word_ns > WORD_NS)
@@ -151,7 +147,7 @@ static int grow(struct course *c, struct lane *l, struct crowd *m, json_t *facts
             str_copy(m->why, sizeof(m->why), why.msg);
             return 0;
         }
-        m->start_ns += s->launch_ns;
+        m->start_ns += session_launch_ns(s);
         note_step(facts, "start", m->n, &m->start_ns);
     }
     return 0;
@@ -161,25 +157,22 @@ static int grow(struct course *c, struct lane *l, struct crowd *m, json_t *facts
 static void shrink(struct course *c, struct lane *l, struct crowd *m, struct density *d,
                    json_t *facts)
 {
-    struct err first = ERR_INIT;
     while (m->n > 0) {
-        if (m->n % CROWD_STEP == 0 && l->alive)
-            density_point(d, m->v, m->n, NULL);
         struct lifetimes t = {0};
         struct err why = ERR_INIT;
-        size_t running = m->n--;
-        if (l->slot->driver->destroy(&c->site, l->slot->engine, m->v[m->n], &t, &why) < 0 &&
-            !first.kind)
-            first = why;
+        int r = m->n % CROWD_STEP == 0 && l->alive ? density_point(d, m->v, m->n, &why) : 0;
+        if (r < 0)
+            lane_fail(c, l, &why);
+        m->n--;
+        r = l->slot->driver->stop(&c->site, l->slot->engine, m->v[m->n], ENDING_FORCED, &t, &why);
+        if (r < 0 && l->alive)
+            lane_fail(c, l, &why);
+        m->destroy_ns += t.gone_ns > t.end_ns ? t.gone_ns - t.end_ns : 0;
+        if (m->n % CROWD_STEP == 0) /* the tens that were full when the first of them went */
+            note_step(facts, "destroy", m->n + CROWD_STEP, &m->destroy_ns);
         if (time_mono_ns() - m->word_ns > WORD_NS)
             speak_to_all(m);
-        m->destroy_ns += t.gone_ns > t.end_ns ? t.gone_ns - t.end_ns : 0;
-        if ((running - 1) % CROWD_STEP ==
-            0) /* the tens that were full when the first of them went */
-            note_step(facts, "destroy", running - 1 + CROWD_STEP, &m->destroy_ns);
     }
-    if (first.kind && l->alive)
-        lane_fail(c, l, &first);
 }
 
 static int crowd(struct course *c, struct lane *l, struct density *d, uint32_t position,
@@ -193,16 +186,21 @@ static int crowd(struct course *c, struct lane *l, struct density *d, uint32_t p
     struct err why = ERR_INIT;
 
     m.v[m.n++] = l->slot->session;
-    m.start_ns = l->slot->session->launch_ns;
+    m.start_ns = session_launch_ns(l->slot->session);
     m.word_ns = begin_ns;
     l->slot->session = NULL;
     int r = grow(c, l, &m, facts, err);
     size_t reached = m.n;
-    if (r == 0)
-        r = density_settle(c, d, m.v, m.n, err);
+    if (r == 0 && density_settle(c, d, m.v, m.n, &why) < 0) {
+        if (loop_interrupted(c->o->loop))
+            r = err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
+        else
+            lane_fail(c, l, &why);
+    }
     /* A rest below a full ten says nothing of its own. */
     while (m.n % CROWD_STEP != 0) {
-        if (l->slot->driver->stop(&c->site, l->slot->engine, m.v[--m.n], NULL, &why) < 0 &&
+        if (l->slot->driver->stop(&c->site, l->slot->engine, m.v[--m.n], ENDING_BYE, NULL, &why) <
+                0 &&
             l->alive)
             lane_fail(c, l, &why);
     }
@@ -242,5 +240,5 @@ int life_execute(struct course *c, struct lane *l, uint32_t position, int previo
     enum experiment how = c->head.plan.cells.v[l->cell].workload->experiment;
     if (how == EXPERIMENT_CROWD)
         return weighed_crowd(c, l, position, previous, err);
-    return cycle(c, l, how == EXPERIMENT_DESTROY, position, previous);
+    return cycle(c, l, how == EXPERIMENT_DESTROY ? ENDING_FORCED : ENDING_BYE, position, previous);
 }

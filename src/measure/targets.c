@@ -66,7 +66,7 @@ static int record_session(struct course *c, size_t target, unsigned block, struc
 
     if (slot->session) {
         rec.outcome = OUTCOME_OK;
-        rec.launch_ns = slot->session->launch_ns;
+        rec.launch_ns = session_launch_ns(slot->session);
         rec.proof = xstrdup(slot->session->proof);
         rec.hello = hello_json(&slot->session->hello);
     } else {
@@ -85,7 +85,7 @@ static int greet_session(struct course *c, struct slot *slot, struct err *err)
     slot->started_ns = time_mono_ns();
     r = measure_ping(slot->session, &slot->ping_ns, err);
     if (r < 0) {
-        slot->driver->stop(&c->site, slot->engine, slot->session, NULL, NULL);
+        slot->driver->stop(&c->site, slot->engine, slot->session, ENDING_BYE, NULL, NULL);
         slot->session = NULL;
     }
     return r;
@@ -145,7 +145,7 @@ void target_stop(struct course *c, size_t target, unsigned block)
 
     if (!slot->session)
         return;
-    if (slot->driver->stop(&c->site, slot->engine, slot->session, NULL, &e) < 0)
+    if (slot->driver->stop(&c->site, slot->engine, slot->session, ENDING_BYE, NULL, &e) < 0)
         warn_add(c, WARN_LEFTOVERS, (int)block, (int)target, -1, NAN, "%s", e.msg);
     slot->session = NULL;
 }
@@ -186,7 +186,7 @@ static int preflight_one(struct course *c, struct slot *slot, struct err *err)
     if (r == 0) {
         slot->cycle_ns = slot->session->caps.warm_up_ns;
         slot->own_kernel = !str_eq(slot->session->hello.release, c->o->machine->kernel);
-        r = slot->driver->stop(&c->site, slot->engine, slot->session, NULL, &why);
+        r = slot->driver->stop(&c->site, slot->engine, slot->session, ENDING_BYE, NULL, &why);
         slot->session = NULL;
         slot->cycle_ns += time_mono_ns() - begin_ns;
     }

@@ -194,6 +194,8 @@ static int metric_sample(const struct workload *w, const struct part *p, struct 
 {
     bool counted = fact_count(p, w->metric, "", &s->ops) == 0;
 
+    if (!counted && w->unit)
+        return err_set(err, ERR_MEASUREMENT, ENODATA, "nothing was weighed: %s", p->detail);
     if (!counted && w->experiment == EXPERIMENT_CROWD)
         return err_set(err, ERR_UNSUPPORTED, ENODATA, "not so many: %s", p->detail);
     if (!counted && w->experiment)

@@ -33,8 +33,8 @@ static int ours_slice(void *user, uint64_t want_ns, double *ret, struct err *err
     (void)want_ns;
     if (rc < 0)
         return rc;
-    *ret = (double)s->launch_ns;
-    return r->driver->stop(&r->site, r->engine, s, NULL, err);
+    *ret = (double)session_launch_ns(s);
+    return r->driver->stop(&r->site, r->engine, s, ENDING_BYE, NULL, err);
 }
 
 /* ---- the bare launcher ---- */
@@ -98,9 +98,9 @@ static int bare_prepare(struct bare *b, const char *launcher, struct err *err)
                                                    r->info.work_around[0] ? g->unified_mount : "-"},
                                           .cpu = -1};
     if (rc < 0)
-        r->driver->stop(&r->site, r->engine, s, NULL, NULL);
+        r->driver->stop(&r->site, r->engine, s, ENDING_BYE, NULL, NULL);
     else
-        rc = r->driver->stop(&r->site, r->engine, s, NULL, err);
+        rc = r->driver->stop(&r->site, r->engine, s, ENDING_BYE, NULL, err);
     return rc;
 }
 

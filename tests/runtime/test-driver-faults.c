@@ -244,6 +244,39 @@ static void test_useless_delete(void **state)
     }
 }
 
+/* Who ends a container: it has left when the runtime is asked to delete it, or it runs until the
+ * runtime does that by force. What is timed as `life.destroy` would be something else otherwise. */
+static void test_endings(void **state)
+{
+    static const struct {
+        enum ending how;
+        const char *seen;
+    } cases[] = {{ENDING_BYE, "\"stopped\""}, {ENDING_FORCED, "\"running\""}};
+    char target[300], body[400], seen[128];
+    str_format(seen, sizeof(seen), "%s/seen", scripts);
+    str_format(body, sizeof(body),
+               "[ \"$3\" = delete ] && runc --root \"$2\" state \"$5\" >%s\nexec runc \"$@\"\n",
+               seen);
+    script("watched", "runc", body, target, sizeof(target));
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct rig r;
+        struct lifetimes t = {0};
+        _cleanup_(str_release) struct str text = STR_INIT;
+        rig_init(&r);
+        need_root(&r);
+        assert_true(rig_open(&r, target));
+        struct session *s = rig_start(&r);
+        assert_ok(r.driver->stop(&r.site, r.engine, s, cases[i].how, &t, err));
+        assert_ok(file_read(seen, 65536, &text, err));
+        if (!strstr(text.buf, cases[i].seen))
+            fail_msg("not %s at its deletion: %s", cases[i].seen, text.buf);
+        assert_true(t.begin_ns < t.created_ns && t.created_ns < t.started_ns);
+        assert_true(t.hello_ns > t.created_ns && t.hello_ns < t.end_ns);
+        assert_true(t.end_ns < t.exited_ns && t.exited_ns < t.gone_ns);
+        rig_release(&r);
+    }
+}
+
 /* kvm of gVisor hangs for ever on nested paravirtual machines; elsewhere it runs. Never a third
  * thing. */
 static void test_kvm(void **state)
@@ -284,17 +317,12 @@ static int teardown(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_false_runsc),
-        cmocka_unit_test(test_false_crun),
-        cmocka_unit_test(test_no_container),
-        cmocka_unit_test(test_name_and_version),
-        cmocka_unit_test(test_replaced_runtime),
-        cmocka_unit_test(test_unusable),
-        cmocka_unit_test(test_failing_create),
-        cmocka_unit_test(test_failing_start),
-        cmocka_unit_test(test_hanging),
-        cmocka_unit_test(test_useless_delete),
-        cmocka_unit_test(test_kvm),
+        cmocka_unit_test(test_false_runsc),      cmocka_unit_test(test_false_crun),
+        cmocka_unit_test(test_no_container),     cmocka_unit_test(test_name_and_version),
+        cmocka_unit_test(test_replaced_runtime), cmocka_unit_test(test_unusable),
+        cmocka_unit_test(test_failing_create),   cmocka_unit_test(test_failing_start),
+        cmocka_unit_test(test_hanging),          cmocka_unit_test(test_useless_delete),
+        cmocka_unit_test(test_endings),          cmocka_unit_test(test_kvm),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);

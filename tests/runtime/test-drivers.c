@@ -95,7 +95,7 @@ static void test_cycle(void **state)
     open_target(&r);
     struct session *s = rig_start(&r);
     assert_int_equal(s->hello.version, WIRE_VERSION);
-    assert_true(s->launch_ns > 0 && s->launch_ns < r.site.start_timeout_ns);
+    assert_true(session_launch_ns(s) > 0 && session_launch_ns(s) < r.site.start_timeout_ns);
     check_proof(&r, s);
     rig_prepare(s, "cpu.prime", 1, "limit", 5000);
     uint64_t cpu_before = 0, cpu_after = 0;

@@ -93,7 +93,7 @@ static void test_times(void **state)
             for (size_t i = 0; i < TIMES; i++) {
                 struct session *s = rig_start(&r);
                 uint64_t begin = time_mono_ns();
-                start_ms[i] = (double)s->launch_ns / NS_PER_MS;
+                start_ms[i] = (double)session_launch_ns(s) / NS_PER_MS;
                 rig_stop(&r, s);
                 stop_ms[i] = (double)(time_mono_ns() - begin) / NS_PER_MS;
             }
