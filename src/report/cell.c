@@ -4,10 +4,13 @@
 #include "report/words.h"
 
 #include "base/time.h"
+#include "stats/rank.h"
 #include "stats/score.h"
 
 #include <inttypes.h>
 #include <math.h>
+
+#define PERCENTILE_ALPHA .05
 
 struct view {
     struct store *store;
@@ -419,6 +422,33 @@ static void put_score(const struct view *v, const struct cell_series *c)
     line(v, "score", t.buf);
 }
 
+/* Where a block is one start or one end, people ask for the slow ones. A percentile that the blocks
+ * are too few to bound is not said, but how many it would take. */
+static void put_percentiles(const struct view *v, const struct cell_series *c)
+{
+    static const double wanted[] = {.5, .9, .99};
+    const struct workload *w = v->cell->workload;
+    _cleanup_(str_release) struct str t = STR_INIT;
+
+    if (!w || (w->experiment != EXPERIMENT_CYCLE && w->experiment != EXPERIMENT_DESTROY) ||
+        c->n == 0)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+        struct rank_interval q;
+        struct err none = ERR_INIT;
+        comma(&t);
+        str_addf(&t, "p%.0f ", 100 * wanted[i]);
+        if (rank_quantile(c->ns_per_op, c->n, wanted[i], PERCENTILE_ALPHA, &q, &none) < 0) {
+            str_addf(&t, "from %zu blocks on", rank_quantile_min_n(wanted[i], PERCENTILE_ALPHA));
+            continue;
+        }
+        struct estimate e = {
+            .value = q.estimate, .lo = q.lo, .hi = q.hi, .level = q.level, .n = q.n};
+        estimate_text(&v->o->style, &e, &t);
+    }
+    line(v, "percentiles", t.buf);
+}
+
 static void put_blocks(const struct view *v, const struct cell_series *c)
 {
     const double *x = v->r->is_base ? c->ns_per_op : c->log_ratio;
@@ -569,6 +599,7 @@ int report_cell(struct store *s, const struct analysis *a, uint32_t cell, uint32
     put_ratio(&v);
     put_costs(&v);
     put_score(&v, &series);
+    put_percentiles(&v, &series);
     put_evidence(&v, &e);
     put_blocks(&v, &series);
     put_remarks(&v);

@@ -686,12 +686,32 @@ def starts_and_ends_are_measured_by_their_steps():
         sample = dict(zip(d["sample_columns"], parts["life.create"]["samples"][0]))
         expect(sample["ns"] == parts["life.create"]["facts"]["create_ns"] and sample["ops"] == 1, sample)
         expect("destroy" not in f and parts["life.destroy"]["facts"]["destroy_ns"] > 0, f)
+    # Two starts bound no percentile, and the cell says how many do.
+    shown = b.cupel("show", "--cell", "life.start,crun").stdout
+    expect("p50 from 6 blocks on, p90 from 36 blocks on, p99 from 368" in " ".join(shown.split()), shown)
     host = facts_by_cell(d, 0)
     expect(host["life.start"]["outcome"] == "ok", host["life.start"])
     for cell in ("create", "run", "delete"):
         failure = host["life." + cell]["failure"]
         expect(failure["kind"] == "unsupported" and "no such step" in failure["text"], failure)
     b.expect_clean()
+
+
+@case
+def percentiles_of_starts_have_intervals():
+    b = Bench()
+    b.run(*targets("host"), *workloads("life.start"), "--repeats", "40")
+    d = b.export()
+    values = sorted(t["parts"][0]["samples"][0][5] for t in d["trials"])
+    shown = " ".join(b.cupel("show", "--cell", "life.start,host").stdout.split())
+    m = re.search(r"percentiles p50 ([\d.]+) ([mµun]?s) \[[^]]+\], p90 ([\d.]+) ([mµun]?s) \[([\d.]+) [^]]+\], p99 from 368", shown)
+    expect(m, shown)
+    unit = {"ns": 1, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
+    for figure, of, at in ((1, 2, .5), (3, 4, .9)):
+        place = at * (len(values) - 1)
+        low = int(place)
+        exact = values[low] + (place - low) * (values[low + 1] - values[low])
+        expect(abs(float(m[figure]) * unit[m[of]] / exact - 1) < .01, (m[0], exact))
 
 
 @case
