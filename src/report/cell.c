@@ -435,10 +435,9 @@ static void put_percentiles(const struct view *v, const struct cell_series *c)
         return;
     for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
         struct rank_interval q;
-        struct err none = ERR_INIT;
         comma(&t);
         str_addf(&t, "p%.0f ", 100 * wanted[i]);
-        if (rank_quantile(c->ns_per_op, c->n, wanted[i], PERCENTILE_ALPHA, &q, &none) < 0) {
+        if (rank_quantile(c->ns_per_op, c->n, wanted[i], PERCENTILE_ALPHA, &q, NULL) < 0) {
             str_addf(&t, "from %zu blocks on", rank_quantile_min_n(wanted[i], PERCENTILE_ALPHA));
             continue;
         }
