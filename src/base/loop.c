@@ -53,6 +53,8 @@ struct loop {
     int interrupt;
     unsigned interrupts;
     uint64_t wakeups;
+    loop_yield_fn *yield;
+    void *yield_user;
     size_t ring_next;
     struct reaped ring[LOOP_RING];
 };
@@ -313,8 +315,7 @@ static void on_signal(void *user, int fd, uint32_t events)
             child = true;
             continue;
         }
-        if (l->interrupts++ == 0)
-            l->interrupt = (int)si.ssi_signo;
+        loop_set_interrupt(l, (int)si.ssi_signo);
     }
     if (child)
         reap(l);
@@ -346,6 +347,15 @@ static int turn(struct loop *l, int timeout_ms, const bool *done)
     return n;
 }
 
+/* One turn that waits for the deadline at most, and not at all where there is something to do. */
+static void turn_by(struct loop *l, const bool *done, uint64_t deadline_ns)
+{
+    bool never = deadline_ns == UINT64_MAX;
+    bool late = !never && time_mono_ns() >= deadline_ns;
+    bool due = late || l->interrupt || l->n_due > 0 || l->reap_first;
+    turn(l, due ? 0 : never ? -1 : time_left_ms(deadline_ns), done);
+}
+
 int loop_run_until(struct loop *l, const bool *done, uint64_t deadline_ns, struct err *err)
 {
     for (bool first = true;; first = false) {
@@ -357,16 +367,36 @@ int loop_run_until(struct loop *l, const bool *done, uint64_t deadline_ns, struc
                            sigabbrev_np(l->interrupt) ? sigabbrev_np(l->interrupt) : "a signal");
         if (!first && late)
             return err_set(err, ERR_TIMEOUT, ETIMEDOUT, "timed out");
-        int timeout = deadline_ns == UINT64_MAX ? -1 : time_left_ms(deadline_ns);
-        bool due = late || l->interrupt || l->n_due > 0 || l->reap_first;
-        turn(l, due ? 0 : timeout, done);
+        if (l->yield)
+            l->yield(l->yield_user, done, deadline_ns);
+        else
+            turn_by(l, done, deadline_ns);
     }
+}
+
+void loop_set_yield(struct loop *l, loop_yield_fn *fn, void *user)
+{
+    l->yield = fn;
+    l->yield_user = user;
+}
+
+void *loop_yield_user(const struct loop *l)
+{
+    return l->yield ? l->yield_user : NULL;
+}
+
+void loop_turn(struct loop *l, uint64_t deadline_ns)
+{
+    turn_by(l, NULL, deadline_ns);
 }
 
 void loop_run_ready(struct loop *l)
 {
+    loop_yield_fn *yield = l->yield;
+    l->yield = NULL; /* what callbacks wait for they wait for here */
     while (turn(l, 0, NULL) == BATCH)
         ;
+    l->yield = yield;
 }
 
 int loop_catch_interrupts(struct loop *l, struct err *err)
@@ -390,6 +420,15 @@ int loop_interrupted(const struct loop *l)
 unsigned loop_interrupt_count(const struct loop *l)
 {
     return l->interrupts;
+}
+
+void loop_set_interrupt(struct loop *l, int signal)
+{
+    if (signal == 0)
+        return;
+    l->interrupts++;
+    if (l->interrupt == 0)
+        l->interrupt = signal;
 }
 
 void loop_clear_interrupt(struct loop *l)

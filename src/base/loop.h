@@ -77,6 +77,16 @@ int loop_catch_interrupts(struct loop *l, struct err *err);
 int loop_interrupted(const struct loop *l);          /* 0, or the signal number (of the first) */
 unsigned loop_interrupt_count(const struct loop *l); /* since the last clear */
 void loop_clear_interrupt(struct loop *l);
+/* As if the signal came now: for those who had put it aside. 0: nothing. */
+void loop_set_interrupt(struct loop *l, int signal);
+
+/* For base/together.h alone. While a yield is set, loop_run_until calls it where it would turn the
+ * loop, since another stack does that; loop_turn is one turn, with a wait of at most the deadline.
+ */
+typedef void loop_yield_fn(void *user, const bool *done, uint64_t deadline_ns);
+void loop_set_yield(struct loop *l, loop_yield_fn *fn, void *user);
+void *loop_yield_user(const struct loop *l); /* NULL: none is set */
+void loop_turn(struct loop *l, uint64_t deadline_ns);
 
 /* Returns from a sleep in epoll_wait so far: what the benchmark of the controller's quietness
  * reads. */

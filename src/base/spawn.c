@@ -90,6 +90,25 @@ static bool child_fds(struct child *c)
     return true;
 }
 
+static struct rlimit files_before;
+static bool files_raised;
+
+void spawn_raise_file_limit(void)
+{
+    if (files_raised || getrlimit(RLIMIT_NOFILE, &files_before) < 0)
+        return;
+    const struct rlimit most = {files_before.rlim_max, files_before.rlim_max};
+    files_raised = setrlimit(RLIMIT_NOFILE, &most) == 0;
+}
+
+void spawn_file_limit(struct rlimit *ret)
+{
+    if (files_raised)
+        *ret = files_before;
+    else if (getrlimit(RLIMIT_NOFILE, ret) < 0)
+        *ret = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+}
+
 static void child_signals(void)
 {
     struct sigaction dfl = {.sa_handler = SIG_DFL};
@@ -109,6 +128,8 @@ __attribute__((noinline, noreturn)) static void child_main(struct child *c)
                 _exit(127);
         }
         child_signals();
+        if (files_raised)
+            setrlimit(RLIMIT_NOFILE, &files_before);
         execve(c->spec->argv[0], (char *const *)c->spec->argv, c->env);
         child_fail(c, STEP_EXEC);
     }

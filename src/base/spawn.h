@@ -52,6 +52,11 @@ struct spawn_spec {
  * resets them). A v1 cpuset without cpus or mems answers "join cgroup: No space left on device". */
 int spawn(const struct spawn_spec *spec, pid_t *ret_pid, struct err *err);
 
+/* Lets this process have as many files open as it ever may: five hundred containers are a few
+ * thousand. Children keep the limit from before, which spawn_file_limit tells. */
+void spawn_raise_file_limit(void);
+void spawn_file_limit(struct rlimit *ret);
+
 struct spawn_result {
     int wait_status;
     struct rusage usage;

@@ -8,6 +8,8 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 /* Of an answer. The longest are lists of a daemon with thousands of containers, which we never ask
  * for. */
@@ -17,7 +19,8 @@ struct docker {
     struct loop *loop;
     char socket[DOCKER_SOCKET_MAX];
     CURLM *multi;
-    uint64_t timer_ns; /* when curl wants to be called; UINT64_MAX: not */
+    int timer; /* when curl wants to be called */
+    struct loop_source *timer_src;
 };
 
 /* One call under way. */
@@ -104,8 +107,32 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *user, void
 static int set_timer(CURLM *multi, long timeout_ms, void *user)
 {
     struct docker *d = user;
-    d->timer_ns = timeout_ms < 0 ? UINT64_MAX : time_deadline((uint64_t)timeout_ms * NS_PER_MS);
-    return 0;
+    struct itimerspec when = {
+        .it_value = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * (long)NS_PER_MS}};
+    if (timeout_ms < 0)
+        when.it_value = (struct timespec){0};
+    else if (timeout_ms == 0)
+        when.it_value.tv_nsec = 1; /* at once: 0 would be never */
+    return timerfd_settime(d->timer, 0, &when, NULL) < 0 ? -1 : 0;
+}
+
+static void on_timer(void *user, int fd, uint32_t events)
+{
+    struct docker *d = user;
+    uint64_t times;
+    int running;
+    if (read(fd, &times, sizeof(times)) != (ssize_t)sizeof(times))
+        return; /* it was set anew meanwhile */
+    curl_multi_socket_action(d->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    read_results(d);
+}
+
+static int timer_make(struct docker *d, struct err *err)
+{
+    d->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (d->timer < 0)
+        return err_errno(err, errno, "make a timer");
+    return loop_add_fd(d->loop, d->timer, EPOLLIN, on_timer, d, &d->timer_src, err);
 }
 
 int docker_new(struct loop *l, const char *socket, struct docker **ret, struct err *err)
@@ -114,12 +141,15 @@ int docker_new(struct loop *l, const char *socket, struct docker **ret, struct e
         return err_set(err, ERR_ENVIRONMENT, EIO, "libcurl cannot be used");
     struct docker *d = xcalloc(1, sizeof(*d));
     d->loop = l;
-    d->timer_ns = UINT64_MAX;
+    d->timer = -1;
     d->multi = curl_multi_init();
-    if (!d->multi || !str_copy(d->socket, sizeof(d->socket), socket)) {
+    int r = d->multi && str_copy(d->socket, sizeof(d->socket), socket)
+                ? timer_make(d, err)
+                : err_set(err, ERR_ENVIRONMENT, ENAMETOOLONG, "docker at %s cannot be spoken to",
+                          socket);
+    if (r < 0) {
         docker_free(d);
-        return err_set(err, ERR_ENVIRONMENT, ENAMETOOLONG, "docker at %s cannot be spoken to",
-                       socket);
+        return r;
     }
     curl_multi_setopt(d->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
     curl_multi_setopt(d->multi, CURLMOPT_SOCKETDATA, d);
@@ -135,6 +165,8 @@ void docker_free(struct docker *d)
         return;
     if (d->multi)
         curl_multi_cleanup(d->multi);
+    loop_remove(d->loop, d->timer_src);
+    fd_close(&d->timer);
     free(d);
     curl_global_cleanup();
 }
@@ -191,20 +223,10 @@ static void prepare(struct docker *d, const struct docker_request *q, struct cal
 static int wait_done(struct docker *d, struct call *c, const char *what, uint64_t deadline_ns,
                      struct err *err)
 {
-    while (!c->done) {
-        uint64_t until_ns = d->timer_ns < deadline_ns ? d->timer_ns : deadline_ns;
-        int running, r = loop_run_until(d->loop, &c->done, until_ns, err);
-        if (r == -ETIMEDOUT && time_mono_ns() >= d->timer_ns) {
-            d->timer_ns = UINT64_MAX;
-            curl_multi_socket_action(d->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-            read_results(d);
-        } else if (r == -ETIMEDOUT && time_mono_ns() >= deadline_ns) {
-            return err_set(err, ERR_TIMEOUT, ETIMEDOUT, "docker %s: timed out", what);
-        } else if (r < 0 && r != -ETIMEDOUT) {
-            return r;
-        }
-    }
-    return 0;
+    int r = loop_run_until(d->loop, &c->done, deadline_ns, err);
+    if (r == -ETIMEDOUT)
+        return err_set(err, ERR_TIMEOUT, ETIMEDOUT, "docker %s: timed out", what);
+    return r;
 }
 
 static int transport_failed(const struct docker *d, const struct call *c, const char *what,

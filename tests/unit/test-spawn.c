@@ -259,6 +259,26 @@ static void descriptors_in_any_order(void **state)
 }
 
 /* A middle process starts a sleeper that dies with it, tells its pid and is killed. */
+/* Last of all, since it stays: the controller may have more, and its children what they had. */
+static void file_limit_is_ours_alone(void **state)
+{
+    struct rlimit before, now, low;
+    char want[32];
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = (struct rlimit){before.rlim_max > 300 ? 300 : before.rlim_max, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    spawn_raise_file_limit();
+    spawn_raise_file_limit();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+    assert_true(now.rlim_cur == before.rlim_max);
+    spawn_file_limit(&now);
+    assert_true(now.rlim_cur == low.rlim_cur && now.rlim_max == low.rlim_max);
+    const char *const argv[] = {"/bin/sh", "-c", "ulimit -n", NULL};
+    struct spawn_spec spec = {.argv = argv, .fd_in = -1, .fd_out = -1, .fd_err = -1};
+    str_format(want, sizeof(want), "%llu\n", (unsigned long long)low.rlim_cur);
+    prints(*state, &spec, want);
+}
+
 static void dies_with_parent(void **state)
 {
     int report[2];
@@ -335,7 +355,7 @@ int main(void)
         T(interrupt_kills),          T(grandchildren_do_not_hold_us),
         T(child_starts_clean),       T(places),
         T(descriptors_in_any_order), T(dies_with_parent),
-        T(enters_a_mount_namespace),
+        T(enters_a_mount_namespace), T(file_limit_is_ours_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
