@@ -1,4 +1,5 @@
 /* One cell on one target: what was measured, why it can be believed, how to repeat it. */
+#include "report/calls.h"
 #include "report/figure.h"
 #include "report/report.h"
 #include "report/words.h"
@@ -115,7 +116,7 @@ static void put_ratio(const struct view *v)
             unit_ratio(e->hi, half, hi);
             str_addf(&t, " [%s, %s] at %.1f %%", lo, hi, 100 * e->level);
         }
-        str_addf(&t, " %s %s %s ", dot, verdict_word(v->r->verdict), dot);
+        str_addf(&t, " %s %s %s ", dot, verdict_word(v->r->verdict, v->cell), dot);
     }
     if (v->cell->grain == GRAIN_WHOLE)
         str_addf(&t, "%zu blocks, one execution each", v->r->absolute.n);
@@ -274,7 +275,8 @@ static void flatten(const char *prefix, json_t *v, struct str *out)
         }
         return;
     }
-    if (json_is_null(v) || (json_is_string(v) && !json_string_value(v)[0]))
+    if (json_is_null(v) || (json_is_string(v) && !json_string_value(v)[0]) ||
+        str_ends(prefix, "_bits") || str_ends(prefix, "series")) /* they have lines of their own */
         return;
     comma(out);
     text_inert(out, prefix);
@@ -361,6 +363,122 @@ static void put_object(const struct view *v, const char *key, const char *json)
     json_decref(o);
 }
 
+static char *text_fact(const struct evidence *e, const char *name)
+{
+    json_t *facts = e->facts ? json_loads(e->facts, 0, NULL) : NULL;
+    const char *text = json_string_value(json_object_get(facts, name));
+    char *copy = text ? xstrdup(text) : NULL;
+    json_decref(facts);
+    return copy;
+}
+
+/* Which calls of the base's kernel are not to be had here. */
+static int put_answered(const struct view *v, const struct evidence *e, struct err *err)
+{
+    _cleanup_(evidence_release) struct evidence base = {0};
+    _cleanup_free_ char *bits = text_fact(e, "answered_bits"), *base_bits = NULL;
+    _cleanup_(str_release) struct str t = STR_INIT;
+
+    if (!bits || v->r->is_base)
+        return 0;
+    int r = evidence_read(v->store, v->a->head.id, e->cell, v->a->head.base, &base, err);
+    if (r < 0)
+        return r;
+    base_bits = text_fact(&base, "answered_bits");
+    calls_compare(bits, base_bits, v->a->head.plan.targets.v[v->a->head.base].label, &t);
+    if (t.len)
+        line(v, "answered", t.buf);
+    return 0;
+}
+
+/* What the host's kernel was asked for, by whom. */
+static void put_host_calls(const struct view *v, const struct evidence *e)
+{
+    static const char *const sides[][2] = {{"payload_bits", "payload"},
+                                           {"sandbox_bits", "sandbox"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
+        _cleanup_free_ char *bits = text_fact(e, sides[i][0]);
+        _cleanup_(str_release) struct str t = STR_INIT;
+        calls_list(bits, &t);
+        if (t.len)
+            line(v, sides[i][1], t.buf);
+    }
+}
+
+/* Heights of the blocks between the least and the largest. */
+static void sparkline(const struct style *s, const double *x, size_t n, struct str *out)
+{
+    double lo = INFINITY, hi = -INFINITY;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(x[i]))
+            continue;
+        lo = fmin(lo, x[i]);
+        hi = fmax(hi, x[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(x[i]))
+            str_addc(out, ' ');
+        else
+            str_add(out, style_spark(s, hi > lo ? (unsigned)(7.999 * (x[i] - lo) / (hi - lo)) : 3));
+    }
+}
+
+static double real_fact(json_t *facts, const char *phase, const char *what)
+{
+    _cleanup_free_ char *name = xasprintf("%s%s", phase, what);
+    json_t *x = json_object_get(facts, name);
+    return json_is_number(x) ? json_number_value(x) : NAN;
+}
+
+/* Sample by sample, a blank where the load began or ended. */
+static void put_series(const struct view *v, const char *key, json_t *series)
+{
+    size_t n = json_array_size(series), i;
+    _cleanup_free_ double *x = xcalloc(n + 1, sizeof(*x));
+    _cleanup_(str_release) struct str t = STR_INIT;
+    json_t *point;
+
+    json_array_foreach(series, i, point)
+    {
+        bool edge = json_integer_value(json_array_get(point, 5)) != 0;
+        x[i] = edge ? NAN : json_number_value(json_array_get(point, 2));
+    }
+    sparkline(&v->o->style, x, n, &t);
+    if (n)
+        line(v, key, t.buf);
+}
+
+/* The first block of an experiment with a neighbour, in the paper's terms. */
+static void put_neighbour(const struct view *v, const struct evidence *e)
+{
+    static const char *const phases[] = {"before", "with", "after"};
+    json_t *facts = e->facts ? json_loads(e->facts, 0, NULL) : NULL;
+    _cleanup_(str_release) struct str t = STR_INIT;
+    double loss = real_fact(facts, "loss", ""), shrinkage = real_fact(facts, "shrinkage", "");
+    double combined = real_fact(facts, "combined", "");
+
+    if (isfinite(loss) && isfinite(shrinkage)) {
+        for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
+            str_addf(&t, "%s%s %.4g GFlops on %.3g CPUs", i ? ", " : "", phases[i],
+                     real_fact(facts, phases[i], "_gflops"), real_fact(facts, phases[i], "_cpus"));
+        if (isfinite(real_fact(facts, "load", "_cpus")))
+            str_addf(&t, "; the neighbour on %.3g", real_fact(facts, "load", "_cpus"));
+        line(v, "first block", t.buf);
+        str_clear(&t);
+        str_addf(&t, "loss I = %.1f %%, shrinkage RS = %.1f %%", 100 * loss, 100 * shrinkage);
+        if (isfinite(combined))
+            str_addf(&t, ", C = I / RS = %.3g", combined);
+        else
+            str_add(&t, "; RS is too near to 0 for their quotient");
+        line(v, "isolation", t.buf);
+        put_series(v, "affected", json_object_get(facts, "series"));
+        put_series(v, "neighbour", json_object_get(facts, "load_series"));
+    }
+    json_decref(facts);
+}
+
 static void put_evidence(const struct view *v, const struct evidence *e)
 {
     _cleanup_(str_release) struct str t = STR_INIT;
@@ -382,25 +500,6 @@ static void put_evidence(const struct view *v, const struct evidence *e)
         line(v, "work done", t.buf);
     }
     put_object(v, "facts", e->facts);
-}
-
-/* Heights of the blocks between the least and the largest. */
-static void sparkline(const struct style *s, const double *x, size_t n, struct str *out)
-{
-    double lo = INFINITY, hi = -INFINITY;
-
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(x[i]))
-            continue;
-        lo = fmin(lo, x[i]);
-        hi = fmax(hi, x[i]);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(x[i]))
-            str_addc(out, ' ');
-        else
-            str_add(out, style_spark(s, hi > lo ? (unsigned)(7.999 * (x[i] - lo) / (hi - lo)) : 3));
-    }
 }
 
 /* UnixBench's own way of scoring its passes, of which a block is one. */
@@ -599,6 +698,11 @@ int report_cell(struct store *s, const struct analysis *a, uint32_t cell, uint32
     put_costs(&v);
     put_score(&v, &series);
     put_percentiles(&v, &series);
+    r = put_answered(&v, &e, err);
+    if (r < 0)
+        return r;
+    put_host_calls(&v, &e);
+    put_neighbour(&v, &e);
     put_evidence(&v, &e);
     put_blocks(&v, &series);
     put_remarks(&v);

@@ -88,7 +88,7 @@ void report_markdown(const struct analysis *a, const struct report_options *o, s
             else if (absolute)
                 cell_words_absolute(&style, analysis_at(a, c, t), &p->cells.v[c], &w);
             else
-                cell_words_ratio(&style, analysis_at(a, c, t), &w);
+                cell_words_ratio(&style, analysis_at(a, c, t), &p->cells.v[c], &w);
             md_cell(&w, out);
         }
         str_addc(out, '\n');

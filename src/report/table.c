@@ -77,7 +77,7 @@ static void mean_words(const struct table *t, uint32_t target, struct cell_words
         return;
     if (isfinite(e->lo) && isfinite(e->hi) && e->lo > 0)
         r.verdict = verdict_of(log(e->lo), log(e->hi), t->a->head.plan.theta, false);
-    cell_words_ratio(&t->o->style, &r, ret);
+    cell_words_ratio(&t->o->style, &r, NULL, ret);
 }
 
 static void column_add(struct table *t, uint32_t target)
@@ -97,7 +97,7 @@ static void column_add(struct table *t, uint32_t target)
         else if (t->absolute)
             cell_words_absolute(&t->o->style, r, &p->cells.v[i], &c.rows[i]);
         else
-            cell_words_ratio(&t->o->style, r, &c.rows[i]);
+            cell_words_ratio(&t->o->style, r, &p->cells.v[i], &c.rows[i]);
     }
     if (t->has_mean)
         mean_words(t, target, &c.rows[t->n_rows - 1]);
@@ -314,15 +314,27 @@ static bool sign_used(const struct table *t, enum glyph g)
     return false;
 }
 
+static bool lacks_base_anywhere(const struct table *t)
+{
+    VEC_FOREACH (&t->columns, const struct column, c)
+        for (size_t i = 0; i < t->a->n_cells; i++)
+            if (cell_lacks_base(analysis_at(t->a, i, c->target)))
+                return true;
+    return false;
+}
+
 /* What the signs mean: only those that are there. */
 static void put_legend(const struct table *t, struct str *out)
 {
     const struct style *s = &t->o->style;
     char theta[UNIT_TEXT], floor[UNIT_TEXT];
     struct flow f;
+    bool counts = false;
 
     if (t->absolute)
         return;
+    for (size_t i = 0; i < t->a->n_cells; i++)
+        counts = counts || cell_is_count(&t->a->head.plan.cells.v[i]);
     str_format(theta, sizeof(theta), "%g %%", 100 * t->a->head.plan.theta);
     flow_begin(&f, out, s, "", 2);
     if (sign_used(t, GLYPH_EQUAL))
@@ -331,13 +343,16 @@ static void put_legend(const struct table *t, struct str *out)
         flow_add(&f, "%s slight: a difference, but under %s", style_glyph(s, GLYPH_SLIGHT), theta);
     if (sign_used(t, GLYPH_SLOWER)) {
         const char *g = style_glyph(s, GLYPH_SLOWER);
-        flow_add(&f, "%s slower (%s%s 1.5 times and more, %s%s%s 10 times)", g, g, g, g, g, g);
+        flow_add(&f, "%s slower%s (%s%s 1.5 times and more, %s%s%s 10 times)", g,
+                 counts ? " or worse" : "", g, g, g, g, g);
     }
     if (sign_used(t, GLYPH_FASTER))
-        flow_add(&f, "%s faster", style_glyph(s, GLYPH_FASTER));
+        flow_add(&f, "%s faster%s", style_glyph(s, GLYPH_FASTER), counts ? " or better" : "");
     if (sign_used(t, GLYPH_UNSURE))
         flow_add(&f, "%s unsure: too noisy or too few blocks to tell",
                  style_glyph(s, GLYPH_UNSURE));
+    if (lacks_base_anywhere(t))
+        flow_add(&f, "no base: the base has no such figure, this is its own");
     if (sign_used(t, GLYPH_FAIL))
         flow_add(&f, "%s failed", style_glyph(s, GLYPH_FAIL));
     if (isfinite(t->a->noise_floor)) {

@@ -9,13 +9,20 @@
 #define LARGE 1.5
 #define HUGE_ 10.0
 
-const char *verdict_word(enum verdict v)
+bool cell_is_count(const struct cell *cell)
 {
+    return cell && cell->unit[0] && !cell->app;
+}
+
+const char *verdict_word(enum verdict v, const struct cell *cell)
+{
+    bool count = cell_is_count(cell);
+
     switch (v) {
     case VERDICT_SLOWER:
-        return "slower";
+        return count ? "worse" : "slower";
     case VERDICT_FASTER:
-        return "faster";
+        return count ? "better" : "faster";
     case VERDICT_EQUIVALENT:
         return "alike";
     case VERDICT_SMALL:
@@ -129,10 +136,23 @@ static void half_set(const struct style *s, const struct estimate *e, double hal
     str_format(w->half, sizeof(w->half), "%s%.20s", style_glyph(s, GLYPH_PLUS_MINUS), percent);
 }
 
-void cell_words_ratio(const struct style *s, const struct cell_result *r, struct cell_words *ret)
+bool cell_lacks_base(const struct cell_result *r)
+{
+    return r->status != CELL_NOT_MEASURED && r->status != CELL_FAILED && !r->is_base &&
+           !isfinite(r->ratio.value) && isfinite(r->absolute.value);
+}
+
+void cell_words_ratio(const struct style *s, const struct cell_result *r, const struct cell *cell,
+                      struct cell_words *ret)
 {
     double half = interval_half(r->ratio.lo, r->ratio.hi);
 
+    if (cell && cell_lacks_base(r)) {
+        cell_words_absolute(s, r, cell, ret);
+        if (!ret->word[0])
+            str_copy(ret->word, sizeof(ret->word), "no base");
+        return;
+    }
     *ret = (struct cell_words){.tone = TONE_PLAIN};
     if (words_of_status(s, r, ret))
         return;
@@ -159,7 +179,7 @@ void cell_words_ratio(const struct style *s, const struct cell_result *r, struct
     }
     unit_ratio(r->ratio.value, half, ret->number);
     half_set(s, &r->ratio, half, ret);
-    str_copy(ret->word, sizeof(ret->word), verdict_word(r->verdict));
+    str_copy(ret->word, sizeof(ret->word), verdict_word(r->verdict, cell));
 }
 
 const char *flag_words(unsigned flag)

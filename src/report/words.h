@@ -19,8 +19,12 @@ struct cell_words {
     char word[40];          /* "slower", "alike"; where there is no number: what happened */
 };
 
-/* The ratio to the base. */
-void cell_words_ratio(const struct style *s, const struct cell_result *r, struct cell_words *ret);
+/* It was measured, and there is nothing on the base to compare it with. */
+bool cell_lacks_base(const struct cell_result *r);
+/* The ratio to the base; the cell's own figure, and "no base", where it lacks one (cell NULL: a
+ * ratio there must be). */
+void cell_words_ratio(const struct style *s, const struct cell_result *r, const struct cell *cell,
+                      struct cell_words *ret);
 /* The cell's own figure (see report/figure.h). */
 void cell_words_absolute(const struct style *s, const struct cell_result *r,
                          const struct cell *cell, struct cell_words *ret);
@@ -32,8 +36,11 @@ const char *report_cost_words(const struct plan *p);
 const char *flag_words(unsigned flag);
 /* The kind in a stored target_info; ERR_UNSUPPORTED where it does not say. */
 enum err_kind target_why(const struct target_row *row);
-/* "slower", "faster", "alike", "slight", "unsure". */
-const char *verdict_word(enum verdict v);
+/* Of the catalogue, and neither a time nor an operation: memory, a number of calls. */
+bool cell_is_count(const struct cell *cell);
+/* "slower", "faster" (of a count "worse", "better"), "alike", "slight", "unsure". cell may be NULL.
+ */
+const char *verdict_word(enum verdict v, const struct cell *cell);
 /* "timed out", "unsupported", "bad data", "failed", "a bug of cupel". */
 const char *failure_word(enum err_kind k);
 /* The longer form for notes: "timed out in 2 of 11 blocks (4 to 52 %)". */

@@ -168,9 +168,10 @@ static struct cell_result measured(double ratio, double half, enum verdict v)
 static void check_words(const struct cell_result *r, const char *sign, const char *number,
                         const char *half, const char *word)
 {
+    const struct cell cell = {.workload = workload_find("sys.getpid")};
     struct cell_words w;
 
-    cell_words_ratio(&utf8, r, &w);
+    cell_words_ratio(&utf8, r, &cell, &w);
     assert_string_equal(w.sign, sign);
     assert_string_equal(w.number, number);
     assert_string_equal(w.half, half);
@@ -197,6 +198,8 @@ static void test_words(void **state)
     r.ratio.lo = r.ratio.hi = NAN;
     r.ratio.n = 3;
     check_words(&r, "?", "1.01", "n=3", "unsure");
+    r.ratio.value = NAN; /* the base has no such figure: its own */
+    check_words(&r, "", "1.00", "±1.0 %", "no base");
 }
 
 static void test_failures_are_never_numbers(void **state)
@@ -221,7 +224,7 @@ static void test_failures_are_never_numbers(void **state)
     for (enum err_kind k = ERR_UNSUPPORTED; k < ERR_KIND_COUNT; k++) {
         r.status = CELL_FAILED;
         r.fail_kind = k;
-        cell_words_ratio(&utf8, &r, &w);
+        cell_words_ratio(&utf8, &r, &cell, &w);
         assert_string_equal(w.number, "");
         assert_string_equal(w.sign, k == ERR_UNSUPPORTED ? "–" : "✘");
         assert_string_not_equal(w.word, "");

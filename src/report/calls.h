@@ -1,0 +1,17 @@
+/* System calls in words: names by libseccomp, for this machine's architecture; numbers where it
+ * knows none.
+ *
+ * Layer: report, internal. `bits` is a fact of the workloads reach.*: hexadecimal digits, the first
+ * bit of the first being call number 0. What is not of that form says nothing. */
+#ifndef CUPEL_REPORT_CALLS_H
+#define CUPEL_REPORT_CALLS_H
+
+#include "base/str.h"
+
+/* "356 of the 362 that host answers; not: acct, add_key, ..." */
+void calls_compare(const char *bits, const char *base_bits, const char *base_label,
+                   struct str *out);
+/* "24: brk, clone, close, ..." */
+void calls_list(const char *bits, struct str *out);
+
+#endif
