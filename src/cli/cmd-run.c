@@ -4,6 +4,7 @@
 #include "cli/run-plan.h"
 
 #include "base/log.h"
+#include "base/spawn.h"
 #include "measure/measure.h"
 #include "report/report.h"
 #include "store/exchange.h"
@@ -166,6 +167,7 @@ static int run_run(struct cli *cli, const struct options *o, struct err *err)
     plan_init(&g.plan);
     /* A container that dies while we write to it is that trial's failure, not our death. */
     signal(SIGPIPE, SIG_IGN);
+    spawn_raise_file_limit();
     r = ground_prepare(&g, o, err);
     if (r < 0) {
         if (err->kind == ERR_UNSUPPORTED) {

@@ -4,6 +4,7 @@
 #include "cli/own.h"
 
 #include "base/fd.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -16,7 +17,8 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .arg = "NAME",
      .kind = OPTION_TEXT,
      .repeatable = true,
-     .help = "measure the workloads of this suite: quick (the default), micro or paper"},
+     .help = "measure the workloads of this suite: quick (the default), micro, paper, storage, "
+             "unixbench, lifecycle, density, isolation or reach"},
     {.name = "workload",
      .letter = 'w',
      .arg = "NAME",
@@ -70,7 +72,16 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .repeatable = true,
      .help =
          "measure on this target, e.g. host, runc, runsc:ptrace, new=oci:/opt/runsc, 'runsc:*'; "
-         "podman/crun, 'containerd/*'; default: all that work here without an engine above them"},
+         "podman/crun, 'containerd/*'; default: all that work here without an engine above them, "
+         "for "
+         "the paper suite docker's where it runs"},
+    {.name = "start-engines",
+     .kind = OPTION_FLAG,
+     .help = "let the paper suite, whose targets are docker's, start a private docker where none "
+             "runs; a target given by --target always may"},
+    {.name = "no-engines",
+     .kind = OPTION_FLAG,
+     .help = "the paper suite without docker above the runtimes"},
     {.name = "param",
      .letter = 'p',
      .arg = "NAME=VALUE",
@@ -325,6 +336,9 @@ int run_plan_apply(const struct options *o, struct plan *p, struct err *err)
     p->drop_caches = p->drop_caches || options_flag(o, "drop-caches") ||
                      (suite && suite->drop_caches && !options_given(o, "plan") && geteuid() == 0);
     open = open && !p->repeats;
+    if (suite && !options_given(o, "limit") && !options_given(o, "plan") &&
+        p->limits.memory_bytes == 0)
+        p->limits.memory_bytes = suite->memory_bytes;
     if (options_given(o, "budget"))
         p->budget_ns = options_u64(o, "budget", 0);
     else if (open)
@@ -364,6 +378,46 @@ static int targets_glob(const char *pattern, const struct target_infos *known, s
                    pattern);
 }
 
+/* Does the suite go to docker's targets? */
+static bool goes_to_docker(const struct options *o, const struct target_infos *known,
+                           const struct plan *p)
+{
+    const struct suite *suite = suite_find(p->suite);
+    bool would = false;
+
+    if (!suite || !suite->docker || options_flag(o, "no-engines"))
+        return false;
+    for (size_t i = 0; i < known->n; i++) {
+        const struct target_info *info = &known->v[i];
+        if (!info->usable || !str_eq(info->target.driver, "docker"))
+            continue;
+        if (!info->starts_daemon || options_flag(o, "start-engines"))
+            return true;
+        would = true;
+    }
+    if (would)
+        log_notice("no docker runs: the %s suite goes to the runtimes themselves "
+                   "(--start-engines starts a private one)",
+                   p->suite);
+    return false;
+}
+
+static void targets_default(const struct options *o, const struct target_infos *known,
+                            struct plan *p)
+{
+    bool docker = goes_to_docker(o, known, p);
+
+    for (size_t i = 0; i < known->n; i++) {
+        const struct target_info *info = &known->v[i];
+        bool host = str_eq(info->target.driver, "host");
+        bool fits = docker ? str_eq(info->target.driver, "docker")
+                           : !driver_find(info->target.driver)->engine;
+        bool may = !info->starts_daemon || options_flag(o, "start-engines");
+        if (info->usable && (host || (fits && may)))
+            VEC_PUSH(&p->targets, info->target);
+    }
+}
+
 int run_plan_targets(const struct options *o, const struct target_infos *known, struct plan *p,
                      struct err *err)
 {
@@ -380,9 +434,7 @@ int run_plan_targets(const struct options *o, const struct target_infos *known, 
     if (r < 0)
         return r;
     if (p->targets.n == 0)
-        for (size_t i = 0; i < known->n; i++)
-            if (known->v[i].usable && !driver_find(known->v[i].target.driver)->engine)
-                VEC_PUSH(&p->targets, known->v[i].target);
+        targets_default(o, known, p);
     if (p->targets.n == 0)
         return err_set(err, ERR_ENVIRONMENT, ENOENT,
                        "no target works here (cupel doctor says why)");

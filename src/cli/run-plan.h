@@ -11,7 +11,7 @@
 #define RUN_BUDGET_QUICK_NS (UINT64_C(240) * 1000000000)
 #define RUN_BUDGET_MICRO_NS (UINT64_C(1800) * 1000000000)
 
-#define N_RUN_OPTIONS 32
+#define N_RUN_OPTIONS 34
 extern const struct option_def run_options[N_RUN_OPTIONS];
 
 /* Reads the plan file named by --plan, if any, into p (initialised). */
@@ -20,7 +20,8 @@ int run_plan_read(const struct options *o, struct plan *p, struct err *err);
  * parameters, limits, numbers; not the targets. Without any workload: the quick suite. */
 int run_plan_apply(const struct options *o, struct plan *p, struct err *err);
 /* Targets: those of --target, globs against the usable ones of `known`; without --target and none
- * in the plan: all usable. Unknown names are refused with the nearest. */
+ * in the plan: the usable ones that its suite goes to. Unknown names are refused with the nearest.
+ */
 int run_plan_targets(const struct options *o, const struct target_infos *known, struct plan *p,
                      struct err *err);
 /* ERR_USAGE for a target that could not exist on any machine or names a program that is not there;

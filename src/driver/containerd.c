@@ -173,7 +173,7 @@ static int launch(struct live *l, struct err *err)
         return r;
     run_command(&c, l);
     str_format(l->entry, sizeof(l->entry), RUNTIME_DIR "/%s/%s", d->ns, l->ground.id);
-    uint64_t begin_ns = time_mono_ns();
+    uint64_t begin_ns = start_begins(l);
     uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
     l->created = true;
     l->why_ended = why_ended;
@@ -182,7 +182,7 @@ static int launch(struct live *l, struct err *err)
     if (r == 0)
         r = live_watch_client(l, client, err);
     if (r == 0)
-        r = session_hello(l->session, deadline_ns, err);
+        r = start_hello(l, &deadline_ns, err);
     if (r < 0)
         return run_failed(l, &c, r, err);
     l->session->life =

@@ -191,6 +191,7 @@ static void choose_own(struct site *s, const struct target *t, const struct user
     oci_inspect(s, t, ret);
     if (!ret->usable)
         return;
+    ret->starts_daemon = true;
     short_version(s, path, version, sizeof(version));
     str_format(ret->reason, sizeof(ret->reason), "docker %s; a private one%s%s%s will be started",
                users_state(u, state, sizeof(state)), *version ? " (" : "", version,

@@ -300,7 +300,7 @@ static int launch(struct live *l, const char *image, struct err *err)
 {
     char nonce[WIRE_NONCE_SIZE];
     session_nonce(nonce);
-    struct lifetimes life = {.begin_ns = time_mono_ns()};
+    struct lifetimes life = {.begin_ns = start_begins(l)};
     uint64_t deadline_ns = life.begin_ns + l->site->start_timeout_ns;
     int fd = -1, r = create(l, image, nonce, deadline_ns, err);
     life.created_ns = time_mono_ns();
@@ -317,7 +317,7 @@ static int launch(struct live *l, const char *image, struct err *err)
     r = call(l, "POST", "/start", "start", deadline_ns, NULL, err);
     life.started_ns = time_mono_ns();
     if (r == 0)
-        r = session_hello(l->session, deadline_ns, err);
+        r = start_hello(l, &deadline_ns, err);
     if (r < 0)
         return r;
     life.hello_ns = l->session->answered_ns;

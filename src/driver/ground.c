@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/time.h"
+#include "base/together.h"
 #include "driver/confine.h"
 #include "host/mounts.h"
 #include "host/proc.h"
@@ -543,6 +544,23 @@ int live_end(struct session *sess, enum ending how, take_down_fn down, struct li
     return r;
 }
 
+uint64_t start_begins(struct live *l)
+{
+    together_meet(l->site->loop);
+    return time_mono_ns();
+}
+
+int start_hello(struct live *l, uint64_t *deadline_ns, struct err *err)
+{
+    int r = session_hello(l->session, *deadline_ns, err);
+    if (r < 0)
+        return r;
+    uint64_t begin_ns = time_mono_ns();
+    together_meet(l->site->loop);
+    *deadline_ns += time_mono_ns() - begin_ns;
+    return 0;
+}
+
 int start_failed(struct live *l, take_down_fn down, int r, struct err *err)
 {
     struct lifetimes life = {0};
@@ -591,7 +609,6 @@ int calm_wait(struct calm *c, const bool *done, uint64_t deadline_ns)
 
 void calm_end(struct calm *c)
 {
-    if (c->signal)
-        raise(c->signal); /* blocked, and read by the loop at its next turn */
+    loop_set_interrupt(c->loop, c->signal);
     c->signal = 0;
 }

@@ -143,6 +143,12 @@ typedef int (*take_down_fn)(struct live *l, bool by_engine, struct lifetimes *li
 /* What every driver's `stop` does, around its own way. */
 int live_end(struct session *sess, enum ending how, take_down_fn down, struct lifetimes *ret_life,
              struct err *err);
+/* When the clock of a start begins to run: now, and where several start at once, now that all of
+ * them are ready to. */
+uint64_t start_begins(struct live *l);
+/* session_hello; what comes after it waits until all that start at once have come as far, and has
+ * as much time more. */
+int start_hello(struct live *l, uint64_t *deadline_ns, struct err *err);
 /* The end of a start that failed with r and *err: takes everything down by `down`;
  * keeps the first error, said as "timed out at start after 10 s (...)" if it is a deadline's, and
  * adds what could not be removed. Returns r. */

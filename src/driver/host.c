@@ -100,11 +100,12 @@ static int launch(struct live *l, struct err *err)
     int r = live_open_session(l, nonce, &io, err);
     if (r < 0)
         return r;
-    uint64_t begin_ns = time_mono_ns();
+    uint64_t begin_ns = start_begins(l);
+    uint64_t deadline_ns = begin_ns + s->start_timeout_ns;
     r = spawn_probe(l, &io, nonce, err);
     stdio_close_child(&io);
     if (r == 0)
-        r = session_hello(l->session, begin_ns + s->start_timeout_ns, err);
+        r = start_hello(l, &deadline_ns, err);
     if (r < 0)
         return r;
     l->session->life =

@@ -116,7 +116,7 @@ static int launch(struct live *l, struct err *err)
         r = live_open_session(l, nonce, &io, err);
     if (r < 0)
         return r;
-    struct lifetimes life = {.begin_ns = time_mono_ns()};
+    struct lifetimes life = {.begin_ns = start_begins(l)};
     uint64_t deadline_ns = life.begin_ns + l->site->start_timeout_ns;
     r = create(l, &io, deadline_ns, err);
     life.created_ns = time_mono_ns();
@@ -125,7 +125,7 @@ static int launch(struct live *l, struct err *err)
         r = verb(l, "start", NULL, deadline_ns, NULL, err);
     life.started_ns = time_mono_ns();
     if (r == 0)
-        r = session_hello(l->session, deadline_ns, err);
+        r = start_hello(l, &deadline_ns, err);
     if (r < 0)
         return r;
     life.hello_ns = l->session->answered_ns;

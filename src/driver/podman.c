@@ -182,7 +182,9 @@ static void podman_command(struct command *c, const struct engine *e, const char
 static void add_ulimit(struct command *c, const char *name, int resource, uint64_t most)
 {
     struct rlimit l;
-    if (getrlimit(resource, &l) < 0)
+    if (resource == RLIMIT_NOFILE)
+        spawn_file_limit(&l);
+    else if (getrlimit(resource, &l) < 0)
         return;
     if (l.rlim_cur > most)
         l.rlim_cur = most;
@@ -356,12 +358,12 @@ static int launch(struct live *l, struct err *err)
     int r = live_open_session(l, nonce, &io, err);
     if (r < 0)
         return r;
-    uint64_t begin_ns = time_mono_ns();
+    uint64_t begin_ns = start_begins(l);
     uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
     r = run(l, &io, nonce, deadline_ns, err);
     stdio_close_child(&io);
     if (r == 0)
-        r = session_hello(l->session, deadline_ns, err);
+        r = start_hello(l, &deadline_ns, err);
     if (r < 0)
         return r;
     l->session->life =

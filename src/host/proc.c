@@ -136,3 +136,25 @@ bool proc_in_cgroup(pid_t pid, const char *group)
     }
     return false;
 }
+
+/* The number after "Name:\t" at the beginning of a line; 0 if there is none. */
+static uint64_t status_field(const char *text, const char *name, int base)
+{
+    const char *at = strstr(text, name);
+    return at ? strtoull(at + strlen(name), NULL, base) : 0;
+}
+
+int proc_powers(pid_t pid, struct proc_powers *ret)
+{
+    char text[8192];
+    ssize_t n = read_proc(pid, "status", text, sizeof(text));
+    if (n < 0)
+        return (int)n;
+    /* Names of processes have their line feeds escaped there: no line of theirs begins so. */
+    *ret = (struct proc_powers){
+        .capabilities = status_field(text, "\nCapEff:\t", 16),
+        .filtered = status_field(text, "\nSeccomp:\t", 10) == 2,
+        .no_new_privs = status_field(text, "\nNoNewPrivs:\t", 10) == 1,
+    };
+    return 0;
+}

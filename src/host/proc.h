@@ -29,4 +29,12 @@ bool proc_alive(pid_t pid);  /* exists and is no zombie */
  * below another one: where cupel runs inside a container, /proc may show the path from outside. */
 bool proc_in_cgroup(pid_t pid, const char *group);
 
+/* What the kernel still lets it do. */
+struct proc_powers {
+    uint64_t capabilities; /* effective ones, bit by bit */
+    bool filtered;         /* its system calls go through a seccomp filter */
+    bool no_new_privs;
+};
+int proc_powers(pid_t pid, struct proc_powers *ret);
+
 #endif

@@ -12,6 +12,9 @@
  *     whole.c     workloads that run whole, alone on the machine
  *     density.c   what many of them weigh
  *     life.c      starting and ending sessions as what is measured
+ *     parallel.c  several started at once
+ *     neighbour.c two that work side by side
+ *     hostcalls.c what of the host's kernel is asked for meanwhile
  *     cold.c      their reads from the device, where a guest keeps files in memory of its own
  *     block.c     one block: starts, warm-up, the cells in their order, stops
  *     warn.c      covariates and what is remarkable about them

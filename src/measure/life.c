@@ -1,6 +1,8 @@
 #include "measure/life.h"
 
 #include "measure/density.h"
+#include "measure/neighbour.h"
+#include "measure/parallel.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -235,10 +237,54 @@ static int weighed_crowd(struct course *c, struct lane *l, uint32_t position, in
     return r;
 }
 
+/* ---- at once ---- */
+
+static int at_once(struct course *c, struct lane *l, uint32_t position, int previous,
+                   struct err *err)
+{
+    const struct cell *cell = &c->head.plan.cells.v[l->cell];
+    uint64_t begin_ns = time_mono_ns();
+    struct err why = ERR_INIT;
+    json_t *facts = json_object();
+    int r =
+        l->slot->driver->stop(&c->site, l->slot->engine, l->slot->session, ENDING_BYE, NULL, &why);
+    l->slot->session = NULL;
+    if (r < 0)
+        lane_fail(c, l, &why);
+    r = parallel_starts(c, l, (size_t)params_num(&cell->params, "at_once", 8), facts, err);
+    if (r == 0 && l->alive) {
+        keep_facts(l, facts, time_mono_ns() - begin_ns, position, previous, begin_ns - c->start_ns);
+        str_copy(l->part->detail, sizeof(l->part->detail),
+                 l->part->fail_kind == ERR_NONE
+                     ? "the first line of each came; nothing of them is left"
+                     : "as many as started were removed; nothing of them is left");
+    }
+    json_decref(facts);
+    return r;
+}
+
+static int neighbours(struct course *c, struct lane *l, uint32_t position, int previous,
+                      struct err *err)
+{
+    uint64_t begin_ns = time_mono_ns();
+    json_t *facts = json_object();
+    int r = neighbour_measure(c, l, facts, err);
+    if (r == 0 && l->alive) {
+        keep_facts(l, facts, time_mono_ns() - begin_ns, position, previous, begin_ns - c->start_ns);
+        str_copy(l->part->detail, sizeof(l->part->detail), "every system was solved, and rightly");
+    }
+    json_decref(facts);
+    return r;
+}
+
 int life_execute(struct course *c, struct lane *l, uint32_t position, int previous, struct err *err)
 {
     enum experiment how = c->head.plan.cells.v[l->cell].workload->experiment;
     if (how == EXPERIMENT_CROWD)
         return weighed_crowd(c, l, position, previous, err);
+    if (how == EXPERIMENT_NEIGHBOUR)
+        return neighbours(c, l, position, previous, err);
+    if (how == EXPERIMENT_PARALLEL)
+        return at_once(c, l, position, previous, err);
     return cycle(c, l, how == EXPERIMENT_DESTROY ? ENDING_FORCED : ENDING_BYE, position, previous);
 }

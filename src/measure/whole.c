@@ -1,6 +1,7 @@
 /* Whole workloads: each is executed once a block on every target, in a fresh session, alone on the
  * machine. One execution may serve several cells (the reads and the writes of one blogbench). */
 #include "measure/cold.h"
+#include "measure/hostcalls.h"
 #include "measure/lane.h"
 #include "measure/life.h"
 
@@ -55,9 +56,38 @@ static int whole_length(struct course *c, struct lane *l, struct err *err)
     return r;
 }
 
+/* What the controller saw beside what the guest says. */
+static void add_facts(struct part *p, json_t *seen)
+{
+    json_t *all = p->facts ? json_loads(p->facts, 0, NULL) : json_object();
+
+    json_object_update(all, seen);
+    free(p->facts);
+    p->facts = json_dumps(all, JSON_COMPACT);
+    json_decref(all);
+}
+
+/* The slice, while somebody counts where that is what it is for; *ret: what was counted. */
+static int counted_slice(struct course *c, struct lane *l, uint32_t position, int previous,
+                         json_t **ret, struct err *err)
+{
+    struct callcount *k = NULL;
+
+    if (cell_of(c, l->cell)->workload->host_calls)
+        hostcalls_begin(c, l, &k);
+    int r = l->alive ? lane_slice(c, l, 0, position, previous, err) : 0;
+    if (r == 0 && k && l->alive)
+        *ret = hostcalls_end(c, l, k);
+    else
+        callcount_close(k);
+    return r;
+}
+
 static int whole_slice(struct course *c, struct lane *l, uint32_t position, int previous,
                        struct err *err)
 {
+    json_t *seen = NULL;
+
     const struct cell *cell = cell_of(c, l->cell);
     int r = 0;
 
@@ -70,11 +100,14 @@ static int whole_slice(struct course *c, struct lane *l, uint32_t position, int 
     if (r == 0 && l->alive)
         r = whole_length(c, l, err);
     if (r == 0 && l->alive)
-        r = lane_slice(c, l, 0, position, previous, err);
+        r = counted_slice(c, l, position, previous, &seen, err);
     if (r == 0 && l->alive)
         lane_post_finish(c, l);
     if (r == 0 && l->alive)
         r = lane_wait_finished(c, l, err);
+    if (r == 0 && l->alive && seen)
+        add_facts(l->part, seen);
+    json_decref(seen);
     return r;
 }
 
@@ -188,32 +221,43 @@ static int fact_count(const struct part *p, const char *name, const char *suffix
     return 0;
 }
 
-/* The workload's own count, and its own clock where it has one. */
-static int metric_sample(const struct workload *w, const struct part *p, struct sample *s,
-                         struct err *err)
+/* Why an execution that did not fail has nothing for this cell. */
+static int nothing_counted(const struct workload *w, const struct part *p, struct err *err)
 {
-    bool counted = fact_count(p, w->metric, "", &s->ops) == 0;
-
-    if (!counted && w->unit)
+    if (p->fail_kind != ERR_NONE) /* it went on without what failed */
+        return err_set(err, p->fail_kind, p->fail_code, "%s", p->fail_text);
+    if (w->experiment == EXPERIMENT_PARALLEL)
+        return err_set(err, ERR_UNSUPPORTED, ENODATA, "not so many at once: -p at_once=64 does");
+    if (w->unit)
         return err_set(err, ERR_MEASUREMENT, ENODATA, "nothing was weighed: %s", p->detail);
-    if (!counted && w->experiment == EXPERIMENT_CROWD)
+    if (w->experiment == EXPERIMENT_CROWD)
         return err_set(err, ERR_UNSUPPORTED, ENODATA, "not so many: %s", p->detail);
-    if (!counted && w->experiment)
+    if (w->experiment)
         return err_set(err, ERR_UNSUPPORTED, ENODATA, "this target has no such step");
-    if (!counted)
-        return err_set(err, ERR_MEASUREMENT, EPROTO, "the work was not done: no %s was counted",
-                       w->metric);
-    fact_count(p, w->metric, "_ns", &s->ns);
+    return err_set(err, ERR_MEASUREMENT, EPROTO, "the work was not done: no %s was counted",
+                   w->metric);
+}
+
+static int encode(const struct cell *cell, double value, struct sample *s, struct err *err)
+{
+    if (value_encode(value, cell->better, &s->ops, &s->ns) < 0)
+        return err_set(err, ERR_MEASUREMENT, ERANGE, "%s: %g %s cannot be kept%s", cell->name,
+                       value, cell->unit, cell->app ? "; give its metric a scale" : "");
     return 0;
 }
 
-/* A value of the catalogue's own, in bytes. */
-static int bytes_sample(const struct cell *cell, struct sample *s, struct err *err)
+/* The workload's own count, and its own clock where it has one. */
+static int metric_sample(const struct cell *cell, const struct part *p, struct sample *s,
+                         struct err *err)
 {
-    if (value_encode((double)s->ops / 1024, cell->better, &s->ops, &s->ns) < 0)
-        return err_set(err, ERR_MEASUREMENT, ERANGE, "%s: %llu bytes cannot be kept", cell->name,
-                       (unsigned long long)s->ops);
-    return 0;
+    const struct workload *w = cell->workload;
+
+    if (fact_count(p, w->metric, "", &s->ops) < 0)
+        return nothing_counted(w, p, err);
+    bool timed = fact_count(p, w->metric, "_ns", &s->ns) == 0;
+    if (!w->unit || timed)
+        return 0;
+    return encode(cell, (double)s->ops / (w->unit_size > 0 ? w->unit_size : 1), s, err);
 }
 
 /* The value that an application printed. */
@@ -223,10 +267,8 @@ static int app_sample(const struct cell *cell, const char *output, struct sample
     double value;
     int r = app_value(cell, output ? output : "", s->ns, &value, err);
 
-    if (r == 0 && value_encode(value, cell->better, &s->ops, &s->ns) < 0)
-        r = err_set(err, ERR_MEASUREMENT, ERANGE,
-                    "%s: %g %s cannot be kept; give its metric a scale", cell->name, value,
-                    cell->unit);
+    if (r == 0)
+        r = encode(cell, value, s, err);
     return r;
 }
 
@@ -241,11 +283,12 @@ static void fill_cell(struct course *c, size_t cell, const char *output, struct 
     if (x->app)
         r = app_sample(x, output, &p->samples.v[0], &why);
     else if (x->workload->metric)
-        r = metric_sample(x->workload, p, &p->samples.v[0], &why);
-    if (r == 0 && !x->app && x->workload->unit)
-        r = bytes_sample(x, &p->samples.v[0], &why);
-    if (r == 0)
+        r = metric_sample(x, p, &p->samples.v[0], &why);
+    if (r == 0) {
+        p->fail_kind = ERR_NONE;
+        p->fail_text[0] = '\0';
         return;
+    }
     p->outcome = OUTCOME_FAILED;
     p->fail_kind = why.kind;
     p->fail_code = why.code;

@@ -226,6 +226,11 @@ static const struct param_def params_crowd[] = {
      "how many are started at most; fewer where the machine ends", CROWD_STEP},
 };
 
+static const struct param_def params_parallel[] = {
+    {"at_once", PARAM_COUNT, "8", 1, PARALLEL_MAX, NULL,
+     "how many are started at once at most: 1, 2, 4, ... up to it", 0},
+};
+
 /* What a start and a stop take is known from the preflight, and the estimate adds it. */
 static uint64_t cycle_expected_ns(const struct cell *cell, const struct pace *pace)
 {
@@ -236,6 +241,12 @@ static uint64_t cycle_expected_ns(const struct cell *cell, const struct pace *pa
 static uint64_t crowd_expected_ns(const struct cell *cell, const struct pace *pace)
 {
     return (uint64_t)(params_num(&cell->params, "max", 0) * (int64_t)pace->cycle_ns);
+}
+
+/* 1 + 2 + 4 + ... */
+static uint64_t parallel_expected_ns(const struct cell *cell, const struct pace *pace)
+{
+    return (uint64_t)(2 * params_num(&cell->params, "at_once", 0) * (int64_t)pace->cycle_ns);
 }
 
 #define CALL_CELL(tail, in, lat, what)                                                             \
@@ -297,11 +308,61 @@ static uint64_t crowd_expected_ns(const struct cell *cell, const struct pace *pa
         .metric = "destroy_" #n, PARAMS(params_crowd), .expected_ns = crowd_expected_ns            \
     }
 
+#define PARALLEL_WORKLOAD(n)                                                                       \
+    {                                                                                              \
+        .name = "parallel.start-" #n, .family = "parallel",                                        \
+        .title = "containers per second, of " #n " started at once", .op = "start",                \
+        .unit = "starts/s", .better = BETTER_HIGHER, .grain = GRAIN_WHOLE,                         \
+        .experiment = EXPERIMENT_PARALLEL, .exec = "parallel", .metric = "at_once_" #n,            \
+        PARAMS(params_parallel), .expected_ns = parallel_expected_ns                               \
+    }
+
+static const struct param_def params_neighbour[] = {
+    {"n", PARAM_COUNT, "5000", 100, 100000, NULL, "order of the affected one's systems", 0},
+    {"load_n", PARAM_COUNT, "20000", 100, 100000, NULL,
+     "order of the neighbour's: 20000 takes 3.2 GB of memory", 0},
+    {"samples", PARAM_COUNT, "2", 2, 1000, NULL,
+     "systems solved before, with and after the neighbour's work", 0},
+    {"placement", PARAM_CHOICE, "apart", 0, 0, "apart|same",
+     "each on its own half of the CPUs, or both on the first half", 0},
+};
+
+/* Three phases, and what is set apart between them; half of the CPUs, shared in one of them. */
+static uint64_t neighbour_expected_ns(const struct cell *cell, const struct pace *pace)
+{
+    double n = (double)params_num(&cell->params, "n", 0);
+    double samples = (double)params_num(&cell->params, "samples", 0);
+    return (uint64_t)((3 * samples + 4) * 2 / 3 * n * n * n * pace->flop_ns * 3);
+}
+
+#define NEIGHBOUR_WORKLOAD(verb, fact, what)                                                       \
+    {                                                                                              \
+        .name = "neighbour." verb, .family = "neighbour", .title = what, .op = "system",           \
+        .unit = "times", .unit_size = 1e6, .grain = GRAIN_WHOLE,                                   \
+        .experiment = EXPERIMENT_NEIGHBOUR, .program = PROGRAM_LINPACK, .exec = "neighbour",       \
+        .metric = fact, PARAMS(params_neighbour), .expected_ns = neighbour_expected_ns             \
+    }
+
+#define REACH_ROUNDS 20
+
+static uint64_t reach_rounds(const struct params *p)
+{
+    (void)p;
+    return REACH_ROUNDS;
+}
+
+#define REACH_WORKLOAD(verb, what, of, fact)                                                       \
+    {                                                                                              \
+        .name = "reach." verb, .family = "reach", .title = what, .op = "round", .unit = of,        \
+        .grain = GRAIN_WHOLE, .exec = "reach.job", .metric = fact, .host_calls = true,             \
+        .whole_ops = reach_rounds                                                                  \
+    }
+
 #define DENSITY_WORKLOAD(verb, what)                                                               \
     {                                                                                              \
         .name = "density." verb, .family = "density", .title = what, .op = "container",            \
-        .unit = "KiB", .grain = GRAIN_WHOLE, .experiment = EXPERIMENT_CROWD, .exec = "crowd",      \
-        .metric = verb, PARAMS(params_crowd), .expected_ns = crowd_expected_ns                     \
+        .unit = "KiB", .unit_size = 1024, .grain = GRAIN_WHOLE, .experiment = EXPERIMENT_CROWD,    \
+        .exec = "crowd", .metric = verb, PARAMS(params_crowd), .expected_ns = crowd_expected_ns    \
     }
 
 #define UNIXBENCH_WORKLOAD(verb, per, what)                                                        \
@@ -449,6 +510,32 @@ static const struct workload workloads[] = {
     CROWD_WORKLOADS(30),
     CROWD_WORKLOADS(40),
     CROWD_WORKLOADS(50),
+    PARALLEL_WORKLOAD(1),
+    PARALLEL_WORKLOAD(2),
+    PARALLEL_WORKLOAD(4),
+    PARALLEL_WORKLOAD(8),
+    PARALLEL_WORKLOAD(16),
+    PARALLEL_WORKLOAD(32),
+    PARALLEL_WORKLOAD(64),
+
+    NEIGHBOUR_WORKLOAD("slowdown", "slowdown",
+                       "LINPACK, time beside a busy neighbour / time before"),
+    NEIGHBOUR_WORKLOAD("lasting", "lasting",
+                       "LINPACK, time after the neighbour has gone / time before"),
+
+    {.name = "reach.answered",
+     .family = "reach",
+     .title = "system calls that are answered inside, with something else than ENOSYS",
+     .op = "call",
+     .unit = "calls",
+     .better = BETTER_HIGHER,
+     .grain = GRAIN_WHOLE,
+     .metric = "answered"},
+    REACH_WORKLOAD("host",
+                   "different system calls made of the host's kernel for a job of files and pipes",
+                   "calls", "host_distinct"),
+    REACH_WORKLOAD("host-times", "how many of them, for each round of the job", "calls/round",
+                   "host_a_round"),
 
     CALLS(CALL_WORKLOAD)};
 
@@ -525,6 +612,11 @@ static const struct workload workloads[] = {
         "crowd.destroy-" n, "", CPUS_ALL, false, PLACE_NONE, "", SUITE_DENSITY, 1                  \
     }
 
+#define PARALLEL_CELL(n, suites)                                                                   \
+    {                                                                                              \
+        "parallel.start-" n, "", CPUS_ALL, false, PLACE_NONE, "", suites, 1                        \
+    }
+
 /* The quick suite has to fit into four minutes: each cell in it shows a difference of its own. */
 static const struct cell_def cell_defs[] = {
     {"cpu.prime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
@@ -596,22 +688,61 @@ static const struct cell_def cell_defs[] = {
     CROWD_CELLS("30"),
     CROWD_CELLS("40"),
     CROWD_CELLS("50"),
+    PARALLEL_CELL("1", SUITE_DENSITY),
+    PARALLEL_CELL("2", SUITE_DENSITY),
+    PARALLEL_CELL("4", SUITE_DENSITY),
+    PARALLEL_CELL("8", SUITE_DENSITY),
+    PARALLEL_CELL("16", 0),
+    PARALLEL_CELL("32", 0),
+    PARALLEL_CELL("64", 0),
+    {"neighbour.slowdown", "", CPUS_ALL, false, PLACE_NONE, "", SUITE_ISOLATION, 1},
+    {"neighbour.lasting", "", CPUS_ALL, false, PLACE_NONE, "", SUITE_ISOLATION, 1},
+    {"neighbour.slowdown", "same", CPUS_ALL, false, PLACE_NONE, "placement=same", SUITE_ISOLATION,
+     1},
+    {"neighbour.lasting", "same", CPUS_ALL, false, PLACE_NONE, "placement=same", SUITE_ISOLATION,
+     1},
+    {"reach.answered", "", CPUS_ONE, false, PLACE_NONE, "", SUITE_REACH, 1},
+    {"reach.host", "", CPUS_ALL, false, PLACE_ROOTFS, "", SUITE_REACH, 1},
+    {"reach.host-times", "", CPUS_ALL, false, PLACE_ROOTFS, "", SUITE_REACH, 1},
 
     CALLS(CALL_CELL)};
 
+/* 200 MB is the paper's limit for a container of its density test. */
 static const struct suite suites[] = {
-    {"quick", SUITE_QUICK, "a dozen cells that show the differences that matter, in four minutes",
-     0, false},
-    {"micro", SUITE_MICRO, "every small cell there is", 0, false},
-    {"paper", SUITE_PAPER, "the workloads of the paper that cupel began with, with its parameters",
-     10, true},
-    {"storage", SUITE_STORAGE, "IOzone's and Blogbench's tests in every place; hours", 0, true},
-    {"unixbench", SUITE_UNIXBENCH, "UnixBench's system-call test, each kind, one copy and four", 0,
-     false},
-    {"lifecycle", SUITE_LIFECYCLE, "starts and ends, each of their parts, warm and cold", 50,
-     false},
-    {"density", SUITE_DENSITY, "memory of each of 50, and starts and removals beside so many", 7,
-     false},
+    {.name = "quick",
+     .bit = SUITE_QUICK,
+     .title = "a dozen cells that show the differences that matter, in four minutes"},
+    {.name = "micro", .bit = SUITE_MICRO, .title = "every small cell there is"},
+    {.name = "paper",
+     .bit = SUITE_PAPER,
+     .title = "the workloads of the paper that cupel began with, with its parameters",
+     .repeats = 10,
+     .drop_caches = true,
+     .docker = true},
+    {.name = "storage",
+     .bit = SUITE_STORAGE,
+     .title = "IOzone's and Blogbench's tests in every place; hours",
+     .drop_caches = true},
+    {.name = "unixbench",
+     .bit = SUITE_UNIXBENCH,
+     .title = "UnixBench's system-call test, each kind, one copy and four"},
+    {.name = "lifecycle",
+     .bit = SUITE_LIFECYCLE,
+     .title = "starts and ends, each of their parts, warm and cold",
+     .repeats = 50},
+    {.name = "density",
+     .bit = SUITE_DENSITY,
+     .title = "memory of each of 50, starts and removals beside so many, and starts at once",
+     .repeats = 7,
+     .memory_bytes = 200 * MIB},
+    {.name = "isolation",
+     .bit = SUITE_ISOLATION,
+     .title = "LINPACK before, with and after a busy neighbour, apart and on the same CPUs",
+     .repeats = 7},
+    {.name = "reach",
+     .bit = SUITE_REACH,
+     .title = "how much of a kernel is there inside, and how much of the host's it takes",
+     .repeats = 6},
 };
 
 static const struct workload unknown = {

@@ -115,6 +115,7 @@ void cell_from_def(const struct cell_def *def, struct cell *ret)
     ret->grain = ret->workload->grain;
     if (ret->workload->unit)
         str_copy(ret->unit, sizeof(ret->unit), ret->workload->unit);
+    ret->better = ret->workload->better;
     for (size_t i = 0; i < ret->workload->n_params; i++)
         params_set(&ret->params, &ret->workload->params[i], ret->workload->params[i].fallback,
                    NULL);

@@ -44,13 +44,16 @@ enum program { PROGRAM_PROBE, PROGRAM_LINPACK, PROGRAM_SQLITE, PROGRAM_COUNT };
 /* How a whole workload is measured: by what a guest does, or by what it takes to have one. */
 enum experiment {
     EXPERIMENT_WORK,
-    EXPERIMENT_CYCLE,   /* one start, one end */
-    EXPERIMENT_DESTROY, /* one start, one forced removal */
-    EXPERIMENT_CROWD    /* many started one after the other, all kept, then removed */
+    EXPERIMENT_CYCLE,    /* one start, one end */
+    EXPERIMENT_DESTROY,  /* one start, one forced removal */
+    EXPERIMENT_CROWD,    /* many started one after the other, all kept, then removed */
+    EXPERIMENT_PARALLEL, /* 1, 2, 4, ... started at once */
+    EXPERIMENT_NEIGHBOUR /* two side by side, one of which begins to work later */
 };
 
 /* A crowd's starts and removals are added up by so many. */
-#define CROWD_STEP 10
+#define CROWD_STEP   10
+#define PARALLEL_MAX 64
 
 struct app;
 struct cell;
@@ -76,9 +79,12 @@ struct workload {
     double bytes_per_op; /* > 0: absolute values are shown as bytes/s too */
     const struct param_def *params;
     size_t n_params;
-    /* Not a time: its metric is a value of this unit (facts in bytes are shown in KiB), stored as
-     * an application's is. */
+    /* Not a time: its metric is a value of this unit, stored as an application's is. The fact
+     * counts in units, or in parts of which unit_size make one; beside a time (<metric>_ns) it
+     * makes a rate. */
     const char *unit;
+    double unit_size;   /* 0: 1 */
+    enum better better; /* of that value */
     /* Below: for workloads that run whole. */
     enum experiment experiment;
     enum program program;
@@ -102,6 +108,8 @@ struct workload {
     /* With cold=yes its first reading is to come from the device: it takes `phases` (write, read),
      * so that another session can do the reading. */
     bool cold_reads;
+    /* What the host's kernel is asked for meanwhile is counted; its facts are the controller's. */
+    bool host_calls;
 };
 
 #define SUITE_QUICK     1u
@@ -111,6 +119,8 @@ struct workload {
 #define SUITE_UNIXBENCH 16u
 #define SUITE_LIFECYCLE 32u
 #define SUITE_DENSITY   64u
+#define SUITE_REACH     128u
+#define SUITE_ISOLATION 256u
 
 struct cell_def {
     const char *workload;
@@ -156,6 +166,8 @@ struct suite {
     const char *title;
     unsigned repeats; /* > 0: exactly so many blocks unless said otherwise, no early looks */
     bool drop_caches; /* as plan.drop_caches */
+    bool docker; /* its targets are docker's, unless told otherwise and where it is to be had */
+    uint64_t memory_bytes; /* limit on every target unless one is given; 0: none */
 };
 size_t suite_count(void);
 const struct suite *suite_at(size_t i);

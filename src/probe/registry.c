@@ -17,6 +17,7 @@
     X(disk)                                                                                        \
     X(ramspeed)                                                                                    \
     X(blogbench)                                                                                   \
+    X(reach)                                                                                       \
     X(app)
 
 PROGRAM("cupel-probe", "The small kernels, system calls and files that cupel measures.", FAMILIES)

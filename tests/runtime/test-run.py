@@ -29,6 +29,8 @@ WORK = tempfile.mkdtemp(prefix="cupel-run-")
 atexit.register(shutil.rmtree, WORK, True)
 ROOT = os.geteuid() == 0
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+# How many run when a crowd is killed; the long form asks for more.
+CROWD = 200 if os.environ.get("CUPEL_TEST_FULL") else 60
 SHORT = ["--slice", "2ms", "--rounds", "3"]
 
 cases = []
@@ -150,6 +152,10 @@ def workloads(*names):
 
 def targets(*names):
     return [a for n in names for a in ("--target", n)]
+
+
+def memory_gb():
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
 
 
 def expect_failure(part, kind, text):
@@ -745,18 +751,167 @@ def a_crowd_grows_and_goes():
 def a_killed_crowd_is_cleaned_up():
     need("crun")
     b = Bench()
-    p = b.begin(*targets("crun"), *workloads("crowd.*"), "-p", "max=200", "--repeats", "1")
+    p = b.begin(*targets("crun"), *workloads("crowd.*"), "-p", "max=400", "--repeats", "1")
     folder = os.path.join(b.state, "run")
-    for _ in range(600):
+    for _ in range(1200):
         runs = os.listdir(folder) if os.path.isdir(folder) else []
-        if runs and len(os.listdir(os.path.join(folder, runs[0]))) > 60:
+        if runs and len(os.listdir(os.path.join(folder, runs[0]))) > CROWD:
             break
         time.sleep(.05)
     p.send_signal(signal.SIGKILL)
     p.communicate()
-    expect(len(os.listdir(os.path.join(folder, os.listdir(folder)[0]))) > 60, b.leftovers())
+    expect(len(os.listdir(os.path.join(folder, os.listdir(folder)[0]))) > CROWD, b.leftovers())
     r = b.cupel("clean")
     expect(r.returncode == 0, r)
+    b.expect_clean()
+
+
+@case
+def starts_at_once():
+    need("runc", "crun")
+    b = Bench()
+    b.run(*targets("host", "runc", "crun"), *workloads("parallel.*"), "-p", "at_once=4", "--repeats", "1", status=3)
+    d = b.export()
+    for target in range(3):
+        parts = facts_by_cell(d, target)
+        for n in (1, 2, 4):
+            p = parts["parallel.start-%d" % n]
+            expect(p["outcome"] == "ok" and p["samples"][0][4] == n, p)
+            expect(p["samples"][0][5] == p["facts"]["at_once_%d_ns" % n] >= p["facts"]["each_%d_ns" % n], p)
+        expect_failure(parts["parallel.start-8"], "unsupported", "not so many at once")
+        f = parts["parallel.start-4"]["facts"]
+        # Side by side: one after the other their times would add up to the whole.
+        expect(target == 0 or 4 * f["each_4_ns"] > 1.5 * f["at_once_4_ns"], f)
+    shown = b.cupel("show", "--absolute").stdout
+    expect(re.search(r"parallel.start-4 .* starts/s", shown), shown)
+    b.expect_clean()
+
+
+@case
+def engines_start_several_at_once():
+    need("runc")
+    engines = [t for t, program in (("docker/runc", "dockerd"), ("podman/runc", "podman"), ("containerd/runc", "containerd"))
+               if shutil.which(program, path=PATH)]
+    if not engines:
+        raise Skip("no engine is installed")
+    b = Bench()
+    b.run(*targets("host", *engines), *workloads("parallel.start-4"), "-p", "at_once=4", "--repeats", "1")
+    d = b.export()
+    for i in range(len(engines)):
+        p = facts_by_cell(d, i + 1)["parallel.start-4"]
+        f = p["facts"]
+        expect(p["samples"][0][4] == 4 and 4 * f["each_4_ns"] > 1.5 * f["at_once_4_ns"], (engines[i], f))
+    b.expect_clean()
+
+
+@case
+def one_of_several_that_does_not_start():
+    need("runc")
+    b = Bench()
+    # Preflight, the one that run starts, 1 and 2 at once: the seventh is one of the four.
+    marks = os.path.join(WORK, "marks")
+    os.mkdir(marks)
+    third = script("third", VERSION + """case " $* " in *" create "*)
+        n=1; while ! mkdir %s/$n 2>/dev/null; do n=$((n + 1)); done
+        [ $n = 7 ] && { echo "no more of them" >&2; exit 1; };;
+    esac
+    exec runc "$@"
+    """ % marks)
+    b.run(*targets("t=oci:" + third), *workloads("parallel.*"), "--repeats", "1", status=3)
+    parts = facts_by_cell(b.export(), 0)
+    for n in (1, 2):
+        p = parts["parallel.start-%d" % n]
+        expect(p["outcome"] == "ok" and not p["failure"], p)
+    for n in (4, 8):
+        expect_failure(parts["parallel.start-%d" % n], "environment",
+                       "1 of 4 at once did not start: .*no more of them")
+    b.expect_clean()
+
+
+@case
+def starts_at_once_are_interrupted_and_killed():
+    need("runc")
+    for sig in (signal.SIGINT, signal.SIGKILL):
+        b = Bench()
+        p = b.begin(*targets("runc"), *workloads("parallel.*"), "-p", "at_once=64", "--repeats", "1")
+        folder = os.path.join(b.state, "run")
+        for _ in range(1200):
+            runs = os.listdir(folder) if os.path.isdir(folder) else []
+            if runs and len([n for n in os.listdir(os.path.join(folder, runs[0])) if n.isdigit()]) > 20:
+                break
+            time.sleep(.01)
+        p.send_signal(sig)
+        out, err = p.communicate(timeout=60)
+        if sig == signal.SIGKILL:
+            expect(b.leftovers(), "it was over already")
+            r = b.cupel("clean")
+            expect(r.returncode == 0, r)
+        else:
+            expect(p.returncode != 0 and "interrupted" in err, (p.returncode, out, err))
+        b.expect_clean()
+
+
+@case
+def a_neighbour_begins_to_work():
+    need("runc")
+    b = Bench()
+    small = ["-p", "n=1200", "-p", "load_n=3000", "-p", "samples=3"]
+    b.run(*targets("host", "runc"), *workloads("neighbour.*"), *small, "--repeats", "1")
+    for target in (0, 1):
+        parts = facts_by_cell(b.export(), target)
+        for cell, same in (("neighbour.slowdown", False), ("neighbour.slowdown@same", True)):
+            p = parts[cell]
+            f, s = p["facts"], p["samples"][0]
+            expect(abs(1e-9 * s[5] / s[4] - f["before_gflops"] / f["with_gflops"]) < 2e-6, (s, f))
+            expect(abs(f["loss"] - abs(1 - f["with_gflops"] / f["before_gflops"])) < 1e-9, f)
+            expect(abs(f["shrinkage"] - (1 - f["with_cpus"] / f["before_cpus"])) < 1e-9, f)
+            counted = [x for x in f["series"] if not x[5]]
+            for phase in ("before", "with", "after"):
+                gflops = [x[2] for x in counted if x[4] == phase]
+                expect(len(gflops) == 3 and abs(statistics.mean(gflops) - f[phase + "_gflops"]) < 1e-9, f)
+                expect(abs(statistics.variance(gflops) - f[phase + "_gflops_variance"]) < 1e-6, f)
+            expect([x[4] for x in counted] == 3 * ["before"] + 3 * ["with"] + 3 * ["after"], f["series"])
+            starts = [x[0] for x in f["series"]]
+            expect(starts == sorted(starts), f)
+            expect((f["load_cpus"] < .75) == same, f)
+            # On one CPU two take turns; on two they do not.
+            expect((f["with_cpus"] < .75) == same and .8 < f["before_cpus"] < 1.1, f)
+    shown = " ".join(b.cupel("show", "--cell", "neighbour.slowdown@same,runc").stdout.split())
+    expect(re.search(r"isolation loss I = [\d.]+ %, shrinkage RS = [\d.]+ %, C = I / RS = [\d.]+ affected", shown), shown)
+    r = b.run(*targets("host"), *workloads("neighbour.slowdown"), "-p", "load_n=100000", "--repeats", "1", status=4)
+    expect(re.search(r"systems of order 5000 and 100000 take 96.2 GB, and [\d.]+ GB are available",
+                     " ".join(r.stdout.split())) or memory_gb() > 96, r)
+    b.expect_clean()
+
+
+@case
+def how_much_of_a_kernel_is_inside():
+    need("runc", "runsc")
+    b = Bench()
+    b.run("--suite", "reach", *targets("host", "runc", "runsc:ptrace"), "--repeats", "1")
+    d = b.export()
+    host, runc, runsc = (facts_by_cell(d, t) for t in range(3))
+    answered = [p["reach.answered"]["facts"]["answered"] for p in (host, runc, runsc)]
+    expect(answered[0] > 330 and answered[0] - 20 <= answered[1] <= answered[0], answered)
+    expect(150 < answered[2] < answered[0] - 50, answered)
+    s = runsc["reach.answered"]["samples"][0]
+    expect(abs(1e9 * s[4] / s[5] - answered[2]) < 1e-6, s)
+    shown = " ".join(b.cupel("show", "--cell", "reach.answered,runsc:ptrace").stdout.split())
+    m = re.search(r"answered (\d+) of the (\d+) that host answers; not: ([a-z0-9_, ]+)", shown)
+    expect(m and int(m[2]) == answered[0] and int(m[1]) <= answered[2], shown)
+    expect({"fanotify_init", "userfaultfd", "open_tree"} & set(m[3].split(", ")) and "getpid" not in m[3].split(", "), m[3])
+    # runc's payload asks the host's kernel itself, gVisor's never does.
+    f = runc["reach.host"]["facts"]
+    expect(15 < f["payload_distinct"] < 60 and f["payload_total"] > 20 * 40, f)
+    expect(f["host_total"] == f["payload_total"] + f["sandbox_total"] and f["host_a_round"] == f["host_total"] // 20, f)
+    g = runsc["reach.host"]["facts"]
+    expect(g["payload_total"] == 0 and 15 < g["sandbox_distinct"] == g["host_distinct"] < 100, g)
+    expect(g["processes_without_filter"] < g["processes"] and f["processes_without_filter"] == f["processes"] == 1, (f, g))
+    expect(0 < f["host_capabilities"] < host["reach.host"]["facts"]["host_capabilities"], f)
+    h = host["reach.host"]["facts"]
+    expect(abs(h["payload_total"] - f["payload_total"]) < .1 * h["payload_total"], (h, f))
+    shown = " ".join(b.cupel("show", "--cell", "reach.host,runc").stdout.split())
+    expect(re.search(r"payload \d+: read, write, .*renameat", shown), shown)
     b.expect_clean()
 
 

@@ -1,6 +1,7 @@
 /* The tables of the commands, and what the parser makes of a command line. */
 #include "unit.h"
 
+#include "base/cleanup.h"
 #include "cli/commands.h"
 #include "cli/run-plan.h"
 
@@ -160,6 +161,81 @@ static void test_plan_defaults(void **state)
     options_release(&o);
 }
 
+/* ---- which targets it is where none are given ---- */
+
+static struct target_info here(const char *driver, const char *runtime, bool usable,
+                               bool starts_daemon)
+{
+    struct target_info i = {.usable = usable, .starts_daemon = starts_daemon};
+    str_copy(i.target.driver, sizeof(i.target.driver), driver);
+    str_copy(i.target.runtime, sizeof(i.target.runtime), runtime);
+    str_format(i.target.label, sizeof(i.target.label), "%s%s%s", driver, *runtime ? "/" : "",
+               runtime);
+    str_copy(i.target.text, sizeof(i.target.text), i.target.label);
+    return i;
+}
+
+static void expect_targets(const char *suite, const char *option, struct target_infos *known,
+                           const char *want)
+{
+    _cleanup_(str_release) struct str got = STR_INIT;
+    struct options o;
+    struct plan p;
+
+    assert_ok(PARSE(&cmd_run, &o, "run", "--suite", suite, option));
+    plan_init(&p);
+    assert_ok(run_plan_apply(&o, &p, err));
+    assert_ok(run_plan_targets(&o, known, &p, err));
+    for (size_t i = 0; i < p.targets.n; i++)
+        str_addf(&got, "%s%s", i ? " " : "", p.targets.v[i].label);
+    assert_string_equal(got.buf, want);
+    plan_release(&p);
+    options_release(&o);
+}
+
+/* The paper's containers were docker's: its suite goes there where a docker runs, or may be
+ * started; every other goes to the runtimes themselves. */
+static void test_default_targets(void **state)
+{
+    for (int own = 0; own < 2; own++) {
+        struct target_info v[] = {
+            here("host", "", true, false),        here("oci", "runc", true, false),
+            here("oci", "crun", false, false),    here("docker", "runc", true, own),
+            here("docker", "crun", false, false), here("podman", "crun", true, false)};
+        struct target_infos known = {.v = v, .n = ARRAY_SIZE(v)};
+        const char *above = "host docker/runc", *plain = "host oci/runc";
+        expect_targets("quick", "--share", &known, plain);
+        expect_targets("quick", "--start-engines", &known, plain);
+        expect_targets("paper", "--share", &known, own ? plain : above);
+        expect_targets("paper", "--start-engines", &known, above);
+        expect_targets("paper", "--no-engines", &known, plain);
+    }
+}
+
+static uint64_t memory_limit(const char *one, const char *two, const char *three)
+{
+    struct options o;
+    struct plan p;
+
+    assert_ok(PARSE(&cmd_run, &o, "run", "--suite", one, two, three));
+    plan_init(&p);
+    assert_ok(run_plan_apply(&o, &p, err));
+    uint64_t bytes = p.limits.memory_bytes;
+    plan_release(&p);
+    options_release(&o);
+    return bytes;
+}
+
+/* The paper's, where the suite is all there is and nothing else is said. */
+static void test_limit_of_a_suite(void **state)
+{
+    assert_true(memory_limit("density", "--repeats", "3") == UINT64_C(200) << 20);
+    assert_true(memory_limit("density", "--limit", "memory=1G") == UINT64_C(1) << 30);
+    assert_true(memory_limit("density", "--limit", "pids=100") == 0);
+    assert_true(memory_limit("density", "--suite", "lifecycle") == 0);
+    assert_true(memory_limit("lifecycle", "--repeats", "3") == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +247,8 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_plan_of_options),
         cmocka_unit_test(test_plan_defaults),
+        cmocka_unit_test(test_default_targets),
+        cmocka_unit_test(test_limit_of_a_suite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

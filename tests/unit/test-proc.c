@@ -41,6 +41,31 @@ static void test_hostile_name(void **state)
     assert_true(ticks > 0 && ticks == proc_start_ticks(getpid()));
 }
 
+/* What a process calls itself cannot lend it a line of its status. */
+static void test_powers(void **state)
+{
+    struct proc_powers p;
+    int status;
+    char before[16];
+    prctl(PR_GET_NAME, before);
+    prctl(PR_SET_NAME, "a\nSeccomp:\t2");
+    assert_int_equal(proc_powers(getpid(), &p), 0);
+    prctl(PR_SET_NAME, before);
+    assert_int_equal(p.filtered, prctl(PR_GET_SECCOMP) == 2);
+    assert_int_equal(p.no_new_privs, prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+    assert_true(geteuid() != 0 || p.capabilities != 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        bool ok = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+                  (geteuid() != 0 || setuid(65534) == 0) && proc_powers(getpid(), &p) == 0 &&
+                  p.no_new_privs && p.capabilities == 0;
+        _exit(ok ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(proc_powers(pid, &p), -ENOENT);
+}
+
 static void test_zombie_and_gone(void **state)
 {
     pid_t pid = fork();
@@ -79,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_self),
         cmocka_unit_test(test_hostile_name),
+        cmocka_unit_test(test_powers),
         cmocka_unit_test(test_zombie_and_gone),
         cmocka_unit_test(test_cmdline_is_bounded),
         cmocka_unit_test(test_in_cgroup),

@@ -1,0 +1,132 @@
+#include "measure/hostcalls.h"
+
+#include "driver/attribution.h"
+#include "host/proc.h"
+
+#include <errno.h>
+
+/* As many as reach.answered asks for. */
+#define CALLS 512
+
+struct side {
+    bool seen[CALLS];
+    uint64_t total;
+};
+
+void hostcalls_begin(struct course *c, struct lane *l, struct callcount **ret)
+{
+    const struct session *s = l->slot->session;
+    struct err why = ERR_INIT;
+    int r;
+
+    *ret = NULL;
+    if (!s->caps.cgroup[0])
+        r = err_set(&why, ERR_UNSUPPORTED, EPERM,
+                    "system calls are counted by control group: root only");
+    else
+        r = callcount_open(&c->site.machine->cgroups, s->caps.cgroup, ret, &why);
+    if (r < 0)
+        lane_fail(c, l, &why);
+}
+
+/* Of a process that has ended nobody knows any more what it was: it was the payload's, unless guest
+ * code runs in processes of the sandbox's. */
+static bool is_payload(const struct attribution *look, pid_t pid, bool own_kernel)
+{
+    for (size_t i = 0; i < look->table.n; i++)
+        if (look->table.v[i].pid == pid)
+            return look->v[i].owner == 0 && look->v[i].what == COMPONENT_PAYLOAD;
+    return !own_kernel;
+}
+
+static void add_side(json_t *facts, const char *name, const struct side *s)
+{
+    char key[32], bits[CALLS / 4 + 1] = "";
+    size_t distinct = 0;
+
+    for (size_t i = 0; i < CALLS; i += 4) {
+        unsigned digit = 0;
+        for (size_t k = 0; k < 4; k++)
+            digit = digit << 1 | s->seen[i + k];
+        distinct += (size_t)__builtin_popcount(digit);
+        bits[i / 4] = "0123456789abcdef"[digit];
+    }
+    str_format(key, sizeof(key), "%s_distinct", name);
+    json_object_set_new(facts, key, json_integer((json_int_t)distinct));
+    str_format(key, sizeof(key), "%s_total", name);
+    json_object_set_new(facts, key, json_integer((json_int_t)s->total));
+    str_format(key, sizeof(key), "%s_bits", name);
+    json_object_set_new(facts, key, json_string(bits));
+}
+
+/* What the kernel would let the session's processes do. Capabilities in a user namespace of its own
+ * reach nothing of the host's. */
+static void add_powers(json_t *facts, const struct attribution *look)
+{
+    uint64_t ours = proc_ns_inode(getpid(), "user"), held = 0;
+    size_t processes = 0, unfiltered = 0, may_gain = 0;
+
+    for (size_t i = 0; i < look->table.n; i++) {
+        pid_t pid = look->table.v[i].pid;
+        struct proc_powers p;
+        if (look->v[i].owner != 0 || proc_powers(pid, &p) < 0)
+            continue;
+        processes++;
+        unfiltered += !p.filtered;
+        may_gain += !p.no_new_privs;
+        if (proc_ns_inode(pid, "user") == ours)
+            held |= p.capabilities;
+    }
+    json_object_set_new(facts, "processes", json_integer((json_int_t)processes));
+    json_object_set_new(facts, "processes_without_filter", json_integer((json_int_t)unfiltered));
+    json_object_set_new(facts, "processes_that_may_gain", json_integer((json_int_t)may_gain));
+    json_object_set_new(facts, "host_capabilities", json_integer(__builtin_popcountll(held)));
+}
+
+static json_t *facts_of(const struct call_tallies *t, const struct attribution *look,
+                        bool own_kernel, uint64_t rounds)
+{
+    _cleanup_free_ struct side *sides = xcalloc(3, sizeof(*sides));
+    struct side *payload = &sides[0], *sandbox = &sides[1], *all = &sides[2];
+    json_t *facts = json_object();
+
+    for (size_t i = 0; i < t->n; i++) {
+        const struct call_tally *x = &t->v[i];
+        struct side *s = is_payload(look, x->pid, own_kernel) ? payload : sandbox;
+        s->total += x->times;
+        all->total += x->times;
+        if (x->number < CALLS)
+            s->seen[x->number] = all->seen[x->number] = true;
+    }
+    add_side(facts, "host", all);
+    json_object_del(facts, "host_bits");
+    add_side(facts, "payload", payload);
+    add_side(facts, "sandbox", sandbox);
+    add_powers(facts, look);
+    json_object_set_new(facts, "host_a_round",
+                        json_integer((json_int_t)(all->total / (rounds ? rounds : 1))));
+    return facts;
+}
+
+json_t *hostcalls_end(struct course *c, struct lane *l, struct callcount *k)
+{
+    struct call_tallies tallies = {0};
+    struct attribution look = {0};
+    const struct claim claim = session_claim(l->slot->session);
+    const struct attribution_input in = {
+        .proc = "/proc", .self = getpid(), .claims = &claim, .n_claims = 1};
+    json_t *facts = NULL;
+    struct err why = ERR_INIT;
+    int r = callcount_read(k, &tallies, &why);
+
+    callcount_close(k);
+    if (r == 0)
+        r = attribution_read(&look, &in, &why);
+    if (r < 0)
+        lane_fail(c, l, &why);
+    else
+        facts = facts_of(&tallies, &look, l->slot->own_kernel, l->ops);
+    attribution_release(&look);
+    call_tallies_release(&tallies);
+    return facts;
+}
