@@ -1,9 +1,10 @@
-/* How well a tenant is kept from its neighbour: what it loses of its performance, and of its CPU time.
+/* How well a tenant is kept from its neighbour: what it loses of its performance, and of its CPU
+ * time.
  *
  * Layer: stats. Pure functions. NaN where there is nothing to divide by. Source: Wang, Du, Liu,
- * Cluster Computing 2022, section 5.8: I; there the combination of both is by the rule that of equal
- * shrinkage more loss is worse, and of equal loss more shrinkage is better. The quotient C is the
- * least that obeys it, and ours. */
+ * Cluster Computing 2022, section 5.8: I; there the combination of both is by the rule that of
+ * equal shrinkage more loss is worse, and of equal loss more shrinkage is better. The quotient C is
+ * the least that obeys it, and ours. */
 #ifndef CUPEL_STATS_ISOLATION_H
 #define CUPEL_STATS_ISOLATION_H
 
