@@ -115,7 +115,8 @@ static int ask_to_make(struct side *s, struct err *err)
 }
 
 /* A point is set apart if the load begins or ends to solve while it is at work, or is not solving
- * when it begins. */
+ * when it begins; and the first, which warms up library and memory, and beside which the other
+ * session still settles. */
 static int ask_to_solve(struct pair_of *x, struct side *s, struct err *err)
 {
     bool is_load = s == &x->load;
@@ -123,7 +124,7 @@ static int ask_to_solve(struct pair_of *x, struct side *s, struct err *err)
     frame_init(&f, FRAME_SLICE, s->session->nonce, 0);
     f.slice.ops = (uint64_t)llround(flops(s->n));
     s->solving = true;
-    s->edge = !is_load && x->phase == WITH && !x->load.solving;
+    s->edge = s->points.n == 0 || (!is_load && x->phase == WITH && !x->load.solving);
     x->victim.edge |= is_load;
     if (session_cpu_read(s->session, &s->cpu_ns) < 0)
         return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "no control group tells its CPU time");
