@@ -297,6 +297,13 @@ static json_t *series(const struct side *s)
     return all;
 }
 
+static void add_cpus(json_t *facts, const char *key, const cpu_set_t *cpus)
+{
+    char text[256];
+    cpus_format(cpus, text, sizeof(text));
+    json_object_set_new(facts, key, json_string(text));
+}
+
 static void add_facts(const struct pair_of *x, json_t *facts)
 {
     double gflops[PHASES], cpus[PHASES], variance;
@@ -310,6 +317,8 @@ static void add_facts(const struct pair_of *x, json_t *facts)
     }
     double loss = isolation_loss(gflops[BEFORE], gflops[WITH]);
     double shrinkage = isolation_shrinkage(cpus[BEFORE], cpus[WITH]);
+    add_cpus(facts, "on", &x->victim.cpus);
+    add_cpus(facts, "load_on", &x->load.cpus);
     add_real(facts, "load", "_cpus", x->load_cpus);
     add_real(facts, "loss", "", loss);
     add_real(facts, "shrinkage", "", shrinkage);
