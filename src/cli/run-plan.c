@@ -73,8 +73,7 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .help =
          "measure on this target, e.g. host, runc, runsc:ptrace, new=oci:/opt/runsc, 'runsc:*'; "
          "podman/crun, 'containerd/*'; default: all that work here without an engine above them, "
-         "for "
-         "the paper suite docker's where it runs"},
+         "for the paper suite docker's where it runs"},
     {.name = "start-engines",
      .kind = OPTION_FLAG,
      .help = "let the paper suite, whose targets are docker's, start a private docker where none "

@@ -2,14 +2,12 @@
 
 #include "driver/attribution.h"
 #include "host/proc.h"
+#include "wire/callset.h"
 
 #include <errno.h>
 
-/* As many as reach.answered asks for. */
-#define CALLS 512
-
 struct side {
-    bool seen[CALLS];
+    struct callset seen;
     uint64_t total;
 };
 
@@ -39,23 +37,20 @@ static bool is_payload(const struct attribution *look, pid_t pid, bool own_kerne
     return !own_kernel;
 }
 
+static void add_number(json_t *facts, const char *of, const char *what, uint64_t n)
+{
+    char key[40];
+    str_format(key, sizeof(key), "%s_%s", of, what);
+    json_object_set_new(facts, key, json_integer((json_int_t)n));
+}
+
 static void add_side(json_t *facts, const char *name, const struct side *s)
 {
-    char key[32], bits[CALLS / 4 + 1] = "";
-    size_t distinct = 0;
-
-    for (size_t i = 0; i < CALLS; i += 4) {
-        unsigned digit = 0;
-        for (size_t k = 0; k < 4; k++)
-            digit = digit << 1 | s->seen[i + k];
-        distinct += (size_t)__builtin_popcount(digit);
-        bits[i / 4] = "0123456789abcdef"[digit];
-    }
-    str_format(key, sizeof(key), "%s_distinct", name);
-    json_object_set_new(facts, key, json_integer((json_int_t)distinct));
-    str_format(key, sizeof(key), "%s_total", name);
-    json_object_set_new(facts, key, json_integer((json_int_t)s->total));
+    char key[40], bits[CALLSET_TEXT];
+    add_number(facts, name, "distinct", callset_count(&s->seen));
+    add_number(facts, name, "total", s->total);
     str_format(key, sizeof(key), "%s_bits", name);
+    callset_format(&s->seen, bits);
     json_object_set_new(facts, key, json_string(bits));
 }
 
@@ -86,25 +81,24 @@ static void add_powers(json_t *facts, const struct attribution *look)
 static json_t *facts_of(const struct call_tallies *t, const struct attribution *look,
                         bool own_kernel, uint64_t rounds)
 {
-    _cleanup_free_ struct side *sides = xcalloc(3, sizeof(*sides));
-    struct side *payload = &sides[0], *sandbox = &sides[1], *all = &sides[2];
+    struct side payload = {.total = 0}, sandbox = {.total = 0};
+    struct callset all = {{false}};
     json_t *facts = json_object();
 
     for (size_t i = 0; i < t->n; i++) {
         const struct call_tally *x = &t->v[i];
-        struct side *s = is_payload(look, x->pid, own_kernel) ? payload : sandbox;
+        struct side *s = is_payload(look, x->pid, own_kernel) ? &payload : &sandbox;
         s->total += x->times;
-        all->total += x->times;
-        if (x->number < CALLS)
-            s->seen[x->number] = all->seen[x->number] = true;
+        if (x->number < CALLSET_MAX)
+            s->seen.has[x->number] = all.has[x->number] = true;
     }
-    add_side(facts, "host", all);
-    json_object_del(facts, "host_bits");
-    add_side(facts, "payload", payload);
-    add_side(facts, "sandbox", sandbox);
+    uint64_t total = payload.total + sandbox.total;
+    add_number(facts, "host", "distinct", callset_count(&all));
+    add_number(facts, "host", "total", total);
+    add_number(facts, "host", "a_round", total / (rounds ? rounds : 1));
+    add_side(facts, "payload", &payload);
+    add_side(facts, "sandbox", &sandbox);
     add_powers(facts, look);
-    json_object_set_new(facts, "host_a_round",
-                        json_integer((json_int_t)(all->total / (rounds ? rounds : 1))));
     return facts;
 }
 

@@ -18,7 +18,7 @@ void hostcalls_begin(struct course *c, struct lane *l, struct callcount **ret);
  *   sandbox_distinct, sandbox_total, sandbox_bits   of all others of the session
  *   processes, processes_without_filter (seccomp), processes_that_may_gain (privileges, by execve)
  *   host_capabilities     how many different ones any of them holds in our user namespace
- * _bits as in answered_bits of src/probe/reach.c. NULL: the lane failed. */
+ * _bits as in wire/callset.h. NULL: the lane failed. */
 json_t *hostcalls_end(struct course *c, struct lane *l, struct callcount *k);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "driver/confine.h"
 #include "host/pss.h"
+#include "stats/describe.h"
 #include "stats/isolation.h"
 #include "stats/score.h"
 
@@ -257,23 +258,18 @@ static int all_phases(struct pair_of *x, size_t samples, struct err *err)
 
 /* ---- what came of it ---- */
 
-static void mean_and_variance(const struct side *s, enum phase phase, bool cpus, double *ret_mean,
-                              double *ret_variance)
+/* What counts of a phase. Returns how many. */
+static size_t values_of(const struct side *s, enum phase phase, double *gflops, double *cpus)
 {
-    double sum = 0, squares = 0, n = (double)points_of(s, phase);
+    size_t n = 0;
     for (size_t i = 0; i < s->points.n; i++) {
         const struct point *p = &s->points.v[i];
-        if (p->phase == phase && !p->edge)
-            sum += cpus ? p->cpus : p->gflops;
+        if (p->phase != phase || p->edge)
+            continue;
+        gflops[n] = p->gflops;
+        cpus[n++] = p->cpus;
     }
-    *ret_mean = n > 0 ? sum / n : NAN;
-    for (size_t i = 0; i < s->points.n; i++) {
-        const struct point *p = &s->points.v[i];
-        double d = (cpus ? p->cpus : p->gflops) - *ret_mean;
-        if (p->phase == phase && !p->edge)
-            squares += d * d;
-    }
-    *ret_variance = n > 1 ? squares / (n - 1) : NAN;
+    return n;
 }
 
 static void add_real(json_t *facts, const char *a, const char *b, double x)
@@ -306,14 +302,17 @@ static void add_cpus(json_t *facts, const char *key, const cpu_set_t *cpus)
 
 static void add_facts(const struct pair_of *x, json_t *facts)
 {
-    double gflops[PHASES], cpus[PHASES], variance;
+    double gflops[PHASES], cpus[PHASES];
+    _cleanup_free_ double *g = xcalloc(x->victim.points.n, sizeof(*g));
+    _cleanup_free_ double *u = xcalloc(x->victim.points.n, sizeof(*u));
     for (enum phase p = 0; p < PHASES; p++) {
-        mean_and_variance(&x->victim, p, false, &gflops[p], &variance);
+        size_t n = values_of(&x->victim, p, g, u);
+        gflops[p] = describe_mean(g, n);
+        cpus[p] = describe_mean(u, n);
         add_real(facts, phase_names[p], "_gflops", gflops[p]);
-        add_real(facts, phase_names[p], "_gflops_variance", variance);
-        mean_and_variance(&x->victim, p, true, &cpus[p], &variance);
+        add_real(facts, phase_names[p], "_gflops_variance", describe_variance(g, n));
         add_real(facts, phase_names[p], "_cpus", cpus[p]);
-        add_real(facts, phase_names[p], "_cpus_variance", variance);
+        add_real(facts, phase_names[p], "_cpus_variance", describe_variance(u, n));
     }
     double loss = isolation_loss(gflops[BEFORE], gflops[WITH]);
     double shrinkage = isolation_shrinkage(cpus[BEFORE], cpus[WITH]);
@@ -340,7 +339,8 @@ static int start_load(struct pair_of *x, struct err *err)
 
 static int warm_up(struct pair_of *x, struct err *err)
 {
-    uint64_t need = x->load.session->caps.warm_up_ns;
+    uint64_t warm = x->load.session->caps.warm_up_ns, settle = x->c->head.plan.settle_ns;
+    uint64_t need = warm > settle ? warm : settle;
     int r = need ? loop_run_until(x->c->o->loop, NULL, time_deadline(need), NULL) : -ETIMEDOUT;
     return r == -ETIMEDOUT ? 0 : err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
 }

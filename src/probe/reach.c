@@ -3,13 +3,12 @@
  *
  * Layer: probe.
  *
- * answered: one operation calls each number up to REACH_CALLS once, in a child of its own, with
+ * answered: one operation calls each number up to CALLSET_MAX once, in a child of its own, with
  * arguments that no call can do anything with (all of them -1): EINVAL, EFAULT or EBADF is an
  * answer, ENOSYS is none. The few calls to which -1 means something, or that say ENOSYS of an
  * argument, get others (`call_special`). A call from which the child does not come back, since it
  * exits, waits or is killed, was answered; one that a filter kills it for (SIGSYS) was not. Facts:
- * `answered`, how many; `answered_bits`, which, as REACH_CALLS / 4 hexadecimal digits: the first
- * bit of the first digit (8) is number 0.
+ * `answered`, how many; `answered_bits`, which (wire/callset.h).
  *
  * job: one operation is a round of what programs do all day: a file made, written, synced, read,
  * renamed, looked at and removed; a directory made, listed and removed; a child that is sent bytes
@@ -20,6 +19,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "probe/scratch.h"
+#include "wire/callset.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -36,7 +36,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define REACH_CALLS 512
 /* For those that wait for ever. */
 #define PATIENCE_US 50000
 
@@ -104,7 +103,7 @@ static void answered_run(struct worker *w, uint64_t ops)
 {
     struct answers *r = w->state;
     for (uint64_t i = 0; i < ops; i++) {
-        for (long nr = 0; nr < REACH_CALLS; nr++) {
+        for (long nr = 0; nr < CALLSET_MAX; nr++) {
             pid_t pid = fork();
             int status = 0;
             if (pid == 0)
@@ -128,7 +127,7 @@ static void answered_run(struct worker *w, uint64_t ops)
 static int answered_start(struct worker *w, struct err *err)
 {
     struct answers *r = w->state = xcalloc(1, sizeof(*r));
-    r->of = mmap(NULL, REACH_CALLS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    r->of = mmap(NULL, CALLSET_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (r->of == MAP_FAILED) {
         r->of = NULL;
         return err_errno(err, errno, "share memory with children");
@@ -142,7 +141,7 @@ static void answered_stop(struct worker *w)
     if (!r)
         return;
     if (r->of)
-        munmap(r->of, REACH_CALLS);
+        munmap(r->of, CALLSET_MAX);
     free(r);
     w->state = NULL;
 }
@@ -151,25 +150,21 @@ static void answered_stop(struct worker *w)
 static int answered_verify(struct job *job, struct frame_finished *fin, struct err *err)
 {
     const struct answers *r = job->workers[0].state;
-    char bits[REACH_CALLS / 4 + 1] = "";
-    int64_t answered = 0;
+    struct callset answered;
+    char bits[CALLSET_TEXT];
     int rc = job_verify_count(job, 1, fin, err);
 
     if (rc < 0)
         return rc;
-    if (r->of[SYS_getpid] != ANSWERED || r->of[REACH_CALLS - 1] != NO_SUCH_CALL)
+    if (r->of[SYS_getpid] != ANSWERED || r->of[CALLSET_MAX - 1] != NO_SUCH_CALL)
         return err_set(err, ERR_MEASUREMENT, EPROTO, "its answers to system calls make no sense");
-    for (unsigned i = 0; i < REACH_CALLS; i += 4) {
-        unsigned digit = 0;
-        for (unsigned k = 0; k < 4; k++)
-            digit = digit << 1 | (r->of[i + k] == ANSWERED);
-        answered += __builtin_popcount(digit);
-        bits[i / 4] = "0123456789abcdef"[digit];
-    }
-    facts_add_num(&fin->facts, "answered", answered);
+    for (size_t i = 0; i < CALLSET_MAX; i++)
+        answered.has[i] = r->of[i] == ANSWERED;
+    callset_format(&answered, bits);
+    facts_add_num(&fin->facts, "answered", (int64_t)callset_count(&answered));
     facts_add_text(&fin->facts, "answered_bits", bits);
     str_format(fin->detail, sizeof(fin->detail), "each of %d numbers was called in a child",
-               REACH_CALLS);
+               CALLSET_MAX);
     return 0;
 }
 

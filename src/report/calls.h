@@ -1,8 +1,8 @@
 /* System calls in words: names by libseccomp, for this machine's architecture; numbers where it
  * knows none.
  *
- * Layer: report, internal. `bits` is a fact of the workloads reach.*: hexadecimal digits, the first
- * bit of the first being call number 0. What is not of that form says nothing. */
+ * Layer: report, internal. `bits` is a fact of the workloads reach.*, in the form of
+ * wire/callset.h; what is not of that form says nothing. */
 #ifndef CUPEL_REPORT_CALLS_H
 #define CUPEL_REPORT_CALLS_H
 

@@ -871,6 +871,9 @@ def a_neighbour_begins_to_work():
                 expect(len(gflops) == 3 and abs(statistics.mean(gflops) - f[phase + "_gflops"]) < 1e-9, f)
                 expect(abs(statistics.variance(gflops) - f[phase + "_gflops_variance"]) < 1e-6, f)
             expect([x[4] for x in counted] == 3 * ["before"] + 3 * ["with"] + 3 * ["after"], f["series"])
+            # The first warms up; the one at work when the neighbour begins has company for a part of its time.
+            expect([x[5] for x in f["series"]][0] == 1 and
+                   [x[5] for x in f["series"] if x[4] == "with"][0] == 1, f["series"])
             starts = [x[0] for x in f["series"]]
             expect(starts == sorted(starts), f)
             expect((f["on"] == f["load_on"]) == same and len(f["on"]) == len(f["load_on"]), f)
