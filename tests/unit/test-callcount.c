@@ -16,15 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define GROUP "/cupel-test-callcount"
-
 static const char job[] =
     "cat /etc/passwd >f; sort f >g; echo x | cat >h; mkdir d; rmdir d; /bin/true";
 
 static const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
 
 struct site {
-    char dir[64];
+    char dir[64], group[64];
     struct loop *l;
     struct cgroups groups;
 };
@@ -33,15 +31,26 @@ static int set_up(void **state)
 {
     struct site *s = *state = xcalloc(1, sizeof(*s));
     str_copy(s->dir, sizeof(s->dir), "/tmp/cupel-test-XXXXXX");
+    str_format(s->group, sizeof(s->group), "/cupel-test-%d", (int)getpid());
     return mkdtemp(s->dir) && loop_new(&s->l, NULL) == 0 && cgroups_detect(&s->groups, NULL) == 0
                ? 0
                : -1;
 }
 
+static void reap(void *user)
+{
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+}
+
 static int tear_down(void **state)
 {
     struct site *s = *state;
-    int r = geteuid() == 0 ? cgroup_remove(&s->groups, GROUP, NULL) : 0;
+    int r = 0;
+    if (geteuid() == 0) { /* a job that was never told to begin, too */
+        r = cgroup_kill(&s->groups, s->group, time_deadline(5 * NS_PER_S), reap, NULL, NULL);
+        r = r == 0 ? cgroup_remove(&s->groups, s->group, NULL) : r;
+    }
     loop_free(s->l);
     fs_remove_tree(s->dir, NULL);
     free(s);
@@ -62,6 +71,7 @@ static void child(const struct site *s, const struct worker *w, const int *join,
     for (int i = 0; i < n; i++)
         if (write(join[i], "0", 1) != 1)
             _exit(90);
+    close(w->go[1]); /* so that the end of who would tell it to go is its own */
     for (int fd = 0; fd < 3; fd++)
         dup2(null, fd);
     if (chdir(s->dir) < 0 || write(w->ready[1], "r", 1) != 1 || read(w->go[0], &byte, 1) != 1)
@@ -90,7 +100,7 @@ static void begin(const struct site *s, bool in_group, struct worker *ret)
     assert_int_equal(pipe2(ret->ready, O_CLOEXEC), 0);
     assert_int_equal(pipe2(ret->go, O_CLOEXEC), 0);
     if (in_group)
-        n = cgroup_open_join(&s->groups, GROUP, join, SPAWN_MAX_JOIN, NULL);
+        n = cgroup_open_join(&s->groups, s->group, join, SPAWN_MAX_JOIN, NULL);
     ret->pid = fork();
     if (ret->pid == 0)
         child(s, ret, join, n);
@@ -164,22 +174,28 @@ static size_t compare_with(char *table, const struct call_tallies *t)
     return compared;
 }
 
+/* The job in the group or beside it, and what was counted of the group meanwhile. */
+static void count_job(struct site *s, bool in_group, struct call_tallies *ret)
+{
+    struct worker w;
+    struct callcount *k = NULL;
+    assert_ok(cgroup_make(&s->groups, s->group, err));
+    begin(s, in_group, &w);
+    assert_ok(callcount_open(&s->groups, s->group, &k, err));
+    finish(&w);
+    assert_ok(callcount_read(k, ret, err));
+    callcount_close(k);
+}
+
 static void agrees_with_strace(void **state)
 {
     struct site *s = *state;
     char path[96];
     _cleanup_(str_release) struct str table = STR_INIT;
-    struct worker w;
-    struct callcount *k = NULL;
     struct call_tallies t = {0};
     if (geteuid() != 0)
         skip();
-    assert_ok(cgroup_make(&s->groups, GROUP, err));
-    begin(s, true, &w);
-    assert_ok(callcount_open(&s->groups, GROUP, &k, err));
-    finish(&w);
-    assert_ok(callcount_read(k, &t, err));
-    callcount_close(k);
+    count_job(s, true, &t);
     str_format(path, sizeof(path), "%s/table", s->dir);
     run_traced(s, path);
     assert_ok(file_read(path, 65536, &table, err));
@@ -189,19 +205,11 @@ static void agrees_with_strace(void **state)
 
 static void nobody_else_is_counted(void **state)
 {
-    struct site *s = *state;
-    struct worker w;
-    struct callcount *k = NULL;
     struct call_tallies t = {0};
     if (geteuid() != 0)
         skip();
-    assert_ok(cgroup_make(&s->groups, GROUP, err));
-    begin(s, false, &w);
-    assert_ok(callcount_open(&s->groups, GROUP, &k, err));
-    finish(&w);
-    assert_ok(callcount_read(k, &t, err));
+    count_job(*state, false, &t);
     assert_int_equal(t.n, 0);
-    callcount_close(k);
     callcount_close(NULL);
     call_tallies_release(&t);
 }
@@ -211,7 +219,7 @@ static void says_what_is_missing(void **state)
     struct cgroups none = {.mode = CGROUP_V1};
     struct callcount *k = NULL;
     struct err why = ERR_INIT;
-    assert_int_equal(callcount_open(&none, GROUP, &k, &why), -ENOTSUP);
+    assert_int_equal(callcount_open(&none, "/cupel-test", &k, &why), -ENOTSUP);
     assert_int_equal(why.kind, ERR_UNSUPPORTED);
     assert_non_null(strstr(why.msg, "unified control group"));
 }
