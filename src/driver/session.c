@@ -470,11 +470,15 @@ static int out_write(struct session *s, struct err *err)
 }
 
 /* A failed write says that the other end is closed; why, its exit status or its standard error says
- * better. */
+ * better. One that is dying is still waited for: session_exited is about to tell. */
 static void write_failed(struct session *s, const struct err *why)
 {
+    loop_remove(s->loop, s->src_in);
+    s->src_in = NULL;
     for (int i = 0; i < 64 && out_read(s); i++)
         ;
+    if (is_dying(s))
+        return;
     session_break(s, ERR_MEASUREMENT, why->code, "%s", why->msg);
 }
 
