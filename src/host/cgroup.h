@@ -71,6 +71,14 @@ int cgroup_open_join(const struct cgroups *c, const char *path, int *ret_fds, si
 /* A limit of 0 lifts one set before. Memory limits include swap. */
 int cgroup_set_limits(const struct cgroups *c, const char *path, const struct cgroup_limits *l,
                       struct err *err);
+/* The limits in force: of each the least over the group and all above it, as the kernel's files say
+ * now; 0 for none. The quota in thousandths of a CPU. Nothing is said of swap, which a limit of
+ * cgroup_set_limits includes only where the kernel counts it. -ENOENT if there is no such group. */
+int cgroup_read_limits(const struct cgroups *c, const char *path, struct cgroup_limits *ret,
+                       struct err *err);
+/* How many processes and threads are in the group and below it, as its limit counts them (zombies
+ * too); -ENOTSUP quietly where nobody counts. */
+int cgroup_tasks(const struct cgroups *c, const char *path, uint64_t *ret);
 /* Confines the group and everything below it to the set: on v1 the tree is first widened from the
  * top down to the union of old and new, then narrowed from the bottom up. */
 int cgroup_set_cpus(const struct cgroups *c, const char *path, const cpu_set_t *cpus,

@@ -137,6 +137,54 @@ static void test_v2_limits(void **state)
     assert_int_equal(fs_remove_tree(fake, NULL), 0);
 }
 
+static void expect_limits(const struct cgroups *c, const char *path, double cpus, uint64_t memory,
+                          uint64_t pids)
+{
+    struct cgroup_limits l;
+    struct err err = ERR_INIT;
+    if (cgroup_read_limits(c, path, &l, &err) < 0)
+        fail_msg("%s", err.msg);
+    assert_float_equal(l.cpus, cpus, 1e-9);
+    assert_int_equal(l.memory_bytes, memory);
+    assert_int_equal(l.pids, pids);
+}
+
+static void test_v2_limits_in_force(void **state)
+{
+    struct cgroups c;
+    struct cgroup_limits l;
+    struct err err = ERR_INIT;
+    uint64_t n;
+    fake_v2(&c);
+    assert_int_equal(cgroup_make(&c, "/cupel-x", NULL), 0);
+    assert_int_equal(cgroup_make(&c, "/cupel-x/s", NULL), 0);
+    expect_limits(&c, "/cupel-x/s", 0, 0, 0); /* no files: no controller, no limit */
+    put("cupel-x/cpu.max", "150000 100000\n");
+    put("cupel-x/memory.max", "max\n");
+    put("cupel-x/pids.max", "100\n");
+    put("cupel-x/s/cpu.max", "max 100000\n");
+    put("cupel-x/s/memory.max", "1048576\n");
+    put("cupel-x/s/pids.max", "200\n");
+    expect_limits(&c, "/cupel-x", 1.5, 0, 100);
+    expect_limits(&c, "/cupel-x/s", 1.5, 1 << 20, 100);
+    put("cupel-x/s/cpu.max", "25000 50000\n");
+    put("memory.max", "4096\n"); /* in a container the root is a group like any other */
+    expect_limits(&c, "/cupel-x/s", .5, 4096, 100);
+    assert_int_equal(cgroup_tasks(&c, "/cupel-x/s", &n), -ENOTSUP);
+    put("cupel-x/s/pids.current", "7\n");
+    assert_int_equal(cgroup_tasks(&c, "/cupel-x/s", &n), 0);
+    assert_int_equal(n, 7);
+    assert_int_equal(cgroup_tasks(&c, "/cupel-y", &n), -ENOENT);
+    assert_int_equal(cgroup_read_limits(&c, "/cupel-y", &l, &err), -ENOENT);
+    assert_int_equal(cgroup_read_limits(&c, "cupel-x", &l, &err), -EINVAL);
+    static const char *const bad[] = {"150000", "x 100000", "1 0", "", "1 2 3"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        put("cupel-x/s/cpu.max", bad[i]);
+        assert_true(cgroup_read_limits(&c, "/cupel-x/s", &l, &err) < 0);
+    }
+    assert_int_equal(fs_remove_tree(fake, NULL), 0);
+}
+
 static void test_v2_cpus(void **state)
 {
     struct cgroups c;
@@ -464,6 +512,37 @@ static void test_real_meter_and_limits(void **state)
     finish_real();
 }
 
+static void test_real_limits_in_force(void **state)
+{
+    if (!real_groups())
+        skip();
+    char below[128];
+    struct cgroup_limits outside;
+    struct err err = ERR_INIT;
+    uint64_t n;
+    str_format(below, sizeof(below), "%s/deep", leaf);
+    assert_int_equal(cgroup_make(&here, below, NULL), 0);
+    if (cgroup_read_limits(&here, top, &outside, &err) < 0)
+        fail_msg("%s", err.msg);
+    if (outside.cpus == 0 && outside.memory_bytes == 0 && outside.pids == 0) {
+        const struct cgroup_limits high = {.cpus = 1.5, .memory_bytes = 256 << 20, .pids = 300},
+                                   mixed = {.cpus = .5, .pids = 500},
+                                   low = {.memory_bytes = 64 << 20};
+        assert_int_equal(cgroup_set_limits(&here, top, &high, &err), 0);
+        expect_limits(&here, below, 1.5, 256 << 20, 300);
+        assert_int_equal(cgroup_set_limits(&here, leaf, &mixed, &err), 0);
+        expect_limits(&here, top, 1.5, 256 << 20, 300);
+        expect_limits(&here, leaf, .5, 256 << 20, 300);
+        assert_int_equal(cgroup_set_limits(&here, leaf, &low, &err), 0);
+        expect_limits(&here, below, 1.5, 64 << 20, 300);
+    }
+    pid_t pid = start_in(below, wait_for_ever);
+    int r = cgroup_tasks(&here, top, &n);
+    assert_true(r == -ENOTSUP || (r == 0 && n == 1));
+    assert_true(proc_alive(pid));
+    finish_real();
+}
+
 static void eat_memory(void)
 {
     for (;;) {
@@ -584,6 +663,7 @@ int main(void)
         cmocka_unit_test(test_detect_others),
         cmocka_unit_test(test_v2_make),
         cmocka_unit_test(test_v2_limits),
+        cmocka_unit_test(test_v2_limits_in_force),
         cmocka_unit_test(test_v2_cpus),
         cmocka_unit_test(test_v2_read),
         cmocka_unit_test(test_v2_kill_checks),
@@ -591,6 +671,7 @@ int main(void)
         cmocka_unit_test(test_real_life),
         cmocka_unit_test(test_real_cpus),
         cmocka_unit_test(test_real_meter_and_limits),
+        cmocka_unit_test(test_real_limits_in_force),
         cmocka_unit_test(test_real_oom),
         cmocka_unit_test(test_real_fork_bomb),
         cmocka_unit_test(test_real_run_away),
