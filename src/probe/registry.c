@@ -18,6 +18,9 @@
     X(ramspeed)                                                                                    \
     X(blogbench)                                                                                   \
     X(reach)                                                                                       \
+    X(load)                                                                                        \
+    X(load_file)                                                                                   \
+    X(load_limit)                                                                                  \
     X(app)
 
 PROGRAM("cupel-probe", "The small kernels, system calls and files that cupel measures.", FAMILIES)
