@@ -40,7 +40,7 @@ static void infos_release(struct target_infos *t)
 /* Only what can go with --resume, since the stored plan says the rest. */
 static int check_resume(const struct options *o, struct err *err)
 {
-    static const char *const fine[] = {"resume", "db", "json", "quiet", "share"};
+    static const char *const fine[] = {"resume", "db", "json", "quiet", "share", "i-understand"};
 
     if (!options_given(o, "resume"))
         return 0;
@@ -183,6 +183,7 @@ static int run_run(struct cli *cli, const struct options *o, struct err *err)
         .state_dir = g.state_dir.buf,
         .command = cli->command_line,
         .resume = g.resume,
+        .understood = options_flag(o, "i-understand"),
         .loop = g.loop,
         .machine = &g.machine,
     };

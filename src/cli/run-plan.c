@@ -18,7 +18,7 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .kind = OPTION_TEXT,
      .repeatable = true,
      .help = "measure the workloads of this suite: quick (the default), micro, paper, storage, "
-             "unixbench, lifecycle, density, isolation or reach"},
+             "unixbench, lifecycle, density, isolation, matrix or reach"},
     {.name = "workload",
      .letter = 'w',
      .arg = "NAME",
@@ -164,6 +164,11 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
     {.name = "share",
      .kind = OPTION_FLAG,
      .help = "measure although another run is measuring on this machine"},
+    {.name = "i-understand",
+     .kind = OPTION_FLAG,
+     .help =
+         "let the matrix suite's aggressors (fork bombs and the like) run on the host itself, too, "
+         "inside their limits but without a sandbox"},
     {.name = "db",
      .arg = "FILE",
      .kind = OPTION_TEXT,
@@ -306,6 +311,17 @@ static int check_times(const struct plan *p, struct err *err)
     return 0;
 }
 
+static void suite_limits(const struct suite *s, struct limits *l)
+{
+    cpu_set_t own;
+    bool known = s->half_cpus && sched_getaffinity(0, sizeof(own), &own) == 0;
+
+    l->memory_bytes = s->memory_bytes;
+    l->pids = s->pids;
+    l->io_bps = s->io_bps;
+    l->cpus = known ? (double)CPU_COUNT(&own) / 2 : 0;
+}
+
 int run_plan_apply(const struct options *o, struct plan *p, struct err *err)
 {
     int r = cells_apply(o, p, err);
@@ -335,9 +351,8 @@ int run_plan_apply(const struct options *o, struct plan *p, struct err *err)
     p->drop_caches = p->drop_caches || options_flag(o, "drop-caches") ||
                      (suite && suite->drop_caches && !options_given(o, "plan") && geteuid() == 0);
     open = open && !p->repeats;
-    if (suite && !options_given(o, "limit") && !options_given(o, "plan") &&
-        p->limits.memory_bytes == 0)
-        p->limits.memory_bytes = suite->memory_bytes;
+    if (suite && !options_given(o, "limit") && !options_given(o, "plan"))
+        suite_limits(suite, &p->limits);
     if (options_given(o, "budget"))
         p->budget_ns = options_u64(o, "budget", 0);
     else if (open)

@@ -13,7 +13,10 @@
  *     density.c   what many of them weigh
  *     life.c      starting and ending sessions as what is measured
  *     parallel.c  several started at once
- *     neighbour.c two that work side by side
+ *     company.c   two sessions of one target side by side
+ *     neighbour.c the paper's two: LINPACK beside LINPACK
+ *     victim.c    work of which one sample is taken after the other
+ *     beside.c    such work without and with an aggressor beside it
  *     hostcalls.c what of the host's kernel is asked for meanwhile
  *     cold.c      their reads from the device, where a guest keeps files in memory of its own
  *     block.c     one block: starts, warm-up, the cells in their order, stops
@@ -164,5 +167,7 @@ uint64_t estimate_block_ns(const struct course *c);
 /* resolve.c: "auto" parameters, CPU sets and workers of every cell of the plan, from the machine.
  */
 int resolve_cells(struct course *c, struct err *err);
+/* "auto" parameters of a cell that is no cell of the plan. */
+int resolve_params(const struct course *c, struct cell *cell, struct err *err);
 
 #endif

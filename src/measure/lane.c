@@ -122,28 +122,23 @@ static int fill_spec(const struct cell *cell, struct frame *f, struct err *err)
     return r;
 }
 
-static int fill_prepare(const struct course *c, const struct lane *l, struct frame *f,
-                        struct err *err)
+int prepare_fill(const struct cell *cell, const struct session *s, const cpu_set_t *cpus,
+                 struct frame *f, struct err *err)
 {
-    const struct cell *cell = &c->head.plan.cells.v[l->cell];
-    const char *dir = place_dir(l->slot->session, cell->place);
+    const char *dir = place_dir(s, cell->place);
 
-    frame_init(f, FRAME_PREPARE, l->slot->session->nonce, 0);
+    frame_init(f, FRAME_PREPARE, s->nonce, 0);
     str_copy(f->prepare.workload, sizeof(f->prepare.workload),
              cell->app ? "app.run" : cell_exec(cell));
     f->prepare.workers = cell->workers;
     for (int cpu = 0; cpu < CPU_SETSIZE && f->prepare.n_cpus < WIRE_CPUS_MAX; cpu++)
-        if (CPU_ISSET((size_t)cpu, &c->cell_cpus[l->cell]))
+        if (CPU_ISSET((size_t)cpu, cpus))
             f->prepare.cpus[f->prepare.n_cpus++] = (uint16_t)cpu;
     if (cell->app)
         return fill_spec(cell, f, err);
     int r = fill_params(cell, &f->prepare.params, err);
-    if (r < 0)
+    if (r < 0 || !dir)
         return r;
-    if (l->half)
-        facts_add_text(&f->prepare.params, "phases", l->half);
-    if (!dir)
-        return 0;
     if (!dir[0])
         return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "this target has no %s directory",
                        place_name(cell->place));
@@ -162,7 +157,9 @@ void lane_post_prepare(struct course *c, struct lane *l)
     if (r < 0)
         err_wrap(&why, "confine to the cell's CPUs");
     if (r == 0)
-        r = fill_prepare(c, l, &f, &why);
+        r = prepare_fill(&c->head.plan.cells.v[l->cell], s, &c->cell_cpus[l->cell], &f, &why);
+    if (r == 0 && l->half)
+        facts_add_text(&f.prepare.params, "phases", l->half);
     if (r == 0) {
         cgroup_reset_peak(&c->site.machine->cgroups, s->caps.cgroup);
         r = session_post(s, &f, &why);

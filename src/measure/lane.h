@@ -27,6 +27,11 @@ struct lane {
     } first_end, last_end;
 };
 
+/* The PREPARE of a cell's work for a session, on these CPUs. f is to be released, also on failure.
+ */
+int prepare_fill(const struct cell *cell, const struct session *s, const cpu_set_t *cpus,
+                 struct frame *f, struct err *err);
+
 /* A lane whose part is appended to t; the part moves when another is. It is not alive where the
  * target could not be started, or without a session. */
 void lane_open(struct course *c, struct lane *l, size_t cell, size_t target, struct trial *t);

@@ -1,5 +1,6 @@
 #include "measure/life.h"
 
+#include "measure/beside.h"
 #include "measure/density.h"
 #include "measure/neighbour.h"
 #include "measure/parallel.h"
@@ -268,10 +269,13 @@ static int neighbours(struct course *c, struct lane *l, uint32_t position, int p
 {
     uint64_t begin_ns = time_mono_ns();
     json_t *facts = json_object();
-    int r = neighbour_measure(c, l, facts, err);
+    bool beside = c->head.plan.cells.v[l->cell].workload->experiment == EXPERIMENT_BESIDE;
+    int r = beside ? beside_measure(c, l, facts, err) : neighbour_measure(c, l, facts, err);
     if (r == 0 && l->alive) {
         keep_facts(l, facts, time_mono_ns() - begin_ns, position, previous, begin_ns - c->start_ns);
-        str_copy(l->part->detail, sizeof(l->part->detail), "every system was solved, and rightly");
+        str_copy(l->part->detail, sizeof(l->part->detail),
+                 beside ? "all of the work was done; the aggressor is gone"
+                        : "every system was solved, and rightly");
     }
     json_decref(facts);
     return r;
@@ -282,7 +286,7 @@ int life_execute(struct course *c, struct lane *l, uint32_t position, int previo
     enum experiment how = c->head.plan.cells.v[l->cell].workload->experiment;
     if (how == EXPERIMENT_CROWD)
         return weighed_crowd(c, l, position, previous, err);
-    if (how == EXPERIMENT_NEIGHBOUR)
+    if (how == EXPERIMENT_NEIGHBOUR || how == EXPERIMENT_BESIDE)
         return neighbours(c, l, position, previous, err);
     if (how == EXPERIMENT_PARALLEL)
         return at_once(c, l, position, previous, err);

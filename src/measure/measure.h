@@ -54,6 +54,7 @@ struct measure_options {
     const char *state_dir;
     const char *command; /* as typed, for the record */
     int64_t resume;      /* run to go on with, 0: a new one (plan is then taken from the store) */
+    bool understood;     /* aggressors may run on the host itself */
     struct loop *loop;
     const struct machine *machine;
 };

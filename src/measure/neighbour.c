@@ -1,7 +1,7 @@
 #include "measure/neighbour.h"
 
-#include "driver/confine.h"
 #include "host/pss.h"
+#include "measure/company.h"
 #include "stats/describe.h"
 #include "stats/isolation.h"
 #include "stats/score.h"
@@ -46,36 +46,11 @@ struct side {
 struct pair_of {
     struct course *c;
     struct lane *l;
+    struct company company;
     struct side victim, load;
     enum phase phase;
     double load_cpus; /* that it kept busy with the system it was at when it was removed */
 };
-
-/* ---- who runs where ---- */
-
-static void halve(const cpu_set_t *all, cpu_set_t *first, cpu_set_t *second)
-{
-    size_t n = cpus_count(all), seen = 0;
-    CPU_ZERO(first);
-    CPU_ZERO(second);
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, all))
-            CPU_SET(cpu, seen++ < n / 2 ? first : second);
-}
-
-static int place(struct pair_of *x, struct err *err)
-{
-    const struct cell *cell = &x->c->head.plan.cells.v[x->l->cell];
-    const cpu_set_t *all = &x->c->cell_cpus[x->l->cell];
-    bool same = str_eq(params_text(&cell->params, "placement", "apart"), "same");
-    if (cpus_count(all) < 2)
-        return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "two neighbours need two CPUs");
-    halve(all, &x->victim.cpus, &x->load.cpus);
-    if (same)
-        x->load.cpus = x->victim.cpus;
-    int r = session_confine(&x->c->site, x->victim.session, &x->victim.cpus, err);
-    return r < 0 ? r : session_confine(&x->c->site, x->load.session, &x->load.cpus, err);
-}
 
 static int check_memory(const struct pair_of *x, struct err *err)
 {
@@ -233,12 +208,10 @@ static void note_load(struct pair_of *x)
 
 static int end_load(struct pair_of *x, struct err *err)
 {
-    struct slot *slot = x->l->slot;
-    struct session *s = x->load.session;
     note_load(x);
     x->load.session = NULL;
     x->victim.edge = true;
-    return s ? slot->driver->stop(&x->c->site, slot->engine, s, ENDING_FORCED, NULL, err) : 0;
+    return company_part(&x->company, err);
 }
 
 static int all_phases(struct pair_of *x, size_t samples, struct err *err)
@@ -330,19 +303,15 @@ static void add_facts(const struct pair_of *x, json_t *facts)
     json_object_set_new(facts, "load_series", series(&x->load));
 }
 
-static int start_load(struct pair_of *x, struct err *err)
+static int begin(struct pair_of *x, struct err *err)
 {
-    struct slot *slot = x->l->slot;
-    return slot->driver->start(&x->c->site, slot->engine, &x->c->launches[x->l->cell],
-                               &x->load.session, err);
-}
-
-static int warm_up(struct pair_of *x, struct err *err)
-{
-    uint64_t warm = x->load.session->caps.warm_up_ns, settle = x->c->head.plan.settle_ns;
-    uint64_t need = warm > settle ? warm : settle;
-    int r = need ? loop_run_until(x->c->o->loop, NULL, time_deadline(need), NULL) : -ETIMEDOUT;
-    return r == -ETIMEDOUT ? 0 : err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
+    const struct params *p = &x->c->head.plan.cells.v[x->l->cell].params;
+    bool same = str_eq(params_text(p, "placement", "apart"), "same");
+    int r = company_begin(&x->company, x->c, x->l, same, err);
+    x->load.session = x->company.other;
+    x->victim.cpus = x->company.own_cpus;
+    x->load.cpus = x->company.other_cpus;
+    return r;
 }
 
 static int measure(struct pair_of *x, size_t samples, struct err *err)
@@ -352,11 +321,7 @@ static int measure(struct pair_of *x, size_t samples, struct err *err)
         r = err_set(err, ERR_USAGE, EINVAL, "-p load_n=%lld: at least %d times n, which is %lld",
                     (long long)x->load.n, LOAD_LEAST, (long long)x->victim.n);
     if (r == 0)
-        r = start_load(x, err);
-    if (r == 0)
-        r = place(x, err);
-    if (r == 0)
-        r = warm_up(x, err);
+        r = begin(x, err);
     return r < 0 ? r : all_phases(x, samples, err);
 }
 
@@ -365,6 +330,7 @@ int neighbour_measure(struct course *c, struct lane *l, json_t *facts, struct er
     const struct params *p = &c->head.plan.cells.v[l->cell].params;
     struct pair_of x = {.c = c,
                         .l = l,
+                        .company = {.c = c, .l = l},
                         .load_cpus = NAN,
                         .victim = {.session = l->slot->session, .n = params_num(p, "n", 5000)},
                         .load = {.n = params_num(p, "load_n", 20000)}};

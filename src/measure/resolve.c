@@ -107,18 +107,25 @@ void course_impossible(struct course *c, size_t cell, const struct err *why)
     }
 }
 
+int resolve_params(const struct course *c, struct cell *cell, struct err *err)
+{
+    int r = 0;
+
+    for (size_t k = 0; r == 0 && k < cell->params.n; k++)
+        if (cell->params.v[k].is_auto)
+            r = resolve_auto(c, cell, &cell->params.v[k], err);
+    return r;
+}
+
 int resolve_cells(struct course *c, struct err *err)
 {
     for (size_t i = 0; i < c->n_cells; i++) {
         struct cell *cell = &c->head.plan.cells.v[i];
         struct err why = ERR_INIT;
+        int r = resolve_params(c, cell, err);
 
-        for (size_t k = 0; k < cell->params.n; k++) {
-            struct param *p = &cell->params.v[k];
-            int r = p->is_auto ? resolve_auto(c, cell, p, err) : 0;
-            if (r < 0)
-                return r;
-        }
+        if (r < 0)
+            return r;
         if (resolve_cpus(c, cell, &c->cell_cpus[i], &why) < 0) {
             course_impossible(c, i, &why);
             continue;

@@ -228,6 +228,8 @@ static int nothing_counted(const struct workload *w, const struct part *p, struc
         return err_set(err, p->fail_kind, p->fail_code, "%s", p->fail_text);
     if (w->experiment == EXPERIMENT_PARALLEL)
         return err_set(err, ERR_UNSUPPORTED, ENODATA, "not so many at once: -p at_once=64 does");
+    if (w->experiment == EXPERIMENT_BESIDE)
+        return err_set(err, ERR_MEASUREMENT, ENODATA, "too few operations were timed");
     if (w->unit)
         return err_set(err, ERR_MEASUREMENT, ENODATA, "nothing was weighed: %s", p->detail);
     if (w->experiment == EXPERIMENT_CROWD)

@@ -343,6 +343,46 @@ static uint64_t neighbour_expected_ns(const struct cell *cell, const struct pace
         .metric = fact, PARAMS(params_neighbour), .expected_ns = neighbour_expected_ns             \
     }
 
+static const struct param_def params_beside[] = {
+    {"victim", PARAM_CHOICE, "cpu.prime", 0, 0,
+     "cpu.prime|mem.triad|fs.create|disk.write|life.start", "whose time is taken", 0},
+    {"phase", PARAM_DURATION, "300ms", 20000000, 600000000000, NULL,
+     "how long samples are taken, each time without and with the aggressor", 0},
+    {"rounds", PARAM_COUNT, "2", 1, 100, NULL, "how often a block does that", 0},
+    {"placement", PARAM_CHOICE, "apart", 0, 0, "apart|same",
+     "each on its own half of the CPUs, or both on the first half", 0},
+    {"planted", PARAM_COUNT, "0", 0, 1000, NULL,
+     "so many thousandths more work than is counted while the aggressor works, for tests", 0},
+};
+
+static uint64_t beside_expected_ns(const struct cell *cell, const struct pace *pace)
+{
+    int64_t phases = 2 * params_num(&cell->params, "rounds", 0) + 1;
+    return (uint64_t)(phases * params_num(&cell->params, "phase", 0)) * 3 / 2 +
+           2 * (uint64_t)pace->cycle_ns;
+}
+
+#define BESIDE_WORKLOADS(verb, load, what)                                                         \
+    {.name = "beside." verb,                                                                       \
+     .family = "beside",                                                                           \
+     .title = "time beside " what " / time without",                                               \
+     .op = "operation",                                                                            \
+     .unit = "times",                                                                              \
+     .unit_size = 1e6,                                                                             \
+     .grain = GRAIN_WHOLE,                                                                         \
+     .experiment = EXPERIMENT_BESIDE,                                                              \
+     .exec = "load." load,                                                                         \
+     .metric = "slowdown",                                                                         \
+     PARAMS(params_beside),                                                                        \
+     .expected_ns = beside_expected_ns},                                                           \
+    {                                                                                              \
+        .name = "tail." verb, .family = "tail",                                                    \
+        .title = "99th percentile beside " what " / without", .op = "operation", .unit = "times",  \
+        .unit_size = 1e6, .grain = GRAIN_WHOLE, .experiment = EXPERIMENT_BESIDE,                   \
+        .exec = "load." load, .metric = "tail", PARAMS(params_beside),                             \
+        .expected_ns = beside_expected_ns                                                          \
+    }
+
 #define REACH_ROUNDS 20
 
 static uint64_t reach_rounds(const struct params *p)
@@ -523,6 +563,19 @@ static const struct workload workloads[] = {
     NEIGHBOUR_WORKLOAD("lasting", "lasting",
                        "LINPACK, time after the neighbour has gone / time before"),
 
+    BESIDE_WORKLOADS("idle", "idle", "one that sleeps"),
+    BESIDE_WORKLOADS("cpu", "cpu", "a busy CPU"),
+    BESIDE_WORKLOADS("memory", "memory", "one that streams through memory"),
+    BESIDE_WORKLOADS("cache", "cache", "one that fills the last-level cache"),
+    BESIDE_WORKLOADS("pagecache", "pagecache", "a flood of the page cache"),
+    BESIDE_WORKLOADS("fsync", "fsync", "a storm of fsync"),
+    BESIDE_WORKLOADS("files", "files", "a storm of small files"),
+    BESIDE_WORKLOADS("forks", "forks", "a fork bomb"),
+    BESIDE_WORKLOADS("oom", "oom", "one that takes memory beyond its limit"),
+    BESIDE_WORKLOADS("fds", "descriptors", "one that opens all descriptors it gets"),
+    BESIDE_WORKLOADS("inodes", "inodes", "one that makes files without end"),
+    BESIDE_WORKLOADS("network", "network", "a flood of datagrams on its loopback"),
+
     {.name = "reach.answered",
      .family = "reach",
      .title = "system calls that are answered inside, with something else than ENOSYS",
@@ -546,6 +599,21 @@ static const struct workload workloads[] = {
     {                                                                                              \
         "mem." verb, "all-nt", CPUS_ALL, true, PLACE_NONE, "stores=nt", SUITE_MICRO, 0             \
     }
+
+#define BESIDE_CELL(name, victim, presets)                                                         \
+    {                                                                                              \
+        name, victim, CPUS_ALL, false, PLACE_NONE, presets, SUITE_MATRIX, 1                        \
+    }
+
+/* A start takes longer than a sample of the others. */
+#define BESIDE_CELLS(load)                                                                         \
+    BESIDE_CELL("beside." load, "prime", "victim=cpu.prime"),                                      \
+        BESIDE_CELL("tail." load, "prime", "victim=cpu.prime"),                                    \
+        BESIDE_CELL("beside." load, "triad", "victim=mem.triad"),                                  \
+        BESIDE_CELL("beside." load, "create", "victim=fs.create"),                                 \
+        BESIDE_CELL("tail." load, "create", "victim=fs.create"),                                   \
+        BESIDE_CELL("beside." load, "write", "victim=disk.write"),                                 \
+        BESIDE_CELL("beside." load, "start", "victim=life.start,phase=1s,rounds=1")
 
 #define PAIR_CELLS(name, same_suites, cross_suites)                                                \
     {name, "same", CPUS_ONE, false, PLACE_NONE, "", same_suites, 0},                               \
@@ -701,6 +769,18 @@ static const struct cell_def cell_defs[] = {
      1},
     {"neighbour.lasting", "same", CPUS_ALL, false, PLACE_NONE, "placement=same", SUITE_ISOLATION,
      1},
+    BESIDE_CELLS("idle"),
+    BESIDE_CELLS("cpu"),
+    BESIDE_CELLS("memory"),
+    BESIDE_CELLS("cache"),
+    BESIDE_CELLS("pagecache"),
+    BESIDE_CELLS("fsync"),
+    BESIDE_CELLS("files"),
+    BESIDE_CELLS("forks"),
+    BESIDE_CELLS("oom"),
+    BESIDE_CELLS("fds"),
+    BESIDE_CELLS("inodes"),
+    BESIDE_CELLS("network"),
     {"reach.answered", "", CPUS_ONE, false, PLACE_NONE, "", SUITE_REACH, 1},
     {"reach.host", "", CPUS_ALL, false, PLACE_ROOTFS, "", SUITE_REACH, 1},
     {"reach.host-times", "", CPUS_ALL, false, PLACE_ROOTFS, "", SUITE_REACH, 1},
@@ -739,6 +819,14 @@ static const struct suite suites[] = {
      .bit = SUITE_ISOLATION,
      .title = "LINPACK before, with and after a busy neighbour, apart and on the same CPUs",
      .repeats = 7},
+    {.name = "matrix",
+     .bit = SUITE_MATRIX,
+     .title = "five kinds of work, each beside each of a dozen aggressors inside limits",
+     .repeats = 7,
+     .memory_bytes = 256 * MIB,
+     .pids = 256,
+     .io_bps = 100 * MIB,
+     .half_cpus = true},
     {.name = "reach",
      .bit = SUITE_REACH,
      .title = "how much of a kernel is there inside, and how much of the host's it takes",

@@ -44,11 +44,12 @@ enum program { PROGRAM_PROBE, PROGRAM_LINPACK, PROGRAM_SQLITE, PROGRAM_COUNT };
 /* How a whole workload is measured: by what a guest does, or by what it takes to have one. */
 enum experiment {
     EXPERIMENT_WORK,
-    EXPERIMENT_CYCLE,    /* one start, one end */
-    EXPERIMENT_DESTROY,  /* one start, one forced removal */
-    EXPERIMENT_CROWD,    /* many started one after the other, all kept, then removed */
-    EXPERIMENT_PARALLEL, /* 1, 2, 4, ... started at once */
-    EXPERIMENT_NEIGHBOUR /* two side by side, one of which begins to work later */
+    EXPERIMENT_CYCLE,     /* one start, one end */
+    EXPERIMENT_DESTROY,   /* one start, one forced removal */
+    EXPERIMENT_CROWD,     /* many started one after the other, all kept, then removed */
+    EXPERIMENT_PARALLEL,  /* 1, 2, 4, ... started at once */
+    EXPERIMENT_NEIGHBOUR, /* two side by side, one of which begins to work later */
+    EXPERIMENT_BESIDE     /* samples of a victim's work without and with an aggressor beside it */
 };
 
 /* A crowd's starts and removals are added up by so many. */
@@ -121,6 +122,7 @@ struct workload {
 #define SUITE_DENSITY   64u
 #define SUITE_REACH     128u
 #define SUITE_ISOLATION 256u
+#define SUITE_MATRIX    512u
 
 struct cell_def {
     const char *workload;
@@ -167,7 +169,9 @@ struct suite {
     unsigned repeats; /* > 0: exactly so many blocks unless said otherwise, no early looks */
     bool drop_caches; /* as plan.drop_caches */
     bool docker; /* its targets are docker's, unless told otherwise and where it is to be had */
-    uint64_t memory_bytes; /* limit on every target unless one is given; 0: none */
+    /* Limits on every target unless any is given; 0: none. */
+    uint64_t memory_bytes, pids, io_bps;
+    bool half_cpus; /* and half of the CPUs */
 };
 size_t suite_count(void);
 const struct suite *suite_at(size_t i);

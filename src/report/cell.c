@@ -479,6 +479,57 @@ static void put_neighbour(const struct view *v, const struct evidence *e)
     json_decref(facts);
 }
 
+static void put_beside_limits(const struct view *v, json_t *facts)
+{
+    _cleanup_(str_release) struct str t = STR_INIT;
+    double took = real_fact(facts, "load", "_cpus"), allowed = real_fact(facts, "allowed", "_cpus");
+    double peak = real_fact(facts, "peak", "_bytes"), most = real_fact(facts, "allowed", "_bytes");
+    const json_t *held = json_object_get(facts, "held");
+
+    if (isfinite(took) && isfinite(allowed))
+        str_addf(&t, "the aggressor took %.3g of %.3g CPUs", took, allowed);
+    if (isfinite(peak) && isfinite(most))
+        str_addf(&t, "%s%.0f of %.0f MiB", t.len ? ", " : "the aggressor took ", peak / 1048576,
+                 most / 1048576);
+    if (held)
+        str_addf(&t, "; its limits %s", json_is_true(held) ? "held" : "did not hold");
+    if (isfinite(real_fact(facts, "outside", "_cpus")))
+        str_addf(&t, "; %+.3f CPUs were used outside of them meanwhile",
+                 real_fact(facts, "outside", "_cpus"));
+    if (t.len)
+        line(v, "limits", t.buf);
+}
+
+/* The first block of an experiment with an aggressor. */
+static void put_beside(const struct view *v, const struct evidence *e)
+{
+    json_t *facts = e->facts ? json_loads(e->facts, 0, NULL) : NULL;
+    const char *died = json_string_value(json_object_get(facts, "load_died"));
+    double recovery = real_fact(facts, "recovery", "_s");
+    _cleanup_(str_release) struct str t = STR_INIT;
+    char without[UNIT_TEXT], with[UNIT_TEXT];
+
+    if (isfinite(real_fact(facts, "without", "_ns"))) {
+        unit_ns(&v->o->style, real_fact(facts, "without", "_ns"), without);
+        unit_ns(&v->o->style, real_fact(facts, "with", "_ns"), with);
+        str_addf(&t, "an operation takes %s, beside the aggressor %s", without, with);
+        line(v, "first block", t.buf);
+        put_beside_limits(v, facts);
+        str_clear(&t);
+        if (isfinite(recovery))
+            str_addf(&t, "as fast as before %.3g s after the aggressor's end", recovery);
+        else
+            str_add(&t, "not as fast as before within the phase that followed");
+        line(v, "recovery", t.buf);
+    }
+    if (died) {
+        str_clear(&t);
+        text_inert(&t, died);
+        line(v, "aggressor", t.buf);
+    }
+    json_decref(facts);
+}
+
 static void put_evidence(const struct view *v, const struct evidence *e)
 {
     _cleanup_(str_release) struct str t = STR_INIT;
@@ -703,6 +754,7 @@ int report_cell(struct store *s, const struct analysis *a, uint32_t cell, uint32
         return r;
     put_host_calls(&v, &e);
     put_neighbour(&v, &e);
+    put_beside(&v, &e);
     put_evidence(&v, &e);
     put_blocks(&v, &series);
     put_remarks(&v);

@@ -886,6 +886,122 @@ def a_neighbour_begins_to_work():
     b.expect_clean()
 
 
+INSIDE = ["--limit", "cpus=1,memory=256M,pids=256,io=100M"]
+
+
+def beside(b, target, *names, param=(), status=0):
+    """The facts of each cell, from one block."""
+    b.run(*targets(target), *workloads(*names), *INSIDE, *param, "--repeats", "1", status=status)
+    return facts_by_cell(b.export(), 0)
+
+
+@case
+def an_aggressor_is_held_inside_its_limits():
+    need("runc")
+    b = Bench()
+    parts = beside(b, "runc", "beside.*@prime", "tail.cpu@prime", param=("-p", "phase=100ms", "-p", "rounds=1"))
+    expect(len(parts) == 13, sorted(parts))
+    for name, p in parts.items():
+        expect(p["outcome"] == "ok", (name, p))
+        f, s = p["facts"], p["samples"][0]
+        which = "tail" if name.startswith("tail.") else "slowdown"
+        ratio = f["with_ns"] / f["without_ns"] if which == "slowdown" else f["p99_with_ns"] / f["p99_without_ns"]
+        expect(abs(f[which] - 1e6 * ratio) < 2 and abs(1e-9 * s[5] / s[4] - ratio) < 2e-6, (name, s, f))
+        for loaded, n in ((0, "samples_without"), (1, "samples_with")):
+            counted = [x for x in f["series"] if x[3] == loaded and not x[4]]
+            expect(len(counted) == f[n] > 0, (name, f))
+        expect(f["allowed_cpus"] == 1 and f["allowed_bytes"] == 256 << 20 and f["held"] is True, (name, f))
+    did = {name.split("@")[0][7:]: p["facts"].get("load_did") for name, p in parts.items()}
+    expect(did["forks"]["made"] > 200 and did["forks"]["refused"] > 0, did["forks"])
+    expect(did["oom"]["killed"] > 0, did["oom"])
+    busy = {name: parts["beside.%s@prime" % name]["facts"]["load_cpus"] for name in ("idle", "cpu")}
+    expect(busy["idle"] < .2 and busy["cpu"] > .5, busy)
+    b.expect_clean()
+
+
+def slowdown(b):
+    return statistics.median(t["parts"][0]["facts"]["slowdown"] for t in b.export()["trials"])
+
+
+@case
+def a_planted_loss_is_found_and_none_where_there_is_none():
+    need("runc")
+    b = Bench()
+    cell = ("--workload", "beside.idle@prime")
+    b.run(*targets("runc"), *cell, *INSIDE, "-p", "planted=500", "--repeats", "7")
+    planted = slowdown(b)
+    expect(1.4e6 < planted < 1.6e6, planted)
+    b.run(*targets("runc"), *cell, *INSIDE, "--repeats", "7")
+    none = slowdown(b)
+    expect(.9e6 < none < 1.1e6, none)
+
+
+@case
+def an_aggressor_needs_its_limits():
+    need("runc")
+    b = Bench()
+    for limit, lacks in ((None, "CPU"), ("cpus=1", "memory"), ("cpus=1,memory=512M", "process"),
+                         ("cpus=1,memory=512M,pids=256", "I/O")):
+        r = b.run(*targets("runc"), "--workload", "beside.fsync@prime", *(["--limit", limit] if limit else []),
+                  "--repeats", "1", status=4)
+        expect("no %s limit is in force" % lacks in " ".join(r.stdout.split()), r)
+    r = b.run(*targets("host"), "--workload", "beside.forks@prime", *INSIDE, "--repeats", "1", status=4)
+    expect("only with --i-understand" in " ".join(r.stdout.split()), r)
+    b.run(*targets("host"), "--workload", "beside.forks@prime", *INSIDE, "--repeats", "1", "--i-understand",
+          "-p", "phase=100ms")
+    r = b.run(*targets("runc"), "--workload", "beside.cpu@prime", "--limit", "cpus=1,memory=900G,pids=99",
+              "--repeats", "1", status=4)
+    expect(re.search(r"take 1933.\d GB, and [\d.]+ GB are available", " ".join(r.stdout.split())), r)
+    b.expect_clean()
+
+
+def read_or_nothing(path):
+    try:
+        with open(path, encoding="utf-8") as f:
+            return f.read()
+    except OSError:
+        return ""
+
+
+def in_groups(b, *names):
+    """What the files so called say, of all control groups of the runs in b's state directory."""
+    return [text for top in b.group() for folder, _, files in os.walk(top) for n in names if n in files
+            for text in [read_or_nothing(folder + "/" + n)]]
+
+
+def wait_until(what, seconds):
+    until = time.monotonic() + seconds
+    while not what() and time.monotonic() < until:
+        time.sleep(.02)
+    return what()
+
+
+def is_at_work(b, load):
+    if load == "forks":
+        return any(int(t) > 60 for t in in_groups(b, "pids.current") if t.strip())
+    return any(int(n) > 0 for t in in_groups(b, "memory.oom_control", "memory.events")
+               for n in re.findall(r"^oom_kill (\d+)", t, re.M))
+
+
+@case
+def aggressors_die_with_the_controller():
+    need("runc", "runsc")
+    for target, load in (("runc", "forks"), ("runc", "oom"), ("host", "forks"), ("host", "oom"),
+                         ("runsc:ptrace", "forks")):
+        b = Bench()
+        p = b.begin("--quiet", *targets(target), "--workload", "beside.%s@prime" % load, *INSIDE,
+                    "-p", "phase=60s", "--i-understand", "--repeats", "1")
+        seen = wait_until(lambda: is_at_work(b, load), 90)
+        p.kill()
+        p.communicate()
+        expect(seen, (target, load))
+        # Within two seconds, by the guard; not even `clean` has run.
+        expect(wait_until(lambda: not any(t.strip() for t in in_groups(b, "cgroup.procs")), 2),
+               (target, load, in_groups(b, "cgroup.procs")))
+        b.cupel("clean")
+        b.expect_clean()
+
+
 @case
 def how_much_of_a_kernel_is_inside():
     need("runc", "runsc")

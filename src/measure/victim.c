@@ -1,0 +1,201 @@
+#include "measure/victim.h"
+
+#include <errno.h>
+
+#define ANSWER_NS (60 * NS_PER_S)
+/* Growth of a slice until it lasts long enough to tell how many operations fit. */
+#define GROWTH      8
+#define GROWTH_MOST 24
+#define ENOUGH_NS   (2 * NS_PER_MS)
+/* A file small enough that several are written in a phase. */
+#define FILE_BYTES (4 << 20)
+
+enum way { SLICES, FILES, STARTS };
+
+struct victim_kind {
+    const char *name, *cell;
+    enum way way;
+    bool tail;
+};
+
+static const struct victim_kind kinds[] = {
+    {"cpu.prime", "cpu.prime", SLICES, true},
+    {"mem.triad", "mem.triad", SLICES, false},
+    {"fs.create", "fs.create@rootfs", SLICES, true},
+    {"disk.write", "disk.write@rootfs", FILES, false},
+    {"life.start", "life.start", STARTS, false},
+};
+
+bool victim_has_tail(const struct victim *v)
+{
+    return v->kind->tail;
+}
+
+/* ---- frames ---- */
+
+static int ask(struct victim *v, struct frame *f, enum frame_type expect, const struct frame **ret,
+               struct err *err)
+{
+    int r = session_call(v->session, f, expect, time_deadline(ANSWER_NS), ret, err);
+    frame_release(f);
+    return r;
+}
+
+static int prepare(struct victim *v, struct err *err)
+{
+    struct frame f;
+    int r = prepare_fill(&v->cell, v->session, &v->cpus, &f, err);
+    if (r < 0) {
+        frame_release(&f);
+        return r;
+    }
+    if (v->kind->way == FILES)
+        facts_add_text(&f.prepare.params, "phases", "write");
+    return ask(v, &f, FRAME_READY, NULL, err);
+}
+
+static int slice(struct victim *v, uint64_t ops, bool hist, const struct frame **ret,
+                 struct err *err)
+{
+    struct frame f;
+    frame_init(&f, FRAME_SLICE, v->session->nonce, 0);
+    f.slice.ops = ops;
+    f.slice.hist = hist;
+    return ask(v, &f, FRAME_SLICED, ret, err);
+}
+
+static int finish(struct victim *v, const struct frame **ret, struct err *err)
+{
+    struct frame f;
+    frame_init(&f, FRAME_FINISH, v->session->nonce, 0);
+    int r = ask(v, &f, FRAME_FINISHED, ret, err);
+    if (r == 0 && !(*ret)->finished.verified)
+        r = err_set(err, ERR_MEASUREMENT, EBADMSG, "the work was not done: %s",
+                    (*ret)->finished.detail);
+    return r;
+}
+
+/* ---- the three ways ---- */
+
+static int sample_slice(struct victim *v, struct hist *hist, struct victim_sample *ret,
+                        struct err *err)
+{
+    const struct frame *f;
+    uint64_t more = (uint64_t)((double)v->ops * v->planted);
+    int r = slice(v, v->ops + more, hist != NULL, &f, err);
+    if (r < 0)
+        return r;
+    ret->start_ns = v->session->posted_ns;
+    ret->end_ns = v->session->answered_ns;
+    ret->ops = (double)v->ops;
+    ret->ns = (double)f->sliced.ns;
+    if (!hist)
+        return 0;
+    _cleanup_free_ struct hist *one = xmalloc(sizeof(*one));
+    if (!f->sliced.hist)
+        return err_set(err, ERR_MEASUREMENT, EPROTO, "no histogram came");
+    r = hist_decode(f->sliced.hist, one, err);
+    if (r == 0)
+        hist_add(hist, one);
+    return r;
+}
+
+static int sample_file(struct victim *v, struct victim_sample *ret, struct err *err)
+{
+    const struct frame *f;
+    int r = prepare(v, err);
+    ret->start_ns = time_mono_ns();
+    if (r == 0)
+        r = slice(v, 1, false, &f, err);
+    ret->end_ns = time_mono_ns();
+    if (r == 0)
+        r = finish(v, &f, err);
+    if (r < 0)
+        return r;
+    ret->ops = (double)facts_num(&f->finished.facts, "write", 0);
+    ret->ns = (double)facts_num(&f->finished.facts, "write_ns", 0);
+    return ret->ops > 0 && ret->ns > 0
+               ? 0
+               : err_set(err, ERR_MEASUREMENT, EPROTO, "no written file was counted");
+}
+
+static int sample_start(struct victim *v, struct victim_sample *ret, struct err *err)
+{
+    struct slot *slot = v->l->slot;
+    struct session *s = NULL;
+    const struct launch *what = &v->c->launches[v->l->cell];
+    ret->start_ns = time_mono_ns();
+    int r = slot->driver->start(&v->c->site, slot->engine, what, &s, err);
+    if (r < 0)
+        return r;
+    ret->end_ns = time_mono_ns();
+    ret->ops = 1;
+    ret->ns = (double)session_launch_ns(s);
+    return slot->driver->stop(&v->c->site, slot->engine, s, ENDING_BYE, NULL, err);
+}
+
+int victim_sample(struct victim *v, struct hist *hist, struct victim_sample *ret, struct err *err)
+{
+    switch (v->kind->way) {
+    case FILES:
+        return sample_file(v, ret, err);
+    case STARTS:
+        return sample_start(v, ret, err);
+    case SLICES:
+        break;
+    }
+    return sample_slice(v, hist, ret, err);
+}
+
+/* ---- begin and end ---- */
+
+static int calibrate(struct victim *v, struct err *err)
+{
+    uint64_t ops = 1;
+    for (int i = 0; i < GROWTH_MOST; i++) {
+        const struct frame *f;
+        int r = slice(v, ops, false, &f, err);
+        if (r < 0)
+            return r;
+        if (f->sliced.ns >= ENOUGH_NS) {
+            double want = (double)v->c->head.plan.slice_ns * (double)ops / (double)f->sliced.ns;
+            v->ops = want < 1 ? 1 : (uint64_t)want;
+            return 0;
+        }
+        ops *= GROWTH;
+    }
+    return err_set(err, ERR_MEASUREMENT, ERANGE, "no number of operations lasts a slice");
+}
+
+static int take_cell(struct victim *v, struct err *err)
+{
+    cell_from_def(cell_def_find(v->kind->cell), &v->cell);
+    if (v->cell.workers == 0)
+        v->cell.workers = 1;
+    if (v->kind->way == FILES)
+        params_set_num(&v->cell.params, "size", FILE_BYTES);
+    return resolve_params(v->c, &v->cell, err);
+}
+
+int victim_begin(struct victim *v, struct course *c, struct lane *l, const char *name,
+                 const cpu_set_t *cpus, struct err *err)
+{
+    *v = (struct victim){.c = c, .l = l, .session = l->slot->session, .cpus = *cpus, .ops = 1};
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (str_eq(kinds[i].name, name))
+            v->kind = &kinds[i];
+    if (!v->kind)
+        return err_set(err, ERR_BUG, EINVAL, "nobody can suffer %s", name);
+    if (v->kind->way == STARTS)
+        return 0;
+    int r = take_cell(v, err);
+    if (r == 0 && v->kind->way == SLICES)
+        r = prepare(v, err);
+    return r == 0 && v->kind->way == SLICES ? calibrate(v, err) : r;
+}
+
+int victim_end(struct victim *v, struct err *err)
+{
+    const struct frame *f;
+    return v->kind->way == SLICES ? finish(v, &f, err) : 0;
+}

@@ -1,0 +1,40 @@
+/* Work in the lane's session of which one sample is taken after the other, while something else
+ * goes on: a cell's slices, a small file written, or a start of one container more.
+ *
+ * Layer: measure, internal. Times are this host's. */
+#ifndef CUPEL_MEASURE_VICTIM_H
+#define CUPEL_MEASURE_VICTIM_H
+
+#include "measure/lane.h"
+#include "wire/hist.h"
+
+struct victim_kind;
+
+struct victim {
+    struct course *c;
+    struct lane *l;
+    struct session *session;
+    const struct victim_kind *kind;
+    struct cell cell; /* what it works at */
+    cpu_set_t cpus;
+    uint64_t ops;   /* of one sample */
+    double planted; /* more work by this share than is counted (test aid) */
+};
+
+struct victim_sample {
+    uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC */
+    double ops, ns;
+};
+
+/* name: of the parameter `victim`. Prepares the work and finds how much of it lasts about a slice.
+ */
+int victim_begin(struct victim *v, struct course *c, struct lane *l, const char *name,
+                 const cpu_set_t *cpus, struct err *err);
+/* Can its operations be timed one by one? */
+bool victim_has_tail(const struct victim *v);
+/* hist: every operation timed and added to it; NULL: the plain way. The two do not compare. */
+int victim_sample(struct victim *v, struct hist *hist, struct victim_sample *ret, struct err *err);
+/* All of it was done, and rightly. */
+int victim_end(struct victim *v, struct err *err);
+
+#endif
