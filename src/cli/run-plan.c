@@ -125,10 +125,12 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .kind = OPTION_DURATION,
      .help = "wait after the targets have started before recording"},
     {.name = "limit",
-     .arg = "cpus=N,memory=SIZE,pids=N",
+     .arg = "cpus=N,memory=SIZE,pids=N,io=SIZE",
      .kind = OPTION_TEXT,
      .repeatable = true,
-     .help = "the same limits on every target, host included; default: none but a safety net"},
+     .help =
+         "the same limits on every target, host included; io: bytes a second read from the disk, "
+         "and as many written; default: none but a safety net"},
     {.name = "slice",
      .arg = "TIME",
      .kind = OPTION_DURATION,
@@ -203,16 +205,29 @@ int run_plan_read(const struct options *o, struct plan *p, struct err *err)
     return 0;
 }
 
+static int io_limit(const char *text, struct limits *l, struct err *err)
+{
+    uint64_t bps;
+    int r = parse_size_bytes(text, "--limit io", &bps, err);
+
+    if (r < 0)
+        return r;
+    if (bps > INT64_MAX)
+        return err_set(err, ERR_USAGE, ERANGE, "--limit io: %s is too large", text);
+    l->io_bps = bps;
+    return 0;
+}
+
 static int limit_one(const char *item, struct limits *l, struct err *err)
 {
-    static const char *const names[] = {"cpus", "memory", "pids"};
+    static const char *const names[] = {"cpus", "memory", "pids", "io"};
     const char *eq = strchr(item, '=');
     _cleanup_free_ char *name = xstrndup(item, eq ? (size_t)(eq - item) : strlen(item));
 
     if (!eq) {
         const char *near = str_nearest(name, names, ARRAY_SIZE(names));
         return err_set(err, ERR_USAGE, EINVAL, "--limit: \"%s\" has no value; write %s=...", item,
-                       near ? near : "cpus=..., memory=... or pids");
+                       near ? near : "cpus=..., memory=..., pids=... or io");
     }
     if (str_eq(name, "cpus")) {
         int r = parse_double(eq + 1, 0, PLAN_LIMIT_CPUS_MAX, "--limit cpus", &l->cpus, err);
@@ -224,9 +239,11 @@ static int limit_one(const char *item, struct limits *l, struct err *err)
         return parse_size_bytes(eq + 1, "--limit memory", &l->memory_bytes, err);
     if (str_eq(name, "pids"))
         return parse_u64(eq + 1, 1, UINT32_MAX, "--limit pids", &l->pids, err);
+    if (str_eq(name, "io"))
+        return io_limit(eq + 1, l, err);
     const char *near = str_nearest(name, names, ARRAY_SIZE(names));
     return err_set(err, ERR_USAGE, EINVAL, "--limit: no limit \"%s\"; %s%s%s", name,
-                   near ? "did you mean " : "there are cpus, memory, pids", near ? near : "",
+                   near ? "did you mean " : "there are cpus, memory, pids, io", near ? near : "",
                    near ? "?" : "");
 }
 

@@ -47,6 +47,7 @@ struct site {
     char dir[128]; /* "<state>/run/<run>": bundles, root file systems, runtime state */
     struct programs programs;
     struct limits limits;
+    dev_t disk;     /* that limits.io_bps holds for */
     cpu_set_t cpus; /* all CPUs of the run */
     /* The driver docker's, shared by its targets: the user's daemon, the run's own. */
     struct docker_daemon *docker[2];

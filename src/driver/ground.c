@@ -168,6 +168,9 @@ static int make_group(const struct site *s, const struct ground *g, struct err *
     const struct cgroup_limits limits = {
         .cpus = s->limits.cpus, .memory_bytes = s->limits.memory_bytes, .pids = s->limits.pids};
     int r = cgroup_make(c, g->group, err);
+    /* First: what is made below it is then made in the tree of I/O limits, too. */
+    if (r == 0 && s->limits.io_bps)
+        r = cgroup_limit_io(c, g->group, s->disk, s->limits.io_bps, err);
     if (r == 0)
         r = cgroup_make(c, g->tool, err);
     if (r == 0)
@@ -448,6 +451,18 @@ int live_behind_client(struct live *l, pid_t pid, struct err *err)
     return r < 0 ? r : check_in_group(l, err);
 }
 
+/* The groups its runtime has made meanwhile get the limit, too: on v1 none holds for those below
+ * it. And nothing of the container may stand outside of them. */
+static int hold_io(const struct live *l, struct err *err)
+{
+    const struct site *s = l->site;
+    const struct cgroups *c = &s->machine->cgroups;
+    if (!s->limits.io_bps)
+        return 0;
+    int r = cgroup_limit_io(c, l->ground.group, s->disk, s->limits.io_bps, err);
+    return r == 0 ? cgroup_io_covers(c, l->ground.box, err) : r;
+}
+
 int live_describe(struct live *l, struct err *err)
 {
     struct session *s = l->session;
@@ -461,7 +476,9 @@ int live_describe(struct live *l, struct err *err)
     if (!l->ground.group[0])
         return 0;
     str_copy(s->caps.cgroup, sizeof(s->caps.cgroup), l->ground.group);
-    return cgroup_meter_open(&l->site->machine->cgroups, l->ground.group, &s->meter, err);
+    int r = hold_io(l, err);
+    return r < 0 ? r
+                 : cgroup_meter_open(&l->site->machine->cgroups, l->ground.group, &s->meter, err);
 }
 
 void live_container_dirs(struct live *l)

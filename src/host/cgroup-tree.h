@@ -12,6 +12,9 @@ const struct cgroup_tree *cgroups_tree(const struct cgroups *c, size_t i);
 /* The tree of ours that carries the controller, or NULL. */
 const struct cgroup_tree *cgroups_with(const struct cgroups *c, const char *controller);
 
+/* The tree that limits I/O, ours or not, or NULL. */
+const struct cgroup_tree *cgroups_io(const struct cgroups *c);
+
 /* 0, or ERR_BUG for a path that is no group of ours: "/cupel-" and then names out of
  * [A-Za-z0-9_.-]. */
 int cgroup_check_path(const char *path, struct err *err);

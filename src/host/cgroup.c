@@ -73,6 +73,7 @@ static void add_unified(struct cgroups *c, bool has_v1)
         if (*p == ' ')
             *p = ',';
     keep_wanted(controllers, &t);
+    t.io = mountinfo_has_option(controllers, "io");
     c->unified_has_controllers = controllers[0] != '\0';
     /* Pure v2 is our tree even if it carries nothing: groups still hold processes and count time.
      */
@@ -96,6 +97,7 @@ void cgroups_from_mountinfo(char *text, struct cgroups *ret)
         if (!str_eq(m.fstype, "cgroup"))
             continue;
         keep_wanted(m.super, &t);
+        t.io = mountinfo_has_option(m.super, "blkio");
         add_tree(&c, &t);
         has_v1 = true;
     }
@@ -280,6 +282,36 @@ static int make_in_tree(const struct cgroup_tree *t, const char *path, struct er
     return r;
 }
 
+/* The tree of I/O limits if it is not ours anyway. */
+static const struct cgroup_tree *foreign_io(const struct cgroups *c)
+{
+    const struct cgroup_tree *t = cgroups_io(c);
+    return t && t >= c->others && t < c->others + c->n_others ? t : NULL;
+}
+
+/* There only below a group of ours, which an I/O limit has made. */
+static int make_for_io(const struct cgroups *c, const char *path, struct err *err)
+{
+    const struct cgroup_tree *t = foreign_io(c);
+    char parent[CGROUP_PATH_MAX];
+    str_copy(parent, sizeof(parent), path);
+    *strrchr(parent, '/') = '\0';
+    _cleanup_fd_ int fd = t && parent[0] ? cgroup_dir(t, parent) : -1;
+    if (fd < 0)
+        return 0;
+    int r = make_in_tree(t, path, err);
+    return r == -EEXIST ? 0 : r;
+}
+
+static void unmake(const struct cgroups *c, const char *path, size_t n)
+{
+    char name[sizeof(c->trees[0].mount) + CGROUP_PATH_MAX];
+    while (n-- > 0) {
+        str_format(name, sizeof(name), "%s%s", c->trees[n].mount, path);
+        rmdir(name);
+    }
+}
+
 int cgroup_make(const struct cgroups *c, const char *path, struct err *err)
 {
     int r = cgroup_check_path(path, err);
@@ -287,36 +319,37 @@ int cgroup_make(const struct cgroups *c, const char *path, struct err *err)
         return r;
     if (c->n_trees == 0)
         return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "no control groups are mounted here");
-    for (size_t i = 0; i < c->n_trees; i++) {
-        r = make_in_tree(&c->trees[i], path, err);
-        if (r == 0)
-            continue;
-        char name[sizeof(c->trees[i].mount) + CGROUP_PATH_MAX];
-        while (i-- > 0) {
-            str_format(name, sizeof(name), "%s%s", c->trees[i].mount, path);
-            rmdir(name);
-        }
-        return r;
-    }
-    return 0;
+    size_t made = 0;
+    while (r == 0 && made < c->n_trees)
+        if ((r = make_in_tree(&c->trees[made], path, err)) == 0)
+            made++;
+    if (r == 0)
+        r = make_for_io(c, path, err);
+    if (r < 0)
+        unmake(c, path, made);
+    return r;
 }
 
 int cgroup_open_join(const struct cgroups *c, const char *path, int *ret_fds, size_t max,
                      struct err *err)
 {
-    int fds[CGROUP_TREES], r = 0;
+    int fds[CGROUP_TREES + 1], r = 0;
     size_t n = 0;
-    if (c->n_trees > max)
-        return err_set(err, ERR_BUG, E2BIG, "%zu hierarchies, room for %zu", c->n_trees, max);
-    for (; n < c->n_trees; n++) {
-        _cleanup_fd_ int dir = cgroup_dir(&c->trees[n], path);
+    const struct cgroup_tree *io = foreign_io(c);
+    for (; n < c->n_trees + (io != NULL); n++) {
+        const struct cgroup_tree *t = n < c->n_trees ? &c->trees[n] : io;
+        _cleanup_fd_ int dir = cgroup_dir(t, path);
+        if (dir == -ENOENT && t == io)
+            break; /* nobody asked for an I/O limit */
         fds[n] = dir < 0 ? -1 : openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
         if (fds[n] < 0) {
             r = err_errno(err, dir < 0 ? -dir : errno, "open control group %s in %s", path,
-                          c->trees[n].mount);
+                          t->mount);
             break;
         }
     }
+    if (r == 0 && n > max)
+        r = err_set(err, ERR_BUG, E2BIG, "%zu hierarchies, room for %zu", n, max);
     for (size_t i = 0; i < n; i++) {
         if (r < 0)
             close(fds[i]);

@@ -6,8 +6,9 @@
  * when that tree carries controllers we need; on v2 once, with the controllers enabled in the
  * parents' cgroup.subtree_control. Runtimes make groups of our names in the other hierarchies too
  * (devices, blkio, ...): those are looked through when processes are counted, killed, and groups
- * removed. "The root" is what /proc/self/mountinfo shows mounted: inside a container that may be a
- * group of the machine's.
+ * removed. In blkio (or io, on v2) ours are made too, but only where an I/O limit is asked for:
+ * cgroup_limit_io. "The root" is what /proc/self/mountinfo shows mounted: inside a container that
+ * may be a group of the machine's.
  *
  * On v2 a group that has children must not hold processes: put processes into leaves.
  *
@@ -35,6 +36,7 @@ struct cgroup_tree {
     char mount[128];      /* "/sys/fs/cgroup/cpu,cpuacct" */
     char controllers[64]; /* those we know of it: "cpu,cpuacct"; "name=systemd" and the like: "" */
     bool unified;
+    bool io; /* blkio (v1) or io (v2) is among its controllers */
 };
 
 struct cgroups {
@@ -61,11 +63,13 @@ int cgroups_detect(struct cgroups *ret, struct err *err);
 void cgroups_from_mountinfo(char *text, struct cgroups *ret);
 const char *cgroup_mode_name(enum cgroup_mode m); /* "none", "v1", "hybrid", "v2" */
 
-/* Makes the group in every tree (its parent must exist or be the root). On v1 the new cpuset gets
- * the parent's CPUs and memory nodes. An existing group is an error (-EEXIST). On v2 a controller
- * that the parent cannot hand down is left out: what needs it says so later (ERR_UNSUPPORTED). */
+/* Makes the group in every tree (its parent must exist or be the root), and in the one of I/O
+ * limits if its parent was made there. On v1 the new cpuset gets the parent's CPUs and memory
+ * nodes. An existing group is an error (-EEXIST). On v2 a controller that the parent cannot hand
+ * down is left out: what needs it says so later (ERR_UNSUPPORTED). */
 int cgroup_make(const struct cgroups *c, const char *path, struct err *err);
-/* Opens cgroup.procs of every tree for spawn_spec.join_fds; returns how many, or -errno. */
+/* Opens cgroup.procs of every tree for spawn_spec.join_fds, that of I/O limits included where the
+ * group is there (max: CGROUP_TREES + 1 is always enough); returns how many, or -errno. */
 int cgroup_open_join(const struct cgroups *c, const char *path, int *ret_fds, size_t max,
                      struct err *err);
 /* A limit of 0 lifts one set before. Memory limits include swap. */
@@ -79,6 +83,26 @@ int cgroup_read_limits(const struct cgroups *c, const char *path, struct cgroup_
 /* How many processes and threads are in the group and below it, as its limit counts them (zombies
  * too); -ENOTSUP quietly where nobody counts. */
 int cgroup_tasks(const struct cgroups *c, const char *path, uint64_t *ret);
+/* Limits what the group and all below it read from the disk (a whole one: disk_under) and write to
+ * it, to so many bytes a second each; 0 lifts that. Makes the group in the tree of I/O limits,
+ * where there is none yet, with its parents. ERR_UNSUPPORTED without such a controller.
+ *
+ * v1 throttles each group for itself and none for those below it: the limit is written to every
+ * group that is there now, each of which may then use it up. Call it again when a runtime has made
+ * its own below. Also on v1, what is written through the page cache goes to the disk by threads of
+ * the kernel, outside of any group: only direct and synchronous input and output is held, which
+ * includes what fsync waits for only as far as the caller writes it out itself. v2 holds a group
+ * with all below it, and what the page cache writes for it where the file system takes part (ext4,
+ * btrfs, xfs). Nowhere is another disk than this one held: an engine's images may lie on one. */
+int cgroup_limit_io(const struct cgroups *c, const char *path, dev_t disk, uint64_t bps,
+                    struct err *err);
+/* 0 if every process in the group or below it, in whatever tree, is so in the tree of I/O limits
+ * too; else ERR_UNSUPPORTED names one that is not. */
+int cgroup_io_covers(const struct cgroups *c, const char *path, struct err *err);
+/* The I/O limit in force on processes of this very group (v1: its own; v2: the least of it and
+ * those above), the larger of reading and writing; 0 unless both have one. */
+int cgroup_read_io(const struct cgroups *c, const char *path, dev_t disk, uint64_t *ret_bps,
+                   struct err *err);
 /* Confines the group and everything below it to the set: on v1 the tree is first widened from the
  * top down to the union of old and new, then narrowed from the bottom up. */
 int cgroup_set_cpus(const struct cgroups *c, const char *path, const cpu_set_t *cpus,

@@ -1,6 +1,7 @@
 #include "host/proc.h"
 
 #include "base/fd.h"
+#include "host/mountinfo.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -122,7 +123,18 @@ static bool line_in_group(const char *line, size_t n, const char *group, size_t 
     return false;
 }
 
-bool proc_in_cgroup(pid_t pid, const char *group)
+/* "12:blkio:/x"; the unified hierarchy's line names none. */
+static bool line_of_controller(const char *line, size_t n, const char *controller)
+{
+    const char *names = memchr(line, ':', n);
+    const char *end = names ? memchr(names + 1, ':', (size_t)(line + n - names - 1)) : NULL;
+    if (!end)
+        return false;
+    _cleanup_free_ char *list = xstrndup(names + 1, (size_t)(end - names - 1));
+    return *controller ? mountinfo_has_option(list, controller) : !*list;
+}
+
+static bool in_cgroup(pid_t pid, const char *group, const char *controller)
 {
     char text[8192];
     size_t group_n = strlen(group);
@@ -130,11 +142,22 @@ bool proc_in_cgroup(pid_t pid, const char *group)
         return false;
     for (const char *line = text; *line;) {
         size_t n = strcspn(line, "\n");
-        if (line_in_group(line, n, group, group_n))
+        if ((!controller || line_of_controller(line, n, controller)) &&
+            line_in_group(line, n, group, group_n))
             return true;
         line += n + (line[n] == '\n');
     }
     return false;
+}
+
+bool proc_in_cgroup(pid_t pid, const char *group)
+{
+    return in_cgroup(pid, group, NULL);
+}
+
+bool proc_in_cgroup_of(pid_t pid, const char *group, const char *controller)
+{
+    return in_cgroup(pid, group, controller);
 }
 
 /* The number after "Name:\t" at the beginning of a line; 0 if there is none. */

@@ -29,6 +29,9 @@ bool proc_alive(pid_t pid);  /* exists and is no zombie */
  * below another one: where cupel runs inside a container, /proc may show the path from outside. */
 bool proc_in_cgroup(pid_t pid, const char *group);
 
+/* The same in the hierarchy of that controller alone; "": the unified one. */
+bool proc_in_cgroup_of(pid_t pid, const char *group, const char *controller);
+
 /* What the kernel still lets it do. */
 struct proc_powers {
     uint64_t capabilities; /* effective ones, bit by bit */

@@ -1,5 +1,6 @@
 #include "base/fs.h"
 #include "base/log.h"
+#include "host/disk.h"
 #include "measure/course.h"
 
 #include <errno.h>
@@ -58,6 +59,14 @@ static int site_make(struct course *c, struct err *err)
     return site_net(c, err);
 }
 
+/* Where the root file systems lie: what an I/O limit holds for. */
+static int site_disk(struct course *c, struct err *err)
+{
+    int r = disk_under(c->o->state_dir, &c->site.disk, err);
+
+    return r < 0 ? err_wrap(err, "--limit io") : 0;
+}
+
 int site_open(struct course *c, struct err *err)
 {
     struct site *s = &c->site;
@@ -74,6 +83,8 @@ int site_open(struct course *c, struct err *err)
         return r;
     r = ledger_open(c->o->state_dir, s->run_id, &s->ledger, err);
     if (r < 0)
+        return r;
+    if (s->limits.io_bps && s->cgroup[0] && (r = site_disk(c, err)) < 0)
         return r;
     r = site_make(c, err);
     if (r < 0)

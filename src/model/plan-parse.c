@@ -138,9 +138,8 @@ static int set_cpus(void *user, const char *key, const yaml_node_t *v)
                : 0;
 }
 
-static int set_memory(void *user, const char *key, const yaml_node_t *v)
+static int set_size(struct reader *r, const char *key, const yaml_node_t *v, uint64_t *ret)
 {
-    struct reader *r = user;
     const char *text;
     uint64_t bytes;
     int e = yaml_need_scalar(&r->y, key, v, &text);
@@ -150,8 +149,20 @@ static int set_memory(void *user, const char *key, const yaml_node_t *v)
         return yaml_at(&r->y, v);
     if (bytes > INT64_MAX)
         return yaml_complain(&r->y, v, "%s: %s is too large", key, text);
-    r->plan.limits.memory_bytes = bytes;
+    *ret = bytes;
     return 0;
+}
+
+static int set_memory(void *user, const char *key, const yaml_node_t *v)
+{
+    struct reader *r = user;
+    return set_size(r, key, v, &r->plan.limits.memory_bytes);
+}
+
+static int set_io(void *user, const char *key, const yaml_node_t *v)
+{
+    struct reader *r = user;
+    return set_size(r, key, v, &r->plan.limits.io_bps);
 }
 
 static int set_pids(void *user, const char *key, const yaml_node_t *v)
@@ -164,7 +175,7 @@ static int set_limits(void *user, const char *key, const yaml_node_t *v)
 {
     struct reader *r = user;
     static const struct yaml_key keys[] = {
-        {"cpus", set_cpus}, {"memory", set_memory}, {"pids", set_pids}};
+        {"cpus", set_cpus}, {"memory", set_memory}, {"pids", set_pids}, {"io", set_io}};
     const yaml_node_t *unused;
     int e = keep(r, key, v, YAML_MAPPING_NODE, "a mapping such as {memory: 512M}", &unused);
     return e < 0 ? e : yaml_mapping(&r->y, v, keys, ARRAY_SIZE(keys), r);

@@ -224,12 +224,13 @@ bool plan_equal(const struct plan *a, const struct plan *b)
     bool same =
         str_eq(a->suite, b->suite) && str_eq(a->base, b->base) &&
         a->limits.cpus == b->limits.cpus && a->limits.memory_bytes == b->limits.memory_bytes &&
-        a->limits.pids == b->limits.pids && a->seed == b->seed && a->theta == b->theta &&
-        a->precision == b->precision && a->blocks == b->blocks && a->repeats == b->repeats &&
-        a->budget_ns == b->budget_ns && a->interval_ns == b->interval_ns &&
-        a->settle_ns == b->settle_ns && a->slice_ns == b->slice_ns && a->rounds == b->rounds &&
-        a->solo == b->solo && a->scale == b->scale && a->drop_caches == b->drop_caches &&
-        a->targets.n == b->targets.n && a->cells.n == b->cells.n;
+        a->limits.pids == b->limits.pids && a->limits.io_bps == b->limits.io_bps &&
+        a->seed == b->seed && a->theta == b->theta && a->precision == b->precision &&
+        a->blocks == b->blocks && a->repeats == b->repeats && a->budget_ns == b->budget_ns &&
+        a->interval_ns == b->interval_ns && a->settle_ns == b->settle_ns &&
+        a->slice_ns == b->slice_ns && a->rounds == b->rounds && a->solo == b->solo &&
+        a->scale == b->scale && a->drop_caches == b->drop_caches && a->targets.n == b->targets.n &&
+        a->cells.n == b->cells.n;
     for (size_t i = 0; same && i < a->targets.n; i++)
         same = target_equal(&a->targets.v[i], &b->targets.v[i]);
     for (size_t i = 0; same && i < a->cells.n; i++)
@@ -280,7 +281,7 @@ static void add_duration(struct str *out, const char *key, uint64_t ns)
 static void add_limits(struct str *out, const struct limits *l)
 {
     const char *sep = "";
-    if (l->cpus <= 0 && l->memory_bytes == 0 && l->pids == 0)
+    if (l->cpus <= 0 && l->memory_bytes == 0 && l->pids == 0 && l->io_bps == 0)
         return;
     str_add(out, "limits: {");
     if (l->cpus > 0) {
@@ -297,8 +298,12 @@ static void add_limits(struct str *out, const struct limits *l)
         str_addf(out, "%smemory: %" PRIu64, sep, l->memory_bytes);
         sep = ", ";
     }
-    if (l->pids > 0)
+    if (l->pids > 0) {
         str_addf(out, "%spids: %" PRIu64, sep, l->pids);
+        sep = ", ";
+    }
+    if (l->io_bps > 0)
+        str_addf(out, "%sio: %" PRIu64, sep, l->io_bps);
     str_add(out, "}\n");
 }
 

@@ -9,7 +9,7 @@
  *       - fs.*                          # names and globs as on the command line
  *       - mem.triad: {array_bytes: 64M} # with parameters of its own
  *     parameters: {limit: 10000}        # for every workload that has such a parameter
- *     limits: {cpus: 1.5, memory: 512M, pids: 100}
+ *     limits: {cpus: 1.5, memory: 512M, pids: 100, io: 50M} # io: a second, read and written each
  *     base: host
  *     seed: 42
  *     theta: 2%
@@ -46,6 +46,7 @@ struct limits {
     double cpus;           /* 0: none; CFS quota in CPUs */
     uint64_t memory_bytes; /* 0: none */
     uint64_t pids;         /* 0: none */
+    uint64_t io_bps;       /* bytes a second from the disk, and as many to it; 0: none */
 };
 
 struct plan {

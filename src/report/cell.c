@@ -703,6 +703,8 @@ void report_again(const struct analysis *a, uint32_t cell, uint32_t target, stru
         str_addf(out, " --limit memory=%" PRIu64, p->limits.memory_bytes);
     if (p->limits.pids)
         str_addf(out, " --limit pids=%" PRIu64, p->limits.pids);
+    if (p->limits.io_bps)
+        str_addf(out, " --limit io=%" PRIu64, p->limits.io_bps);
     if (p->slice_ns != PLAN_SLICE_NS)
         str_addf(out, " --slice %" PRIu64 "ns", p->slice_ns);
     if (p->rounds != PLAN_ROUNDS)

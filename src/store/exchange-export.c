@@ -108,6 +108,7 @@ static json_t *plan_to_json(const struct plan *p)
     set_real(limits, "cpus", p->limits.cpus);
     set_int(limits, "memory_bytes", p->limits.memory_bytes);
     set_int(limits, "pids", p->limits.pids);
+    set_int(limits, "io_bps", p->limits.io_bps);
     set(o, "limits", limits);
     return o;
 }

@@ -88,6 +88,7 @@ static void take_limits(struct importer *m, const json_t *plan)
     l->cpus = doc_real(d, o, "cpus", 0, PLAN_LIMIT_CPUS_MAX);
     l->memory_bytes = doc_count(d, o, "memory_bytes");
     l->pids = doc_count(d, o, "pids");
+    l->io_bps = json_object_get(o, "io_bps") ? doc_count(d, o, "io_bps") : 0; /* older files */
 }
 
 static void take_plan(struct importer *m, const json_t *doc)

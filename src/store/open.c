@@ -79,6 +79,8 @@ static const char *const upgrades[STORE_FORMAT] = {
     "ALTER TABLE cell ADD COLUMN unit TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE cell ADD COLUMN better TEXT NOT NULL DEFAULT 'lower';"
     "ALTER TABLE cell ADD COLUMN app TEXT;",
+    /* 2 to 3: limits of input and output */
+    "ALTER TABLE run ADD COLUMN limit_io_bps INTEGER NOT NULL DEFAULT 0;",
 };
 
 static uint32_t be32(const unsigned char *p)

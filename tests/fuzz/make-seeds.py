@@ -94,7 +94,7 @@ workloads:
   - mem.triad: {array_bytes: 64M, stores: nt}
   - mem.triad@nt: {stores: nt}
 parameters: {limit: 10000, files: 8}
-limits: {cpus: 1.5, memory: 512M, pids: 100}
+limits: {cpus: 1.5, memory: 512M, pids: 100, io: 50M}
 base: host
 seed: 42
 theta: 2%

@@ -55,7 +55,8 @@ static inline void fixture_plan(struct plan *p)
     str_copy(p->base, sizeof(p->base), "host");
     p->seed = UINT64_MAX - 5;
     p->theta = 0.1 / 3;
-    p->limits = (struct limits){.cpus = 1.5, .memory_bytes = 1 << 29, .pids = 100};
+    p->limits =
+        (struct limits){.cpus = 1.5, .memory_bytes = 1 << 29, .pids = 100, .io_bps = 50 << 20};
     p->budget_ns = 240000000000;
     p->blocks = 20;
     p->repeats = 3;

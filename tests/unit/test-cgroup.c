@@ -1,5 +1,6 @@
 #include "host/cgroup.h"
 #include "host/cpus.h"
+#include "host/disk.h"
 #include "host/mountinfo.h"
 #include "host/proc.h"
 
@@ -14,6 +15,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -185,6 +187,78 @@ static void test_v2_limits_in_force(void **state)
     assert_int_equal(fs_remove_tree(fake, NULL), 0);
 }
 
+static void test_v2_io(void **state)
+{
+    struct cgroups c;
+    uint64_t bps;
+    struct err err = ERR_INIT;
+    const dev_t disk = makedev(254, 0);
+    fake_v2(&c);
+    assert_true(c.trees[0].io);
+    assert_int_equal(cgroup_make(&c, "/cupel-x", NULL), 0);
+    assert_int_equal(cgroup_make(&c, "/cupel-x/s", NULL), 0);
+    assert_int_equal(cgroup_limit_io(&c, "/cupel-x/s", disk, 1000, &err), -ENOTSUP);
+    assert_int_equal(err.kind, ERR_UNSUPPORTED);
+    put("cupel-x/io.max", "");
+    put("cupel-x/s/io.max", "");
+    put("cupel-x/cgroup.subtree_control", "");
+    put("cgroup.subtree_control", "");
+    assert_int_equal(cgroup_limit_io(&c, "/cupel-x/s", disk, 1000, NULL), 0);
+    expect_file("cgroup.subtree_control", "+io");
+    expect_file("cupel-x/cgroup.subtree_control", "+io");
+    expect_file("cupel-x/s/io.max", "254:0 rbps=1000 wbps=1000");
+    assert_int_equal(cgroup_read_io(&c, "/cupel-x/s", disk, &bps, NULL), 0);
+    assert_int_equal(bps, 1000);
+    put("cupel-x/io.max", "254:16 rbps=1 wbps=1\n254:0 rbps=400 wbps=max riops=max wiops=max\n");
+    assert_int_equal(cgroup_read_io(&c, "/cupel-x", disk, &bps, NULL), 0);
+    assert_int_equal(bps, 0); /* writing has none */
+    put("cupel-x/io.max", "254:0 rbps=400 wbps=500 riops=max wiops=max\n");
+    assert_int_equal(cgroup_read_io(&c, "/cupel-x/s", disk, &bps, NULL), 0);
+    assert_int_equal(bps, 500);
+    put("cupel-x/s/io.max", "");
+    assert_int_equal(cgroup_limit_io(&c, "/cupel-x/s", disk, 0, NULL), 0);
+    expect_file("cupel-x/s/io.max", "254:0 rbps=max wbps=max");
+    assert_int_equal(cgroup_read_io(&c, "/cupel-y", disk, &bps, NULL), -ENOENT);
+    assert_int_equal(cgroup_limit_io(&c, "/docker", disk, 1, NULL), -EINVAL);
+    assert_int_equal(fs_remove_tree(fake, NULL), 0);
+    /* No such controller. */
+    detect("32 31 0:29 / /x/cpu rw - cgroup cgroup rw,cpu\n", &c);
+    assert_int_equal(cgroup_limit_io(&c, "/cupel-x", disk, 1, &err), -ENOTSUP);
+    assert_non_null(strstr(err.msg, "no blkio or io controller"));
+    assert_int_equal(cgroup_read_io(&c, "/cupel-x", disk, &bps, NULL), 0);
+    assert_int_equal(bps, 0);
+}
+
+static void test_disk(void **state)
+{
+    dev_t disk = 0;
+    struct err err = ERR_INIT;
+    str_copy(fake, sizeof(fake), "/tmp/cupel-test-cgroup-XXXXXX");
+    assert_non_null(mkdtemp(fake));
+    _cleanup_free_ char *part = xasprintf("%s/devices/sda/sda1", fake);
+    _cleanup_free_ char *block = xasprintf("%s/dev/block", fake);
+    _cleanup_free_ char *link = xasprintf("%s/8:1", block), *whole = xasprintf("%s/8:0", block);
+    assert_int_equal(fs_mkdirs(part, 0700, NULL), 0);
+    assert_int_equal(fs_mkdirs(block, 0700, NULL), 0);
+    assert_int_equal(symlink("../../devices/sda/sda1", link), 0);
+    assert_int_equal(symlink("../../devices/sda", whole), 0);
+    put("devices/sda/dev", "8:0\n");
+    put("devices/sda/sda1/dev", "8:1\n");
+    put("devices/sda/sda1/partition", "1\n");
+    assert_int_equal(disk_whole(fake, makedev(8, 1), &disk, NULL), 0);
+    assert_true(disk == makedev(8, 0));
+    assert_int_equal(disk_whole(fake, makedev(8, 0), &disk, NULL), 0);
+    assert_true(disk == makedev(8, 0));
+    assert_int_equal(disk_whole(fake, makedev(9, 0), &disk, &err), -ENOTSUP);
+    assert_int_equal(err.kind, ERR_UNSUPPORTED);
+    put("devices/sda/dev", "8\n");
+    assert_int_equal(disk_whole(fake, makedev(8, 1), &disk, &err), -EINVAL);
+    assert_int_equal(fs_remove_tree(fake, NULL), 0);
+    assert_int_equal(disk_under("/proc", &disk, &err), -ENOTSUP);
+    assert_non_null(strstr(err.msg, "no disk of its own lies under /proc"));
+    assert_int_equal(disk_under("/none", &disk, &err), -ENOENT);
+}
+
 static void test_v2_cpus(void **state)
 {
     struct cgroups c;
@@ -345,12 +419,12 @@ static bool real_groups(void)
 /* Joins the leaf in the child itself, as spawn does. */
 static pid_t start_in(const char *group, void (*work)(void))
 {
-    int fds[CGROUP_TREES];
+    int fds[CGROUP_TREES + 1];
     struct err err = ERR_INIT;
-    int n = cgroup_open_join(&here, group, fds, CGROUP_TREES, &err);
+    int n = cgroup_open_join(&here, group, fds, CGROUP_TREES + 1, &err);
     if (n < 0)
         fail_msg("%s", err.msg);
-    assert_int_equal(n, here.n_trees);
+    assert_true((size_t)n == here.n_trees || (size_t)n == here.n_trees + 1);
     int ready[2];
     assert_int_equal(fd_pipe(ready, NULL), 0);
     pid_t pid = fork();
@@ -543,6 +617,75 @@ static void test_real_limits_in_force(void **state)
     finish_real();
 }
 
+#define IO_BPS (2u << 20)
+
+static dev_t io_disk;
+static char io_file[96];
+
+/* Past the page cache, twice what a second allows, in its own group below the one named. */
+static void write_direct(void)
+{
+    void *block;
+    int fd = open(io_file, O_WRONLY | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0600);
+    if (fd < 0 || posix_memalign(&block, 4096, 1 << 20) != 0)
+        _exit(9);
+    memset(block, 1, 1 << 20);
+    for (int i = 0; i < 4; i++)
+        if (write(fd, block, 1 << 20) != 1 << 20)
+            _exit(10);
+}
+
+static void test_real_io(void **state)
+{
+    struct err err = ERR_INIT;
+    uint64_t bps;
+    int status;
+    if (!real_groups())
+        skip();
+    str_copy(io_file, sizeof(io_file), "/var/tmp/cupel-test-io-XXXXXX");
+    int fd = mkstemp(io_file);
+    assert_true(fd >= 0);
+    close(fd);
+    int r = disk_under(io_file, &io_disk, &err);
+    if (r == 0)
+        r = cgroup_limit_io(&here, leaf, io_disk, IO_BPS, &err);
+    if (r == -ENOTSUP) {
+        print_message("# skipped: %s\n", err.msg);
+        unlink(io_file);
+        finish_real();
+        skip();
+    }
+    if (r < 0)
+        fail_msg("%s", err.msg);
+    char below[128];
+    str_format(below, sizeof(below), "%s/box", leaf);
+    assert_int_equal(cgroup_make(&here, below, &err), 0); /* there, too, as its parent is */
+    assert_int_equal(cgroup_limit_io(&here, leaf, io_disk, IO_BPS, &err), 0);
+    assert_int_equal(cgroup_read_io(&here, below, io_disk, &bps, &err), 0);
+    assert_int_equal(bps, IO_BPS);
+    uint64_t start = time_mono_ns();
+    pid_t pid = start_in(below, write_direct);
+    assert_int_equal(cgroup_io_covers(&here, leaf, &err), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    print_message("# 4 MiB at 2 MiB/s took %d ms\n", (int)((time_mono_ns() - start) / NS_PER_MS));
+    assert_true(time_mono_ns() - start > NS_PER_S);
+    assert_int_equal(cgroup_limit_io(&here, leaf, io_disk, 0, &err), 0);
+    assert_int_equal(cgroup_read_io(&here, below, io_disk, &bps, &err), 0);
+    assert_int_equal(bps, 0);
+    /* A process outside of it in that tree alone is seen. */
+    assert_int_equal(cgroup_make(&here, second, &err), 0);
+    bool apart = false;
+    for (size_t i = 0; i < here.n_others; i++) {
+        _cleanup_free_ char *dir = xasprintf("%s%s", here.others[i].mount, second);
+        apart |= here.others[i].io && rmdir(dir) == 0;
+    }
+    start_in(second, wait_for_ever);
+    assert_int_equal(cgroup_io_covers(&here, second, &err), apart ? -ENOTSUP : 0);
+    assert_int_equal(unlink(io_file), 0);
+    finish_real();
+}
+
 static void eat_memory(void)
 {
     for (;;) {
@@ -664,6 +807,8 @@ int main(void)
         cmocka_unit_test(test_v2_make),
         cmocka_unit_test(test_v2_limits),
         cmocka_unit_test(test_v2_limits_in_force),
+        cmocka_unit_test(test_v2_io),
+        cmocka_unit_test(test_disk),
         cmocka_unit_test(test_v2_cpus),
         cmocka_unit_test(test_v2_read),
         cmocka_unit_test(test_v2_kill_checks),
@@ -672,6 +817,7 @@ int main(void)
         cmocka_unit_test(test_real_cpus),
         cmocka_unit_test(test_real_meter_and_limits),
         cmocka_unit_test(test_real_limits_in_force),
+        cmocka_unit_test(test_real_io),
         cmocka_unit_test(test_real_oom),
         cmocka_unit_test(test_real_fork_bomb),
         cmocka_unit_test(test_real_run_away),

@@ -127,12 +127,13 @@ static void test_plan_of_options(void **state)
     struct options o;
     struct plan p;
 
-    assert_ok(PARSE(&cmd_run, &o, "run", "--limit", "cpus=1.5,memory=512M", "--limit", "pids=9",
-                    "--workload", "cpu.prime", "--solo"));
+    assert_ok(PARSE(&cmd_run, &o, "run", "--limit", "cpus=1.5,memory=512M", "--limit",
+                    "pids=9,io=50M", "--workload", "cpu.prime", "--solo"));
     plan_init(&p);
     assert_ok(run_plan_apply(&o, &p, err));
     assert_float_equal(p.limits.cpus, 1.5, 0);
     assert_true(p.limits.memory_bytes == UINT64_C(512) << 20 && p.limits.pids == 9);
+    assert_true(p.limits.io_bps == 50 << 20);
     assert_int_equal(p.cells.n, 1);
     assert_string_equal(p.suite, "");
     assert_true(p.solo && p.budget_ns == RUN_BUDGET_QUICK_NS);

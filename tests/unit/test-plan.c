@@ -55,7 +55,7 @@ static void all_keys(void **state)
                     "  - mem.triad@nt: {stores: nt, grain: whole}\n"
                     "  - cpu.*\n"
                     "parameters: {limit: 10000, files: 8}\n"
-                    "limits: {cpus: 1.5, memory: 512M, pids: 100}\n"
+                    "limits: {cpus: 1.5, memory: 512M, pids: 100, io: 50M}\n"
                     "base: runc\nseed: 18446744073709551615\ntheta: 3%\nprecision: 0.01\n"
                     "blocks: 20\nrepeats: 0\nbudget: 4m\ninterval: 100ms\nsettle: 1s\n"
                     "slice: 30ms\nrounds: 12\nsolo: yes\n",
@@ -74,6 +74,7 @@ static void all_keys(void **state)
     assert_true(p.limits.cpus == 1.5);
     assert_int_equal(p.limits.memory_bytes, 512 << 20);
     assert_int_equal(p.limits.pids, 100);
+    assert_int_equal(p.limits.io_bps, 50 << 20);
     assert_string_equal(p.base, "runc");
     assert_true(p.seed == UINT64_MAX);
     assert_true(p.theta == .03 && p.precision == .01);
@@ -157,6 +158,8 @@ static void refused(void **state)
     assert_refused("limits: {cpus: -1}\n", "cpus");
     assert_refused("limits: {cpus: []}\n", "single value");
     assert_refused("limits: {pids: x}\n", "pids: 'x'");
+    assert_refused("limits: {io: fast}\n", "io: 'fast'");
+    assert_refused("limits: {io: 16000000T}\n", "too large");
 }
 
 static void malformed(void **state)
@@ -223,7 +226,7 @@ static void round_trip(void **state)
             params_set_num(&p.cells.v[i].params, "array_bytes", 135266304 + 1);
     p.theta = 0.1 + 0.2;
     p.precision = 1.0 / 3;
-    p.limits = (struct limits){.cpus = 4.0 / 3, .memory_bytes = 123456789, .pids = 1};
+    p.limits = (struct limits){.cpus = 4.0 / 3, .memory_bytes = 123456789, .pids = 1, .io_bps = 7};
     p.seed = UINT64_MAX - 1;
     p.budget_ns = 12345678901;
     str_copy(p.base, sizeof(p.base), "x");

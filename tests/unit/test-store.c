@@ -361,7 +361,7 @@ static void other_formats(void **state)
     sql(f->db, "PRAGMA user_version=4");
     assert_untouched(
         f->db, EPROTONOSUPPORT,
-        "was written by a newer cupel (format 4, this one knows 2); nothing was changed");
+        "was written by a newer cupel (format 4, this one knows 3); nothing was changed");
     sql(f->db, "PRAGMA user_version=1; PRAGMA application_id=7");
     assert_untouched(f->db, EBADMSG, "a database of another program");
     unlink(f->db);
