@@ -181,3 +181,18 @@ int proc_powers(pid_t pid, struct proc_powers *ret)
     };
     return 0;
 }
+
+int proc_filtering(pid_t pid, pid_t thread, struct proc_filtering *ret)
+{
+    char name[40], text[8192];
+    str_format(name, sizeof(name), "task/%d/status", (int)thread);
+    ssize_t n = read_proc(pid, name, text, sizeof(text));
+    if (n < 0)
+        return (int)n;
+    *ret = (struct proc_filtering){
+        .mode = (unsigned)status_field(text, "\nSeccomp:\t", 10),
+        .filters = status_field(text, "\nSeccomp_filters:\t", 10),
+        .tracer = (pid_t)status_field(text, "\nTracerPid:\t", 10),
+    };
+    return 0;
+}

@@ -40,4 +40,12 @@ struct proc_powers {
 };
 int proc_powers(pid_t pid, struct proc_powers *ret);
 
+/* What stands before the system calls of one of its threads. */
+struct proc_filtering {
+    unsigned mode;    /* SECCOMP_MODE_DISABLED, _STRICT or _FILTER */
+    uint64_t filters; /* how many; 0 before Linux 5.9, too */
+    pid_t tracer;     /* who ptraces it, 0: nobody */
+};
+int proc_filtering(pid_t pid, pid_t thread, struct proc_filtering *ret);
+
 #endif

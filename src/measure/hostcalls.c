@@ -1,7 +1,7 @@
 #include "measure/hostcalls.h"
 
 #include "driver/attribution.h"
-#include "host/proc.h"
+#include "measure/powers.h"
 #include "wire/callset.h"
 
 #include <errno.h>
@@ -54,30 +54,6 @@ static void add_side(json_t *facts, const char *name, const struct side *s)
     json_object_set_new(facts, key, json_string(bits));
 }
 
-/* What the kernel would let the session's processes do. Capabilities in a user namespace of its own
- * reach nothing of the host's. */
-static void add_powers(json_t *facts, const struct attribution *look)
-{
-    uint64_t ours = proc_ns_inode(getpid(), "user"), held = 0;
-    size_t processes = 0, unfiltered = 0, may_gain = 0;
-
-    for (size_t i = 0; i < look->table.n; i++) {
-        pid_t pid = look->table.v[i].pid;
-        struct proc_powers p;
-        if (look->v[i].owner != 0 || proc_powers(pid, &p) < 0)
-            continue;
-        processes++;
-        unfiltered += !p.filtered;
-        may_gain += !p.no_new_privs;
-        if (proc_ns_inode(pid, "user") == ours)
-            held |= p.capabilities;
-    }
-    json_object_set_new(facts, "processes", json_integer((json_int_t)processes));
-    json_object_set_new(facts, "processes_without_filter", json_integer((json_int_t)unfiltered));
-    json_object_set_new(facts, "processes_that_may_gain", json_integer((json_int_t)may_gain));
-    json_object_set_new(facts, "host_capabilities", json_integer(__builtin_popcountll(held)));
-}
-
 static json_t *facts_of(const struct call_tallies *t, const struct attribution *look,
                         bool own_kernel, uint64_t rounds)
 {
@@ -98,7 +74,7 @@ static json_t *facts_of(const struct call_tallies *t, const struct attribution *
     add_number(facts, "host", "a_round", total / (rounds ? rounds : 1));
     add_side(facts, "payload", &payload);
     add_side(facts, "sandbox", &sandbox);
-    add_powers(facts, look);
+    powers_add(facts, look);
     return facts;
 }
 

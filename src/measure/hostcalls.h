@@ -16,8 +16,7 @@ void hostcalls_begin(struct course *c, struct lane *l, struct callcount **ret);
  *   host_distinct, host_total, host_a_round     of all; the last for each operation of the slice
  *   payload_distinct, payload_total, payload_bits   of the payload's processes
  *   sandbox_distinct, sandbox_total, sandbox_bits   of all others of the session
- *   processes, processes_without_filter (seccomp), processes_that_may_gain (privileges, by execve)
- *   host_capabilities     how many different ones any of them holds in our user namespace
+ * and those of measure/powers.h.
  * _bits as in wire/callset.h. NULL: the lane failed. */
 json_t *hostcalls_end(struct course *c, struct lane *l, struct callcount *k);
 
