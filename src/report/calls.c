@@ -44,3 +44,34 @@ void calls_compare(const char *bits, const char *base_bits, const char *base_lab
     str_add(out, " answers");
     add_names(&missing, "; not: ", out);
 }
+
+void calls_could(const char *bits, const char *base_bits, const char *base_label, struct str *out)
+{
+    struct callset could, base;
+    if (callset_parse(bits, &could) < 0)
+        return;
+    bool all = callset_count(&could) == CALLSET_MAX;
+    if (callset_parse(base_bits, &base) < 0) {
+        str_addf(out, "%zu of %d numbers", callset_count(&could), CALLSET_MAX);
+        return;
+    }
+    for (size_t i = 0; i < CALLSET_MAX; i++)
+        could.has[i] &= base.has[i];
+    if (all)
+        str_addf(out, "all %zu that ", callset_count(&base));
+    else
+        str_addf(out, "%zu of the %zu that ", callset_count(&could), callset_count(&base));
+    text_inert(out, base_label);
+    str_add(out, " answers");
+}
+
+void calls_not_made(const char *bits, const char *made_bits, struct str *out)
+{
+    struct callset could, made;
+    if (callset_parse(bits, &could) < 0 || callset_parse(made_bits, &made) < 0 ||
+        callset_count(&could) == CALLSET_MAX)
+        return;
+    for (size_t i = 0; i < CALLSET_MAX; i++)
+        could.has[i] &= !made.has[i];
+    add_names(&could, "; not made: ", out);
+}
