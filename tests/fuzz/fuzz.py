@@ -32,6 +32,7 @@ PARSERS = {
     "fuzz-demux": ["engine/demux.c"],
     "fuzz-mountinfo": ["host/mountinfo.c"],
     "fuzz-proc": ["host/proctext.c"],
+    "fuzz-seccomp": ["host/seccomp-follow.c"],
 }
 
 HERE = os.path.dirname(os.path.abspath(__file__))
