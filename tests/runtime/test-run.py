@@ -1000,6 +1000,40 @@ def aggressors_die_with_the_controller():
                (target, load, in_groups(b, "cgroup.procs")))
         b.cupel("clean")
         b.expect_clean()
+def what_they_could_do(b, host, runc, runsc):
+    """Facts of reach.host on the host, on runc without a filter, and on gVisor."""
+    def calls(bits):
+        return {i for i in range(512) if int(bits[i // 4], 16) >> (3 - i % 4) & 1}
+
+    def words(facts, name):
+        return set(facts[name].split(",")) - {""}
+
+    # Who has no filter could make any call; what made a call could make it, but for gVisor's stubs, which
+    # called before they were traced.
+    for f in (host, runc):
+        expect(f["could_payload"] == f["could_payload_always"] == 512 and "could_unknown" not in f, f)
+        expect("could_sandbox" not in f and "shares_sandbox" not in f, f)
+    could = calls(runsc["could_sandbox_bits"])
+    expect(40 < len(could) == runsc["could_sandbox"] < 200 and runsc["could_sandbox_always"] < len(could), runsc)
+    expect(len(calls(runsc["sandbox_bits"]) - could) < 8 and "could_payload" not in runsc, runsc)
+    expect(0 < runsc["could_sandbox_unknown"] < runsc["processes"], runsc)
+    expect(runsc["could_unknown"] == "another process traces it", runsc)
+    own = words(host, "shares_payload")
+    expect({"mnt", "pid", "net", "ipc", "uts", "user"} <= own, host)
+    expect(not words(runc, "shares_payload") & {"mnt", "pid", "net", "ipc", "uts"}, runc)
+    expect("mnt" not in words(runsc, "shares_sandbox"), runsc)
+    reached = words(host, "host_paths_payload")
+    expect({"/etc/passwd", "/root", "/proc/kallsyms", "/sys/kernel"} <= reached, host)
+    inside = {p.removesuffix("(ro)") for p in words(runc, "host_paths_payload")}
+    expect(inside < reached and not inside & {"/etc/passwd", "/etc/shadow", "/root", "/proc/kcore"}, runc)
+    expect(not words(runsc, "host_paths_sandbox") & {"/etc/passwd", "/etc/shadow", "/root"}, runsc)
+    shown = " ".join(b.cupel("show", "--cell", "reach.host,runsc:ptrace").stdout.split())
+    m = re.search(r"could (\d+) of the (\d+) that host answers, \d+ of them only with certain arguments; not known "
+                  r"of \d+ of its processes \(another process traces it\); not made: \w+, ", shown)
+    expect(m and int(m[1]) <= len(could) and 330 < int(m[2]), shown)
+    expect(re.search(r"host's ns sandbox: .* host paths sandbox: ", shown), shown)
+    shown = " ".join(b.cupel("show", "--cell", "reach.host,runc").stdout.split())
+    expect(re.search(r"could all \d+ that host answers", shown), shown)
 
 
 @case
@@ -1030,6 +1064,7 @@ def how_much_of_a_kernel_is_inside():
     expect(abs(h["payload_total"] - f["payload_total"]) < .1 * h["payload_total"], (h, f))
     shown = " ".join(b.cupel("show", "--cell", "reach.host,runc").stdout.split())
     expect(re.search(r"payload \d+: read, write, .*renameat", shown), shown)
+    what_they_could_do(b, h, f, g)
     b.expect_clean()
 
 
