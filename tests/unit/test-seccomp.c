@@ -136,7 +136,7 @@ static void without_some(void)
 {
     scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
     if (seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ptrace), 0) < 0 ||
-        seccomp_rule_add(f, SCMP_ACT_KILL, SCMP_SYS(kill), 1, SCMP_A1(SCMP_CMP_EQ, 0)) < 0 ||
+        seccomp_rule_add(f, SCMP_ACT_KILL, SCMP_SYS(kill), 1, SCMP_A1(SCMP_CMP_EQ, 0, 0)) < 0 ||
         seccomp_load(f) < 0)
         _exit(90);
     seccomp_release(f);
