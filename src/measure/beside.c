@@ -19,19 +19,19 @@
 #define TAIL_EVERY 3
 /* Samples in a row that are as fast as before: it is over. */
 #define RECOVERED 3
-#define LEAST 3 /* samples of a phase */
+#define LEAST     3 /* samples of a phase */
 /* What the machine has to have left beyond both limits. */
 #define MEMORY_SPARE_BYTES (UINT64_C(512) << 20)
 /* A limit held if it was passed by less: quotas are kept by periods, memory by
  * batches of pages. */
 #define QUOTA_PERIOD_NS 1e8
-#define MEMORY_SLACK 1.02
+#define MEMORY_SLACK    1.02
 
 enum load_flags { WRITES = 1, MAY_DIE = 2, HARMLESS = 4 };
 
 static const struct {
-  const char *name;
-  unsigned flags;
+    const char *name;
+    unsigned flags;
 } loads[] = {
     {"load.idle", HARMLESS}, {"load.pagecache", WRITES}, {"load.fsync", WRITES},
     {"load.files", WRITES},  {"load.inodes", WRITES},    {"load.oom", MAY_DIE},
@@ -39,498 +39,501 @@ static const struct {
 };
 
 struct point {
-  struct victim_sample s;
-  unsigned round;
-  bool loaded;
-  bool edge; /* the load began or ended meanwhile, or it had not recovered yet:
-                in no mean */
+    struct victim_sample s;
+    unsigned round;
+    bool loaded;
+    bool edge; /* the load began or ended meanwhile, or it had not recovered yet:
+                  in no mean */
 };
 
 /* CPU time over phases, in ns. */
 struct burnt {
-  double wall, load, outside;
+    double wall, load, outside;
 };
 
 struct beside {
-  struct course *c;
-  struct lane *l;
-  struct company company;
-  struct victim victim;
-  const char *load;
-  unsigned flags;
-  struct guard *guard;
-  struct cgroup_limits limits;
-  uint64_t phase_ns;
-  unsigned round, rounds;
-  VEC(struct point) points;
-  struct hist *hist[2]; /* without, with */
-  struct burnt burnt[2];
-  double recovery_ns; /* sum over rounds; NAN: not in every one of them */
-  uint64_t peak_bytes;
-  bool died;
-  struct err death;
-  json_t *account; /* what it ran into, in its own words; or NULL */
+    struct course *c;
+    struct lane *l;
+    struct company company;
+    struct victim victim;
+    const char *load;
+    unsigned flags;
+    struct guard *guard;
+    struct cgroup_limits limits;
+    uint64_t phase_ns;
+    unsigned round, rounds;
+    VEC(struct point) points;
+    struct hist *hist[2]; /* without, with */
+    struct burnt burnt[2];
+    double recovery_ns; /* sum over rounds; NAN: not in every one of them */
+    uint64_t peak_bytes;
+    bool died;
+    struct err death;
+    json_t *account; /* what it ran into, in its own words; or NULL */
 };
 
 /* ---- may it run at all ---- */
 
 static const char *const no_limit =
-    "no %s limit is in force on the aggressor's control group; it runs under "
-    "limits only: "
+    "no %s limit is in force on the aggressor's control group; it runs under limits only: "
     "--limit cpus=..,memory=..,pids=..,io=..";
 
-static int check_io_limit(struct beside *x, const char *group,
-                          struct err *err) {
-  const struct cgroups *c = &x->c->site.machine->cgroups;
-  uint64_t bps = 0;
-  int r = cgroup_io_covers(c, group, err);
-  if (r == 0)
-    r = cgroup_read_io(c, group, x->c->site.disk, &bps, err);
-  return r == 0 && bps == 0
-             ? err_set(err, ERR_UNSUPPORTED, EPERM, no_limit, "I/O")
-             : r;
+static int check_io_limit(struct beside *x, const char *group, struct err *err)
+{
+    const struct cgroups *c = &x->c->site.machine->cgroups;
+    uint64_t bps = 0;
+    int r = cgroup_io_covers(c, group, err);
+    if (r == 0)
+        r = cgroup_read_io(c, group, x->c->site.disk, &bps, err);
+    return r == 0 && bps == 0 ? err_set(err, ERR_UNSUPPORTED, EPERM, no_limit, "I/O") : r;
 }
 
-static int check_limits(struct beside *x, struct err *err) {
-  const char *group = x->company.other->caps.cgroup;
-  const char *lacks = NULL;
-  if (!group[0])
-    return err_set(
-        err, ERR_UNSUPPORTED, ENOTSUP,
-        "an aggressor runs in a control group alone, and this target has none");
-  int r =
-      cgroup_read_limits(&x->c->site.machine->cgroups, group, &x->limits, err);
-  if (r < 0)
-    return r;
-  if (x->limits.cpus <= 0)
-    lacks = "CPU";
-  else if (x->limits.memory_bytes == 0)
-    lacks = "memory";
-  else if (x->limits.pids == 0)
-    lacks = "process";
-  if (!lacks && (x->flags & WRITES))
-    return check_io_limit(x, group, err);
-  return lacks ? err_set(err, ERR_UNSUPPORTED, EPERM, no_limit, lacks) : 0;
+static bool is_within(uint64_t in_force, uint64_t wanted)
+{
+    return in_force > 0 && in_force <= wanted;
 }
 
-static int check_host(const struct beside *x, struct err *err) {
-  bool host = str_eq(x->l->slot->driver->name, "host");
-  if (!host || x->c->o->understood || (x->flags & HARMLESS))
-    return 0;
-  return err_set(err, ERR_UNSUPPORTED, EPERM,
-                 "an aggressor on the host itself, with no sandbox but its "
-                 "limits: only with "
-                 "--i-understand");
+static int check_limits(struct beside *x, struct err *err)
+{
+    const char *group = x->company.other->caps.cgroup;
+    const struct limits *want = &x->c->head.plan.limits;
+    const char *lacks = NULL;
+    if (!group[0])
+        return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
+                       "an aggressor runs in a control group alone, and this target has none");
+    int r = cgroup_read_limits(&x->c->site.machine->cgroups, group, &x->limits, err);
+    if (r < 0)
+        return r;
+    /* Above every session is the run's own net, too wide to count. */
+    if (want->cpus <= 0 || x->limits.cpus <= 0 || x->limits.cpus > want->cpus + .001)
+        lacks = "CPU";
+    else if (!is_within(x->limits.memory_bytes, want->memory_bytes))
+        lacks = "memory";
+    else if (!is_within(x->limits.pids, want->pids))
+        lacks = "process";
+    if (!lacks && (x->flags & WRITES))
+        return check_io_limit(x, group, err);
+    return lacks ? err_set(err, ERR_UNSUPPORTED, EPERM, no_limit, lacks) : 0;
 }
 
-static int check_memory(const struct beside *x, struct err *err) {
-  struct kernel_memory now;
-  uint64_t needed =
-      2 * x->c->head.plan.limits.memory_bytes + MEMORY_SPARE_BYTES;
-  if (kernel_memory_read("/proc", &now, NULL) < 0 ||
-      now.available == KERNEL_MEMORY_UNKNOWN || now.available >= needed)
-    return 0;
-  return err_set(err, ERR_UNSUPPORTED, ENOMEM,
-                 "two sessions at their memory limits and some to spare take "
-                 "%.1f GB, and %.1f "
-                 "GB are available",
-                 (double)needed / 1e9, (double)now.available / 1e9);
+static int check_host(const struct beside *x, struct err *err)
+{
+    bool host = str_eq(x->l->slot->driver->name, "host");
+    if (!host || x->c->o->understood || (x->flags & HARMLESS))
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED, EPERM,
+                   "an aggressor on the host itself, with no sandbox but its limits: only with "
+                   "--i-understand");
+}
+
+static int check_memory(const struct beside *x, struct err *err)
+{
+    struct kernel_memory now;
+    uint64_t needed = 2 * x->c->head.plan.limits.memory_bytes + MEMORY_SPARE_BYTES;
+    if (kernel_memory_read("/proc", &now, NULL) < 0 || now.available == KERNEL_MEMORY_UNKNOWN ||
+        now.available >= needed)
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED, ENOMEM,
+                   "two sessions at their memory limits and some to spare take "
+                   "%.1f GB, and %.1f "
+                   "GB are available",
+                   (double)needed / 1e9, (double)now.available / 1e9);
 }
 
 /* ---- the aggressor ---- */
 
-static int load_prepare(struct beside *x, struct err *err) {
-  struct session *s = x->company.other;
-  struct frame f;
-  frame_init(&f, FRAME_PREPARE, s->nonce, 0);
-  str_copy(f.prepare.workload, sizeof(f.prepare.workload), x->load);
-  f.prepare.workers = 1;
-  for (size_t cpu = 0; cpu < CPU_SETSIZE && f.prepare.n_cpus < WIRE_CPUS_MAX;
-       cpu++)
-    if (CPU_ISSET(cpu, &x->company.other_cpus))
-      f.prepare.cpus[f.prepare.n_cpus++] = (uint16_t)cpu;
-  facts_add_text(&f.prepare.params, "dir", s->caps.dir_rootfs);
-  int r = session_call(s, &f, FRAME_READY, time_deadline(LATE_NS), NULL, err);
-  frame_release(&f);
-  return r < 0 ? err_wrap(err, "%s", x->load) : 0;
+static int load_prepare(struct beside *x, struct err *err)
+{
+    struct session *s = x->company.other;
+    struct frame f;
+    frame_init(&f, FRAME_PREPARE, s->nonce, 0);
+    str_copy(f.prepare.workload, sizeof(f.prepare.workload), x->load);
+    f.prepare.workers = 1;
+    for (size_t cpu = 0; cpu < CPU_SETSIZE && f.prepare.n_cpus < WIRE_CPUS_MAX; cpu++)
+        if (CPU_ISSET(cpu, &x->company.other_cpus))
+            f.prepare.cpus[f.prepare.n_cpus++] = (uint16_t)cpu;
+    facts_add_text(&f.prepare.params, "dir", s->caps.dir_rootfs);
+    int r = session_call(s, &f, FRAME_READY, time_deadline(LATE_NS), NULL, err);
+    frame_release(&f);
+    return r < 0 ? err_wrap(err, "%s", x->load) : 0;
 }
 
-static int load_go(struct beside *x, struct err *err) {
-  struct session *s = x->company.other;
-  struct frame f;
-  frame_init(&f, FRAME_SLICE, s->nonce, 0);
-  f.slice.ops = 1;
-  f.slice.for_ns = x->phase_ns + RAMP_NS;
-  return session_post(s, &f, err);
+static int load_go(struct beside *x, struct err *err)
+{
+    struct session *s = x->company.other;
+    struct frame f;
+    frame_init(&f, FRAME_SLICE, s->nonce, 0);
+    f.slice.ops = 1;
+    f.slice.for_ns = x->phase_ns + RAMP_NS;
+    return session_post(s, &f, err);
 }
 
-static bool load_works(const struct beside *x) {
-  const struct session *s = x->company.other;
-  return s && !session_answer(s) && session_failure(s, NULL) == 0;
+static bool load_works(const struct beside *x)
+{
+    const struct session *s = x->company.other;
+    return s && !session_answer(s) && session_failure(s, NULL) == 0;
 }
 
 /* Its answer, or its death, which some of them bring about. */
-static int load_over(struct beside *x, struct err *err) {
-  const struct frame *f;
-  struct err why = ERR_INIT;
-  int r = session_await(x->company.other, FRAME_SLICED, x->load,
-                        time_deadline(LATE_NS), &f, &why);
-  if (r == 0)
+static int load_over(struct beside *x, struct err *err)
+{
+    const struct frame *f;
+    struct err why = ERR_INIT;
+    int r =
+        session_await(x->company.other, FRAME_SLICED, x->load, time_deadline(LATE_NS), &f, &why);
+    if (r == 0)
+        return 0;
+    if (!(x->flags & MAY_DIE) || why.kind != ERR_MEASUREMENT) {
+        *err = why;
+        return err_wrap(err, "%s", x->load);
+    }
+    x->died = true;
+    x->death = why;
     return 0;
-  if (!(x->flags & MAY_DIE) || why.kind != ERR_MEASUREMENT) {
-    *err = why;
-    return err_wrap(err, "%s", x->load);
-  }
-  x->died = true;
-  x->death = why;
-  return 0;
 }
 
 /* What it ran into, by its own account. */
-static void load_account(struct beside *x) {
-  struct session *s = x->company.other;
-  struct frame f;
-  const struct frame *answer;
-  if (x->died || !s)
-    return;
-  frame_init(&f, FRAME_FINISH, s->nonce, 0);
-  if (session_call(s, &f, FRAME_FINISHED, time_deadline(LATE_NS), &answer,
-                   NULL) == 0) {
-    const struct facts *did = &answer->finished.facts;
-    x->account = json_object();
-    for (unsigned i = 0; i < did->n; i++)
-      json_object_set_new(x->account, did->v[i].name,
-                          did->v[i].is_text ? json_string(did->v[i].text)
-                                            : json_integer(did->v[i].num));
-  }
-  frame_release(&f);
+static void load_account(struct beside *x)
+{
+    struct session *s = x->company.other;
+    struct frame f;
+    const struct frame *answer;
+    if (x->died || !s)
+        return;
+    frame_init(&f, FRAME_FINISH, s->nonce, 0);
+    if (session_call(s, &f, FRAME_FINISHED, time_deadline(LATE_NS), &answer, NULL) == 0) {
+        const struct facts *did = &answer->finished.facts;
+        x->account = json_object();
+        for (unsigned i = 0; i < did->n; i++)
+            json_object_set_new(x->account, did->v[i].name,
+                                did->v[i].is_text ? json_string(did->v[i].text)
+                                                  : json_integer(did->v[i].num));
+    }
+    frame_release(&f);
 }
 
 /* ---- phases ---- */
 
 struct mark {
-  uint64_t ns, load_ns;
-  bool load_known;
-  struct reading host;
+    uint64_t ns, load_ns;
+    bool load_known;
+    struct reading host;
 };
 
-static void mark(struct beside *x, struct mark *m) {
-  m->ns = time_mono_ns();
-  m->load_known = x->company.other &&
-                  session_cpu_read(x->company.other, &m->load_ns) == 0 &&
-                  !x->died;
-  monitor_read(x->c->monitor, &m->host);
+static void mark(struct beside *x, struct mark *m)
+{
+    m->ns = time_mono_ns();
+    m->load_known =
+        x->company.other && session_cpu_read(x->company.other, &m->load_ns) == 0 && !x->died;
+    monitor_read(x->c->monitor, &m->host);
 }
 
-static void add_burnt(struct burnt *b, const struct mark *from,
-                      const struct mark *to) {
-  double busy = (double)(to->host.busy_ticks - from->host.busy_ticks) * 1e9 /
-                (double)sysconf(_SC_CLK_TCK);
-  double own = to->host.own_cpu_ns == UINT64_MAX
-                   ? NAN
-                   : (double)(to->host.own_cpu_ns - from->host.own_cpu_ns);
-  b->wall += (double)(to->ns - from->ns);
-  b->outside += busy - own;
-  b->load += from->load_known && to->load_known
-                 ? (double)(to->load_ns - from->load_ns)
-                 : (double)NAN;
+static void add_burnt(struct burnt *b, const struct mark *from, const struct mark *to)
+{
+    double busy =
+        (double)(to->host.busy_ticks - from->host.busy_ticks) * 1e9 / (double)sysconf(_SC_CLK_TCK);
+    double own = to->host.own_cpu_ns == UINT64_MAX
+                     ? NAN
+                     : (double)(to->host.own_cpu_ns - from->host.own_cpu_ns);
+    b->wall += (double)(to->ns - from->ns);
+    b->outside += busy - own;
+    b->load +=
+        from->load_known && to->load_known ? (double)(to->load_ns - from->load_ns) : (double)NAN;
 }
 
-static int sample(struct beside *x, bool loaded, size_t i, struct err *err) {
-  struct point p = {.round = x->round, .loaded = loaded};
-  bool tail = victim_has_tail(&x->victim) && i % TAIL_EVERY == TAIL_EVERY - 1;
-  int r = victim_sample(&x->victim, tail ? x->hist[loaded] : NULL, &p.s, err);
-  if (r == 0 && !tail)
-    VEC_PUSH(&x->points, p);
-  return r;
+static int sample(struct beside *x, bool loaded, size_t i, struct err *err)
+{
+    struct point p = {.round = x->round, .loaded = loaded};
+    bool tail = victim_has_tail(&x->victim) && i % TAIL_EVERY == TAIL_EVERY - 1;
+    int r = victim_sample(&x->victim, tail ? x->hist[loaded] : NULL, &p.s, err);
+    if (r == 0 && !tail)
+        VEC_PUSH(&x->points, p);
+    return r;
 }
 
-static int quiet_phase(struct beside *x, struct err *err) {
-  uint64_t until_ns = time_deadline(x->phase_ns);
-  struct mark from, to;
-  int r = 0;
-  mark(x, &from);
-  for (size_t i = 0; r == 0 && (i < LEAST || time_mono_ns() < until_ns); i++)
-    r = sample(x, false, i, err);
-  mark(x, &to);
-  if (r == 0)
-    add_burnt(&x->burnt[0], &from, &to);
-  return r;
+static int quiet_phase(struct beside *x, struct err *err)
+{
+    uint64_t until_ns = time_deadline(x->phase_ns);
+    struct mark from, to;
+    int r = 0;
+    mark(x, &from);
+    for (size_t i = 0; r == 0 && (i < LEAST || time_mono_ns() < until_ns); i++)
+        r = sample(x, false, i, err);
+    mark(x, &to);
+    if (r == 0)
+        add_burnt(&x->burnt[0], &from, &to);
+    return r;
 }
 
 /* Samples that lie in the time in which it worked at full strength count. */
-static void set_edges(struct beside *x, size_t first, uint64_t from_ns,
-                      uint64_t to_ns) {
-  for (size_t i = first; i < x->points.n; i++) {
-    struct point *p = &x->points.v[i];
-    p->edge = p->s.start_ns < from_ns || p->s.end_ns > to_ns;
-  }
+static void set_edges(struct beside *x, size_t first, uint64_t from_ns, uint64_t to_ns)
+{
+    for (size_t i = first; i < x->points.n; i++) {
+        struct point *p = &x->points.v[i];
+        p->edge = p->s.start_ns < from_ns || p->s.end_ns > to_ns;
+    }
 }
 
-static int loaded_phase(struct beside *x, struct err *err) {
-  struct session *load = x->company.other;
-  size_t first = x->points.n, i = 0;
-  uint64_t before_ns = 0;
-  struct mark from, to;
-  mark(x, &from);
-  int r = load_go(x, err);
-  for (; r == 0 && load_works(x); i++) {
-    before_ns = time_mono_ns();
-    r = sample(x, true, i, err);
-  }
-  if (r == 0)
-    r = load_over(x, err);
-  mark(x, &to);
-  if (r < 0)
-    return r;
-  add_burnt(&x->burnt[1], &from, &to);
-  uint64_t ramp_ns = x->died ? 0 : RAMP_NS;
-  set_edges(x, first, load->posted_ns + ramp_ns,
-            x->died ? before_ns : load->answered_ns);
-  return 0;
+static int loaded_phase(struct beside *x, struct err *err)
+{
+    struct session *load = x->company.other;
+    size_t first = x->points.n, i = 0;
+    uint64_t before_ns = 0;
+    struct mark from, to;
+    mark(x, &from);
+    int r = load_go(x, err);
+    for (; r == 0 && load_works(x); i++) {
+        before_ns = time_mono_ns();
+        r = sample(x, true, i, err);
+    }
+    if (r == 0)
+        r = load_over(x, err);
+    mark(x, &to);
+    if (r < 0)
+        return r;
+    add_burnt(&x->burnt[1], &from, &to);
+    uint64_t ramp_ns = x->died ? 0 : RAMP_NS;
+    set_edges(x, first, load->posted_ns + ramp_ns, x->died ? before_ns : load->answered_ns);
+    return 0;
 }
 
 /* How long until samples are as fast as the slowest before the load; what came
  * until then is in no mean. */
-static void recover(struct beside *x, size_t before, size_t loaded,
-                    size_t after) {
-  uint64_t end_ns = x->died ? 0 : x->company.other->answered_ns;
-  double slowest = 0;
-  size_t row = 0;
-  for (size_t i = before; i < loaded; i++) {
-    double cost = x->points.v[i].s.ns / x->points.v[i].s.ops;
-    slowest = cost > slowest && !x->points.v[i].edge ? cost : slowest;
-  }
-  for (size_t i = after; i < x->points.n; i++) {
-    struct point *p = &x->points.v[i];
-    row = p->s.ns / p->s.ops <= slowest ? row + 1 : 0;
-    p->edge = true;
-    if (row < RECOVERED)
-      continue;
-    for (size_t k = i + 1 - row; k <= i; k++)
-      x->points.v[k].edge = false;
-    uint64_t from_ns = x->points.v[i + 1 - row].s.start_ns;
-    bool at_once = i + 1 - row == after;
-    x->recovery_ns += at_once || !end_ns ? 0 : (double)(from_ns - end_ns);
-    return;
-  }
-  x->recovery_ns = NAN;
+static void recover(struct beside *x, size_t before, size_t loaded, size_t after)
+{
+    uint64_t end_ns = x->died ? 0 : x->company.other->answered_ns;
+    double slowest = 0;
+    size_t row = 0;
+    for (size_t i = before; i < loaded; i++) {
+        double cost = x->points.v[i].s.ns / x->points.v[i].s.ops;
+        slowest = cost > slowest && !x->points.v[i].edge ? cost : slowest;
+    }
+    for (size_t i = after; i < x->points.n; i++) {
+        struct point *p = &x->points.v[i];
+        row = p->s.ns / p->s.ops <= slowest ? row + 1 : 0;
+        p->edge = true;
+        if (row < RECOVERED)
+            continue;
+        for (size_t k = i + 1 - row; k <= i; k++)
+            x->points.v[k].edge = false;
+        uint64_t from_ns = x->points.v[i + 1 - row].s.start_ns;
+        bool at_once = i + 1 - row == after;
+        x->recovery_ns += at_once || !end_ns ? 0 : (double)(from_ns - end_ns);
+        return;
+    }
+    x->recovery_ns = NAN;
 }
 
-static int all_rounds(struct beside *x, struct err *err) {
-  size_t before = 0;
-  int r = quiet_phase(x, err);
-  if (x->points.n) /* the first warms up */
-    x->points.v[0].edge = true;
-  for (; r == 0 && x->round < x->rounds && !x->died; x->round++) {
-    size_t loaded = x->points.n;
-    x->victim.planted =
-        (double)params_num(&x->c->head.plan.cells.v[x->l->cell].params,
-                           "planted", 0) /
-        1000;
-    r = loaded_phase(x, err);
-    x->victim.planted = 0;
-    size_t after = x->points.n;
-    if (r == 0)
-      r = quiet_phase(x, err);
-    if (r == 0)
-      recover(x, before, loaded, after);
-    before = after;
-  }
-  return r;
+static int all_rounds(struct beside *x, struct err *err)
+{
+    size_t before = 0;
+    int r = quiet_phase(x, err);
+    if (x->points.n) /* the first warms up */
+        x->points.v[0].edge = true;
+    for (; r == 0 && x->round < x->rounds && !x->died; x->round++) {
+        size_t loaded = x->points.n;
+        x->victim.planted =
+            (double)params_num(&x->c->head.plan.cells.v[x->l->cell].params, "planted", 0) / 1000;
+        r = loaded_phase(x, err);
+        x->victim.planted = 0;
+        size_t after = x->points.n;
+        if (r == 0)
+            r = quiet_phase(x, err);
+        if (r == 0)
+            recover(x, before, loaded, after);
+        before = after;
+    }
+    return r;
 }
 
 /* ---- what came of it ---- */
 
-static double cost_of(const struct beside *x, bool loaded, size_t *ret_n) {
-  double ops = 0, ns = 0;
-  *ret_n = 0;
-  for (size_t i = 0; i < x->points.n; i++) {
-    const struct point *p = &x->points.v[i];
-    if (p->loaded != loaded || p->edge)
-      continue;
-    ops += p->s.ops;
-    ns += p->s.ns;
-    ++*ret_n;
-  }
-  return ns / ops;
+static double cost_of(const struct beside *x, bool loaded, size_t *ret_n)
+{
+    double ops = 0, ns = 0;
+    *ret_n = 0;
+    for (size_t i = 0; i < x->points.n; i++) {
+        const struct point *p = &x->points.v[i];
+        if (p->loaded != loaded || p->edge)
+            continue;
+        ops += p->s.ops;
+        ns += p->s.ns;
+        ++*ret_n;
+    }
+    return ns / ops;
 }
 
-static void add_real(json_t *facts, const char *key, double v) {
-  if (isfinite(v))
-    json_object_set_new(facts, key, json_real(v));
+static void add_real(json_t *facts, const char *key, double v)
+{
+    if (isfinite(v))
+        json_object_set_new(facts, key, json_real(v));
 }
 
-static void add_ratio(json_t *facts, const char *key, double with,
-                      double without) {
-  double v = 1e6 * with / without;
-  if (isfinite(v) && v > 0)
-    json_object_set_new(facts, key, json_integer(llround(v)));
+static void add_ratio(json_t *facts, const char *key, double with, double without)
+{
+    double v = 1e6 * with / without;
+    if (isfinite(v) && v > 0)
+        json_object_set_new(facts, key, json_integer(llround(v)));
 }
 
-static void add_tail(const struct beside *x, json_t *facts) {
-  uint64_t without = hist_quantile(x->hist[0], .99),
-           with = hist_quantile(x->hist[1], .99);
-  if (without == 0 || with == 0)
-    return;
-  add_ratio(facts, "tail", (double)with, (double)without);
-  json_object_set_new(facts, "p99_without_ns",
-                      json_integer((json_int_t)without));
-  json_object_set_new(facts, "p99_with_ns", json_integer((json_int_t)with));
+static void add_tail(const struct beside *x, json_t *facts)
+{
+    uint64_t without = hist_quantile(x->hist[0], .99), with = hist_quantile(x->hist[1], .99);
+    if (without == 0 || with == 0)
+        return;
+    add_ratio(facts, "tail", (double)with, (double)without);
+    json_object_set_new(facts, "p99_without_ns", json_integer((json_int_t)without));
+    json_object_set_new(facts, "p99_with_ns", json_integer((json_int_t)with));
 }
 
 /* What its limits allowed, what it took, and what the host did beyond it. */
-static void add_limits(const struct beside *x, json_t *facts) {
-  const struct burnt *quiet = &x->burnt[0], *loaded = &x->burnt[1];
-  double took = loaded->load / loaded->wall;
-  double slack = 1 + QUOTA_PERIOD_NS * x->rounds / loaded->wall;
-  add_real(facts, "allowed_cpus", x->limits.cpus);
-  add_real(facts, "load_cpus", took);
-  add_real(facts, "outside_cpus",
-           loaded->outside / loaded->wall - quiet->outside / quiet->wall);
-  add_real(facts, "allowed_bytes", (double)x->limits.memory_bytes);
-  if (x->peak_bytes)
-    add_real(facts, "peak_bytes", (double)x->peak_bytes);
-  if (isfinite(took) && x->limits.cpus > 0)
-    json_object_set_new(
-        facts, "held",
-        json_boolean(took <= x->limits.cpus * slack &&
-                     (double)x->peak_bytes <=
-                         (double)x->limits.memory_bytes * MEMORY_SLACK));
+static void add_limits(const struct beside *x, json_t *facts)
+{
+    const struct burnt *quiet = &x->burnt[0], *loaded = &x->burnt[1];
+    double took = loaded->load / loaded->wall;
+    double slack = 1 + QUOTA_PERIOD_NS * x->rounds / loaded->wall;
+    add_real(facts, "allowed_cpus", x->limits.cpus);
+    add_real(facts, "load_cpus", took);
+    add_real(facts, "outside_cpus", loaded->outside / loaded->wall - quiet->outside / quiet->wall);
+    add_real(facts, "allowed_bytes", (double)x->limits.memory_bytes);
+    if (x->peak_bytes)
+        add_real(facts, "peak_bytes", (double)x->peak_bytes);
+    if (isfinite(took) && x->limits.cpus > 0)
+        json_object_set_new(
+            facts, "held",
+            json_boolean(took <= x->limits.cpus * slack &&
+                         (double)x->peak_bytes <= (double)x->limits.memory_bytes * MEMORY_SLACK));
 }
 
 /* [start in s, duration in s, ns an operation, 1 with the load, 1 if in no
  * mean] */
-static json_t *series(const struct beside *x) {
-  json_t *all = json_array();
-  for (size_t i = 0; i < x->points.n; i++) {
-    const struct point *p = &x->points.v[i];
-    json_array_append_new(
-        all, json_pack("[f, f, f, i, i]",
-                       (double)(p->s.start_ns - x->c->start_ns) / 1e9,
-                       (double)(p->s.end_ns - p->s.start_ns) / 1e9,
-                       p->s.ns / p->s.ops, p->loaded, p->edge));
-  }
-  return all;
+static json_t *series(const struct beside *x)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < x->points.n; i++) {
+        const struct point *p = &x->points.v[i];
+        json_array_append_new(all, json_pack("[f, f, f, i, i]",
+                                             (double)(p->s.start_ns - x->c->start_ns) / 1e9,
+                                             (double)(p->s.end_ns - p->s.start_ns) / 1e9,
+                                             p->s.ns / p->s.ops, p->loaded, p->edge));
+    }
+    return all;
 }
 
-static int add_facts(const struct beside *x, json_t *facts, struct err *err) {
-  size_t n_without, n_with;
-  double without = cost_of(x, false, &n_without),
-         with = cost_of(x, true, &n_with);
-  if (n_without == 0 || n_with == 0)
-    return err_set(err, ERR_MEASUREMENT, ENODATA,
-                   "no sample lies within the time that %s %s", x->load,
-                   x->died ? "lived" : "worked");
-  add_ratio(facts, "slowdown", with, without);
-  add_real(facts, "without_ns", without);
-  add_real(facts, "with_ns", with);
-  json_object_set_new(facts, "samples_without",
-                      json_integer((json_int_t)n_without));
-  json_object_set_new(facts, "samples_with", json_integer((json_int_t)n_with));
-  if (victim_has_tail(&x->victim))
-    add_tail(x, facts);
-  add_limits(x, facts);
-  add_real(facts, "recovery_s",
-           x->recovery_ns / 1e9 / (x->round ? x->round : 1));
-  if (x->died)
-    json_object_set_new(facts, "load_died", json_string(x->death.msg));
-  if (x->account)
-    json_object_set(facts, "load_did", x->account);
-  json_object_set_new(facts, "series", series(x));
-  return 0;
+static int add_facts(const struct beside *x, json_t *facts, struct err *err)
+{
+    size_t n_without, n_with;
+    double without = cost_of(x, false, &n_without), with = cost_of(x, true, &n_with);
+    if (n_without == 0 || n_with == 0)
+        return err_set(err, ERR_MEASUREMENT, ENODATA, "no sample lies within the time that %s %s",
+                       x->load, x->died ? "lived" : "worked");
+    add_ratio(facts, "slowdown", with, without);
+    add_real(facts, "without_ns", without);
+    add_real(facts, "with_ns", with);
+    json_object_set_new(facts, "samples_without", json_integer((json_int_t)n_without));
+    json_object_set_new(facts, "samples_with", json_integer((json_int_t)n_with));
+    if (victim_has_tail(&x->victim))
+        add_tail(x, facts);
+    add_limits(x, facts);
+    add_real(facts, "recovery_s", x->recovery_ns / 1e9 / (x->round ? x->round : 1));
+    if (x->died)
+        json_object_set_new(facts, "load_died", json_string(x->death.msg));
+    if (x->account)
+        json_object_set(facts, "load_did", x->account);
+    json_object_set_new(facts, "series", series(x));
+    return 0;
 }
 
 /* ---- from end to end ---- */
 
-static int begin(struct beside *x, struct err *err) {
-  const struct params *p = &x->c->head.plan.cells.v[x->l->cell].params;
-  bool same = str_eq(params_text(p, "placement", "apart"), "same");
-  int r = check_host(x, err);
-  if (r == 0)
-    r = check_memory(x, err);
-  if (r == 0)
-    r = company_begin(&x->company, x->c, x->l, same, err);
-  if (r == 0)
-    r = check_limits(x, err);
-  if (r == 0)
-    r = guard_new(&x->c->site.machine->cgroups, x->company.other->caps.cgroup,
-                  time_deadline((x->rounds + 1) * ROUND_NS), &x->guard, err);
-  if (r == 0)
-    r = victim_begin(&x->victim, x->c, x->l,
-                     params_text(p, "victim", "cpu.prime"),
-                     &x->company.own_cpus, err);
-  return r < 0 ? r : load_prepare(x, err);
+static int begin(struct beside *x, struct err *err)
+{
+    const struct params *p = &x->c->head.plan.cells.v[x->l->cell].params;
+    bool same = str_eq(params_text(p, "placement", "apart"), "same");
+    int r = check_host(x, err);
+    if (r == 0)
+        r = check_memory(x, err);
+    if (r == 0)
+        r = company_begin(&x->company, x->c, x->l, same, err);
+    if (r == 0)
+        r = check_limits(x, err);
+    if (r == 0)
+        r = guard_new(&x->c->site.machine->cgroups, x->company.other->caps.cgroup,
+                      time_deadline((x->rounds + 1) * ROUND_NS), &x->guard, err);
+    if (r == 0)
+        r = victim_begin(&x->victim, x->c, x->l, params_text(p, "victim", "cpu.prime"),
+                         &x->company.own_cpus, err);
+    return r < 0 ? r : load_prepare(x, err);
 }
 
 /* The aggressor first, whatever came of it. */
-static int end(struct beside *x, struct err *err) {
-  const struct cgroups *groups = &x->c->site.machine->cgroups;
-  struct err late = ERR_INIT;
-  bool killed = false;
-  load_account(x);
-  if (x->company.other)
-    (void)cgroup_peak_memory(groups, x->company.other->caps.cgroup,
-                             &x->peak_bytes);
-  int r = company_part(&x->company, err);
-  if (guard_end(x->guard, &killed, &late) < 0 && r == 0) {
-    *err = late;
-    r = -EIO;
-  }
-  x->guard = NULL;
-  if (killed && r == 0)
-    r = err_set(err, ERR_TIMEOUT, ETIMEDOUT, "%s was killed at its deadline",
-                x->load);
-  return r;
+static int end(struct beside *x, struct err *err)
+{
+    const struct cgroups *groups = &x->c->site.machine->cgroups;
+    struct err late = ERR_INIT;
+    bool killed = false;
+    load_account(x);
+    if (x->company.other)
+        (void)cgroup_peak_memory(groups, x->company.other->caps.cgroup, &x->peak_bytes);
+    int r = company_part(&x->company, err);
+    if (guard_end(x->guard, &killed, &late) < 0 && r == 0) {
+        *err = late;
+        r = -EIO;
+    }
+    x->guard = NULL;
+    if (killed && r == 0)
+        r = err_set(err, ERR_TIMEOUT, ETIMEDOUT, "%s was killed at its deadline", x->load);
+    return r;
 }
 
-static int measure(struct beside *x, json_t *facts, struct err *err) {
-  struct err late = ERR_INIT;
-  int r = begin(x, err);
-  if (r == 0)
-    r = all_rounds(x, err);
-  if (r == 0)
-    r = victim_end(&x->victim, err);
-  int ended = end(x, &late);
-  if (ended < 0 && r == 0) {
-    *err = late;
-    r = ended;
-  }
-  return r < 0 ? r : add_facts(x, facts, err);
+static int measure(struct beside *x, json_t *facts, struct err *err)
+{
+    struct err late = ERR_INIT;
+    int r = begin(x, err);
+    if (r == 0)
+        r = all_rounds(x, err);
+    if (r == 0)
+        r = victim_end(&x->victim, err);
+    int ended = end(x, &late);
+    if (ended < 0 && r == 0) {
+        *err = late;
+        r = ended;
+    }
+    return r < 0 ? r : add_facts(x, facts, err);
 }
 
-static unsigned flags_of(const char *load) {
-  for (size_t i = 0; i < ARRAY_SIZE(loads); i++)
-    if (str_eq(loads[i].name, load))
-      return loads[i].flags;
-  return 0;
+static unsigned flags_of(const char *load)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(loads); i++)
+        if (str_eq(loads[i].name, load))
+            return loads[i].flags;
+    return 0;
 }
 
-int beside_measure(struct course *c, struct lane *l, json_t *facts,
-                   struct err *err) {
-  const struct cell *cell = &c->head.plan.cells.v[l->cell];
-  struct err why = ERR_INIT;
-  struct beside x = {
-      .c = c,
-      .l = l,
-      .company = {.c = c, .l = l},
-      .load = cell_exec(cell),
-      .flags = flags_of(cell_exec(cell)),
-      .phase_ns = (uint64_t)params_num(&cell->params, "phase", 0),
-      .rounds = (unsigned)params_num(&cell->params, "rounds", 1)};
+int beside_measure(struct course *c, struct lane *l, json_t *facts, struct err *err)
+{
+    const struct cell *cell = &c->head.plan.cells.v[l->cell];
+    struct err why = ERR_INIT;
+    struct beside x = {.c = c,
+                       .l = l,
+                       .company = {.c = c, .l = l},
+                       .load = cell_exec(cell),
+                       .flags = flags_of(cell_exec(cell)),
+                       .phase_ns = (uint64_t)params_num(&cell->params, "phase", 0),
+                       .rounds = (unsigned)params_num(&cell->params, "rounds", 1)};
 
-  for (size_t i = 0; i < ARRAY_SIZE(x.hist); i++) {
-    x.hist[i] = xmalloc(sizeof(*x.hist[i]));
-    hist_clear(x.hist[i]);
-  }
-  int r = measure(&x, facts, &why);
-  if (loop_interrupted(c->o->loop))
-    r = err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
-  else if (r < 0)
-    lane_fail(c, l, &why);
-  for (size_t i = 0; i < ARRAY_SIZE(x.hist); i++)
-    free(x.hist[i]);
-  VEC_RELEASE(&x.points);
-  json_decref(x.account);
-  return loop_interrupted(c->o->loop) ? r : 0;
+    for (size_t i = 0; i < ARRAY_SIZE(x.hist); i++) {
+        x.hist[i] = xmalloc(sizeof(*x.hist[i]));
+        hist_clear(x.hist[i]);
+    }
+    int r = measure(&x, facts, &why);
+    if (loop_interrupted(c->o->loop))
+        r = err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
+    else if (r < 0)
+        lane_fail(c, l, &why);
+    for (size_t i = 0; i < ARRAY_SIZE(x.hist); i++)
+        free(x.hist[i]);
+    VEC_RELEASE(&x.points);
+    json_decref(x.account);
+    return loop_interrupted(c->o->loop) ? r : 0;
 }

@@ -352,7 +352,7 @@ static const struct param_def params_beside[] = {
     {"placement", PARAM_CHOICE, "apart", 0, 0, "apart|same",
      "each on its own half of the CPUs, or both on the first half", 0},
     {"planted", PARAM_COUNT, "0", 0, 1000, NULL,
-     "so many thousandths more work than is counted while the aggressor works, for tests", 0},
+     "for tests: thousandths of work more than is counted beside the aggressor", 0},
 };
 
 static uint64_t beside_expected_ns(const struct cell *cell, const struct pace *pace)
@@ -605,14 +605,14 @@ static const struct workload workloads[] = {
         name, victim, CPUS_ALL, false, PLACE_NONE, presets, SUITE_MATRIX, 1                        \
     }
 
-/* A start takes longer than a sample of the others. */
-#define BESIDE_CELLS(load)                                                                         \
-    BESIDE_CELL("beside." load, "prime", "victim=cpu.prime"),                                      \
-        BESIDE_CELL("tail." load, "prime", "victim=cpu.prime"),                                    \
-        BESIDE_CELL("beside." load, "triad", "victim=mem.triad"),                                  \
-        BESIDE_CELL("beside." load, "create", "victim=fs.create"),                                 \
-        BESIDE_CELL("tail." load, "create", "victim=fs.create"),                                   \
-        BESIDE_CELL("beside." load, "write", "victim=disk.write"),                                 \
+/* A start takes longer than a sample of the others, and memory a while to be filled. */
+#define BESIDE_CELLS(load, more)                                                                   \
+    BESIDE_CELL("beside." load, "prime", "victim=cpu.prime" more),                                 \
+        BESIDE_CELL("tail." load, "prime", "victim=cpu.prime" more),                               \
+        BESIDE_CELL("beside." load, "triad", "victim=mem.triad" more),                             \
+        BESIDE_CELL("beside." load, "create", "victim=fs.create" more),                            \
+        BESIDE_CELL("tail." load, "create", "victim=fs.create" more),                              \
+        BESIDE_CELL("beside." load, "write", "victim=disk.write" more),                            \
         BESIDE_CELL("beside." load, "start", "victim=life.start,phase=1s,rounds=1")
 
 #define PAIR_CELLS(name, same_suites, cross_suites)                                                \
@@ -769,18 +769,18 @@ static const struct cell_def cell_defs[] = {
      1},
     {"neighbour.lasting", "same", CPUS_ALL, false, PLACE_NONE, "placement=same", SUITE_ISOLATION,
      1},
-    BESIDE_CELLS("idle"),
-    BESIDE_CELLS("cpu"),
-    BESIDE_CELLS("memory"),
-    BESIDE_CELLS("cache"),
-    BESIDE_CELLS("pagecache"),
-    BESIDE_CELLS("fsync"),
-    BESIDE_CELLS("files"),
-    BESIDE_CELLS("forks"),
-    BESIDE_CELLS("oom"),
-    BESIDE_CELLS("fds"),
-    BESIDE_CELLS("inodes"),
-    BESIDE_CELLS("network"),
+    BESIDE_CELLS("idle", ""),
+    BESIDE_CELLS("cpu", ""),
+    BESIDE_CELLS("memory", ""),
+    BESIDE_CELLS("cache", ""),
+    BESIDE_CELLS("pagecache", ""),
+    BESIDE_CELLS("fsync", ""),
+    BESIDE_CELLS("files", ""),
+    BESIDE_CELLS("forks", ""),
+    BESIDE_CELLS("oom", ",phase=1s"),
+    BESIDE_CELLS("fds", ""),
+    BESIDE_CELLS("inodes", ""),
+    BESIDE_CELLS("network", ""),
     {"reach.answered", "", CPUS_ONE, false, PLACE_NONE, "", SUITE_REACH, 1},
     {"reach.host", "", CPUS_ALL, false, PLACE_ROOTFS, "", SUITE_REACH, 1},
     {"reach.host-times", "", CPUS_ALL, false, PLACE_ROOTFS, "", SUITE_REACH, 1},

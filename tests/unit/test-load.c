@@ -23,10 +23,11 @@ extern const struct family family_load, family_load_file, family_load_limit;
 static const struct family *const families[] = {&family_load, &family_load_file,
                                                 &family_load_limit};
 
-#define MIB     (INT64_C(1) << 20)
-#define FOR_NS  (60 * NS_PER_MS)
-#define LONG_NS (400 * NS_PER_MS) /* for what needs memory a virtual machine may yet have to get   \
-                                   */
+#define MIB    (INT64_C(1) << 20)
+#define FOR_NS (60 * NS_PER_MS)
+#define LONG_NS                                                                                    \
+    (400 * NS_PER_MS) /* for what needs memory a virtual machine may yet have to get               \
+                       */
 #define ALL_NAMES 12
 /* What one operation may last more than it should, on a machine that does something else too. */
 #define LATE_NS (2 * NS_PER_S)
