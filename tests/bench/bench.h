@@ -54,7 +54,7 @@ struct subject bench_probe_subject(struct bench_probe *p);
 struct bench_reference {
     struct loop *loop;
     const char *path;
-    const char *args[6];
+    const char *args[8];
     int cpu; /* -1: not pinned */
     int in, out, pid;
     uint64_t ops;

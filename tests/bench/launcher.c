@@ -1,12 +1,13 @@
 /* A bare launcher: the verbs cupel issues for a session, on the same bundle, and nothing else. Uses
  * nothing of the project on purpose.
  *
- *     launcher RUNTIME ROOT BUNDLE ID COVER
+ *     launcher RUNTIME ROOT BUNDLE ID COVER COUNT
  *
- * For every line on standard input: create, start, the first line of the container's output;
- * answers with the nanoseconds from the first verb to that line; then kills and deletes. COVER: a
- * directory that an empty tmpfs hides from the runtime (crun refuses some hybrid control groups),
- * or "-". */
+ * For every line on standard input: create, start, the first line of the container's output, COUNT
+ * times one after the other, of BUNDLE-0, BUNDLE-1, ... as ID-0, ID-1, ...; answers with the
+ * nanoseconds from the first verb to the last of these lines; then kills and deletes them all.
+ * COVER: a directory that an empty tmpfs hides from the runtime (crun refuses some hybrid control
+ * groups), or "-". */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
@@ -72,34 +73,54 @@ static pid_t read_pid(const char *path)
     return (pid_t)pid;
 }
 
-static int once(const char *runtime, const char *root, const char *bundle, const char *id)
-{
-    char pid_file[4096];
-    const char *create[] = {runtime, "--root",     root,     "create", "--bundle",
-                            bundle,  "--pid-file", pid_file, id,       NULL};
-    const char *start[] = {runtime, "--root", root, "start", id, NULL};
-    const char *delete[] = {runtime, "--root", root, "delete", "--force", id, NULL};
-    int in[2], out[2], failed;
-    uint64_t from, to;
-    pid_t pid;
+struct container {
+    char bundle[4096], id[256], pid_file[4200];
+    int in[2], out;
+};
 
-    snprintf(pid_file, sizeof(pid_file), "%s/pid", bundle);
-    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
+static int begin(struct container *c, const char *runtime, const char *root)
+{
+    const char *create[] = {runtime,   "--root",     root,        "create", "--bundle",
+                            c->bundle, "--pid-file", c->pid_file, c->id,    NULL};
+    const char *start[] = {runtime, "--root", root, "start", c->id, NULL};
+    int out[2], failed;
+
+    if (pipe2(c->in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
         return -1;
-    from = now_ns();
-    failed = run(create, in[0], out[1]);
+    failed = run(create, c->in[0], out[1]);
     close(out[1]);
-    failed = failed || run(start, -1, -1) || first_line(out[0]);
-    to = now_ns();
-    pid = read_pid(pid_file);
+    c->out = out[0];
+    return failed || run(start, -1, -1) || first_line(c->out) ? -1 : 0;
+}
+
+static int end(struct container *c, const char *runtime, const char *root)
+{
+    const char *delete[] = {runtime, "--root", root, "delete", "--force", c->id, NULL};
+    pid_t pid = read_pid(c->pid_file);
+    int failed;
+
     if (pid > 1) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
     }
-    failed = run(delete, -1, -1) || failed;
-    close(in[0]);
-    close(in[1]);
-    close(out[0]);
+    failed = run(delete, -1, -1);
+    close(c->in[0]);
+    close(c->in[1]);
+    close(c->out);
+    return failed;
+}
+
+static int once(struct container *all, long n, const char *runtime, const char *root)
+{
+    uint64_t from = now_ns(), to;
+    int failed = 0;
+    long begun = 0;
+
+    while (begun < n && !failed)
+        failed = begin(&all[begun++], runtime, root);
+    to = now_ns();
+    while (begun > 0)
+        failed = end(&all[--begun], runtime, root) || failed;
     if (failed)
         return -1;
     printf("%" PRIu64 "\n", to - from);
@@ -109,16 +130,26 @@ static int once(const char *runtime, const char *root, const char *bundle, const
 
 int main(int argc, char **argv)
 {
+    struct container *all;
     char line[64];
+    long n = argc == 7 ? strtol(argv[6], NULL, 10) : 0;
 
-    if (argc != 6 || prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L) < 0)
+    if (n < 1 || prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L) < 0)
         return 2;
     if (strcmp(argv[5], "-") != 0 &&
         (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
          mount("none", argv[5], "tmpfs", 0, NULL) < 0))
         return 2;
+    all = calloc((size_t)n, sizeof(*all));
+    if (!all)
+        return 2;
+    for (long i = 0; i < n; i++) {
+        snprintf(all[i].bundle, sizeof(all[i].bundle), "%s-%ld", argv[3], i);
+        snprintf(all[i].id, sizeof(all[i].id), "%s-%ld", argv[4], i);
+        snprintf(all[i].pid_file, sizeof(all[i].pid_file), "%s/pid", all[i].bundle);
+    }
     while (fgets(line, sizeof(line), stdin))
-        if (once(argv[1], argv[2], argv[3], argv[4]) < 0)
+        if (once(all, n, argv[1], argv[2]) < 0)
             return 1;
     return 0;
 }
