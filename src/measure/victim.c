@@ -1,6 +1,7 @@
 #include "measure/victim.h"
 
 #include <errno.h>
+#include <math.h>
 
 #define ANSWER_NS (60 * NS_PER_S)
 /* Growth of a slice until it lasts long enough to tell how many operations fit. */
@@ -81,7 +82,7 @@ static int sample_slice(struct victim *v, struct hist *hist, struct victim_sampl
                         struct err *err)
 {
     const struct frame *f;
-    uint64_t more = (uint64_t)((double)v->ops * v->planted);
+    uint64_t more = (uint64_t)llround((double)v->ops * v->planted);
     int r = slice(v, v->ops + more, hist != NULL, &f, err);
     if (r < 0)
         return r;
