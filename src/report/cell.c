@@ -1,7 +1,6 @@
 /* One cell on one target: what was measured, why it can be believed, how to repeat it. */
-#include "report/calls.h"
+#include "report/cell-view.h"
 #include "report/figure.h"
-#include "report/report.h"
 #include "report/words.h"
 
 #include "base/time.h"
@@ -12,15 +11,6 @@
 #include <math.h>
 
 #define PERCENTILE_ALPHA .05
-
-struct view {
-    struct store *store;
-    const struct analysis *a;
-    const struct report_options *o;
-    const struct cell_result *r, *base;
-    const struct cell *cell;
-    struct str *out;
-};
 
 static void label(const struct view *v, uint32_t target, struct str *out)
 {
@@ -42,9 +32,8 @@ static void estimate_text(const struct style *s, const struct estimate *e, struc
 }
 
 /* Lines are "  key         text", the text broken at the width. */
-#define KEY_WIDTH 12
 
-static void line(const struct view *v, const char *key, const char *text)
+void view_line(const struct view *v, const char *key, const char *text)
 {
     _cleanup_(str_release) struct str lead = STR_INIT;
 
@@ -94,7 +83,7 @@ static void put_values(const struct view *v)
         str_add(&key, "value");
     else
         str_addf(&key, "per %s", op);
-    line(v, key.buf, t.buf);
+    view_line(v, key.buf, t.buf);
 }
 
 static void put_ratio(const struct view *v)
@@ -126,7 +115,7 @@ static void put_ratio(const struct view *v)
                  style_glyph(&v->o->style, GLYPH_TIMES), (double)p->slice_ns / NS_PER_MS);
     if (p->scale < 1)
         str_addf(&t, ", scaled by %.3g", p->scale);
-    line(v, v->r->is_base ? "measured" : "ratio", t.buf);
+    view_line(v, v->r->is_base ? "measured" : "ratio", t.buf);
 }
 
 static void put_costs(const struct view *v)
@@ -140,7 +129,7 @@ static void put_costs(const struct view *v)
         str_addf(&t, " per %s", v->cell->workload ? v->cell->workload->op : "operation");
         if (isfinite(r->cpus_busy))
             str_addf(&t, " (%.2f CPUs busy while it ran)", r->cpus_busy);
-        line(v, "host CPU", t.buf);
+        view_line(v, "host CPU", t.buf);
     }
     if (r->latency_n) {
         char p50[UNIT_TEXT], p90[UNIT_TEXT], p99[UNIT_TEXT];
@@ -150,14 +139,14 @@ static void put_costs(const struct view *v)
         str_clear(&t);
         str_addf(&t, "p50 %s, p90 %s, p99 %s (%zu operations timed one by one)", p50, p90, p99,
                  r->latency_n);
-        line(v, "latency", t.buf);
+        view_line(v, "latency", t.buf);
     }
     if (r->peak_memory_bytes) {
         char bytes[UNIT_TEXT];
         unit_bytes(r->peak_memory_bytes, bytes);
         str_clear(&t);
         str_addf(&t, "%s at the peak, the sandbox with all in it", bytes);
-        line(v, "memory", t.buf);
+        view_line(v, "memory", t.buf);
     }
     if (r->absolute.n) {
         char mean[UNIT_TEXT];
@@ -171,7 +160,7 @@ static void put_costs(const struct view *v)
             str_addf(&t,
                      "; overhead |virt - native| / native = %.4g, signed %.4g (positive is worse)",
                      r->overhead, r->degradation);
-        line(v, "mean", t.buf);
+        view_line(v, "mean", t.buf);
     }
 }
 
@@ -192,18 +181,10 @@ static void put_failure(const struct view *v)
     } else {
         return;
     }
-    line(v, "failure", t.buf);
+    view_line(v, "failure", t.buf);
 }
 
-struct evidence {
-    uint32_t target, cell;
-    size_t starts, proofs;
-    char *proof, *hello;  /* of the first session that has them */
-    char *detail, *facts; /* of the first trial of the cell */
-    uint64_t launch_ns;
-};
-
-static void evidence_release(struct evidence *e)
+void evidence_release(struct evidence *e)
 {
     free(e->proof);
     free(e->hello);
@@ -242,8 +223,8 @@ static int evidence_trial(void *user, const struct trial *t)
     return 0;
 }
 
-static int evidence_read(struct store *s, int64_t run, uint32_t cell, uint32_t target,
-                         struct evidence *ret, struct err *err)
+int evidence_read(struct store *s, int64_t run, uint32_t cell, uint32_t target,
+                  struct evidence *ret, struct err *err)
 {
     int r;
 
@@ -352,7 +333,7 @@ static void put_proof(const struct view *v, const char *json)
             flatten(key, item, &t);
     }
     if (t.len)
-        line(v, "proof", t.buf);
+        view_line(v, "proof", t.buf);
     json_decref(o);
 }
 
@@ -364,11 +345,12 @@ static void put_object(const struct view *v, const char *key, const char *json)
     if (o)
         flatten("", o, &t);
     if (t.len)
-        line(v, key, t.buf);
+        view_line(v, key, t.buf);
     json_decref(o);
 }
 
-static char *text_fact(const struct evidence *e, const char *name)
+/* Heights of the blocks between the least and the largest. */
+char *evidence_text(const struct evidence *e, const char *name)
 {
     json_t *facts = e->facts ? json_loads(e->facts, 0, NULL) : NULL;
     const char *text = json_string_value(json_object_get(facts, name));
@@ -377,129 +359,7 @@ static char *text_fact(const struct evidence *e, const char *name)
     return copy;
 }
 
-/* Which calls of the base's kernel are not to be had here. */
-static int put_answered(const struct view *v, const struct evidence *e, struct err *err)
-{
-    _cleanup_(evidence_release) struct evidence base = {0};
-    _cleanup_free_ char *bits = text_fact(e, "answered_bits"), *base_bits = NULL;
-    _cleanup_(str_release) struct str t = STR_INIT;
-
-    if (!bits || v->r->is_base)
-        return 0;
-    int r = evidence_read(v->store, v->a->head.id, e->cell, v->a->head.base, &base, err);
-    if (r < 0)
-        return r;
-    base_bits = text_fact(&base, "answered_bits");
-    calls_compare(bits, base_bits, v->a->head.plan.targets.v[v->a->head.base].label, &t);
-    if (t.len)
-        line(v, "answered", t.buf);
-    return 0;
-}
-
-/* Which calls the host answered in this run: NULL if it was not asked. */
-static int answered_by_host(const struct view *v, char **ret, struct err *err)
-{
-    const struct plan *p = &v->a->head.plan;
-    uint32_t base = (uint32_t)v->a->head.base;
-
-    for (size_t i = 0; i < p->cells.n && str_eq(p->targets.v[base].driver, "host"); i++) {
-        _cleanup_(evidence_release) struct evidence e = {0};
-        if (!str_eq(p->cells.v[i].name, "reach.answered"))
-            continue;
-        int r = evidence_read(v->store, v->a->head.id, (uint32_t)i, base, &e, err);
-        *ret = r < 0 ? NULL : text_fact(&e, "answered_bits");
-        return r < 0 ? r : 0;
-    }
-    return 0;
-}
-
-/* What the filters of one side let through, of how many that is not known, and what of that it
- * made. */
-static void side_could(const struct view *v, json_t *facts, const char *side, const char *base_bits,
-                       struct str *out)
-{
-    _cleanup_free_ char *bits = xasprintf("could_%s_bits", side);
-    _cleanup_free_ char *always = xasprintf("could_%s_always", side);
-    _cleanup_free_ char *any = xasprintf("could_%s", side);
-    _cleanup_free_ char *unknown = xasprintf("could_%s_unknown", side);
-    _cleanup_free_ char *made = xasprintf("%s_bits", side);
-    const char *could = json_string_value(json_object_get(facts, bits));
-    const char *why = json_string_value(json_object_get(facts, "could_unknown"));
-    json_int_t checked = json_integer_value(json_object_get(facts, any)) -
-                         json_integer_value(json_object_get(facts, always));
-    json_int_t n = json_integer_value(json_object_get(facts, unknown));
-
-    calls_could(could, base_bits, v->a->head.plan.targets.v[v->a->head.base].label, out);
-    if (out->len && checked > 0)
-        str_addf(out, ", %" JSON_INTEGER_FORMAT " of them only with certain arguments", checked);
-    if (n > 0)
-        str_addf(out, "%snot known of %" JSON_INTEGER_FORMAT " of its processes",
-                 out->len ? "; " : "", n);
-    if (n > 0 && why) {
-        str_add(out, " (");
-        text_inert(out, why);
-        str_addc(out, ')');
-    }
-    calls_not_made(could, json_string_value(json_object_get(facts, made)), out);
-}
-
-static void side_list(json_t *facts, const char *what, const char *side, struct str *out)
-{
-    _cleanup_free_ char *name = xasprintf("%s_%s", what, side);
-    const char *list = json_string_value(json_object_get(facts, name));
-
-    if (!list)
-        return;
-    str_addf(out, "%s%s: ", out->len ? "; " : "", side);
-    if (!*list)
-        str_add(out, "none");
-    for (size_t n; *list; list += n) {
-        _cleanup_free_ char *item = xstrndup(list, n = strcspn(list, ","));
-        n += list[n] == ',';
-        text_inert(out, item);
-        str_add(out, list[n] ? ", " : "");
-    }
-}
-
-static void put_lists(const struct view *v, json_t *facts)
-{
-    static const char *const lists[][2] = {{"shares", "host's ns"}, {"host_paths", "host paths"}};
-
-    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-        _cleanup_(str_release) struct str t = STR_INIT;
-        side_list(facts, lists[i][0], "payload", &t);
-        side_list(facts, lists[i][0], "sandbox", &t);
-        if (t.len)
-            line(v, lists[i][1], t.buf);
-    }
-}
-
-/* What the host's kernel was asked for, by whom, and what it would have let them do. */
-static int put_host_calls(const struct view *v, const struct evidence *e, struct err *err)
-{
-    static const char *const sides[] = {"payload", "sandbox"};
-    _cleanup_free_ char *base_bits = NULL;
-    json_t *facts = e->facts ? json_loads(e->facts, 0, NULL) : NULL;
-    int r = json_object_get(facts, "payload_bits") ? answered_by_host(v, &base_bits, err) : 0;
-
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(sides); i++) {
-        _cleanup_free_ char *bits = xasprintf("%s_bits", sides[i]);
-        _cleanup_(str_release) struct str made = STR_INIT, could = STR_INIT;
-        calls_list(json_string_value(json_object_get(facts, bits)), &made);
-        if (made.len)
-            line(v, sides[i], made.buf);
-        side_could(v, facts, sides[i], base_bits, &could);
-        if (could.len)
-            line(v, "  could", could.buf);
-    }
-    if (r == 0)
-        put_lists(v, facts);
-    json_decref(facts);
-    return r;
-}
-
-/* Heights of the blocks between the least and the largest. */
-static void sparkline(const struct style *s, const double *x, size_t n, struct str *out)
+void view_sparkline(const struct style *s, const double *x, size_t n, struct str *out)
 {
     double lo = INFINITY, hi = -INFINITY;
 
@@ -517,111 +377,6 @@ static void sparkline(const struct style *s, const double *x, size_t n, struct s
     }
 }
 
-static double real_fact(json_t *facts, const char *phase, const char *what)
-{
-    _cleanup_free_ char *name = xasprintf("%s%s", phase, what);
-    json_t *x = json_object_get(facts, name);
-    return json_is_number(x) ? json_number_value(x) : NAN;
-}
-
-/* Sample by sample, a blank where the load began or ended. */
-static void put_series(const struct view *v, const char *key, json_t *series)
-{
-    size_t n = json_array_size(series), i;
-    _cleanup_free_ double *x = xcalloc(n + 1, sizeof(*x));
-    _cleanup_(str_release) struct str t = STR_INIT;
-    json_t *point;
-
-    json_array_foreach(series, i, point)
-    {
-        bool edge = json_integer_value(json_array_get(point, 5)) != 0;
-        x[i] = edge ? NAN : json_number_value(json_array_get(point, 2));
-    }
-    sparkline(&v->o->style, x, n, &t);
-    if (n)
-        line(v, key, t.buf);
-}
-
-/* The first block of an experiment with a neighbour, in the paper's terms. */
-static void put_neighbour(const struct view *v, const struct evidence *e)
-{
-    static const char *const phases[] = {"before", "with", "after"};
-    json_t *facts = e->facts ? json_loads(e->facts, 0, NULL) : NULL;
-    _cleanup_(str_release) struct str t = STR_INIT;
-    double loss = real_fact(facts, "loss", ""), shrinkage = real_fact(facts, "shrinkage", "");
-    double combined = real_fact(facts, "combined", "");
-
-    if (isfinite(loss) && isfinite(shrinkage)) {
-        for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
-            str_addf(&t, "%s%s %.4g GFlops on %.3g CPUs", i ? ", " : "", phases[i],
-                     real_fact(facts, phases[i], "_gflops"), real_fact(facts, phases[i], "_cpus"));
-        if (isfinite(real_fact(facts, "load", "_cpus")))
-            str_addf(&t, "; the neighbour on %.3g", real_fact(facts, "load", "_cpus"));
-        line(v, "first block", t.buf);
-        str_clear(&t);
-        str_addf(&t, "loss I = %.1f %%, shrinkage RS = %.1f %%", 100 * loss, 100 * shrinkage);
-        if (isfinite(combined))
-            str_addf(&t, ", C = I / RS = %.3g", combined);
-        else
-            str_add(&t, "; RS is too near to 0 for their quotient");
-        line(v, "isolation", t.buf);
-        put_series(v, "affected", json_object_get(facts, "series"));
-        put_series(v, "neighbour", json_object_get(facts, "load_series"));
-    }
-    json_decref(facts);
-}
-
-static void put_beside_limits(const struct view *v, json_t *facts)
-{
-    _cleanup_(str_release) struct str t = STR_INIT;
-    double took = real_fact(facts, "load", "_cpus"), allowed = real_fact(facts, "allowed", "_cpus");
-    double peak = real_fact(facts, "peak", "_bytes"), most = real_fact(facts, "allowed", "_bytes");
-    const json_t *held = json_object_get(facts, "held");
-
-    if (isfinite(took) && isfinite(allowed))
-        str_addf(&t, "the aggressor took %.3g of %.3g CPUs", took, allowed);
-    if (isfinite(peak) && isfinite(most))
-        str_addf(&t, "%s%.0f of %.0f MiB", t.len ? ", " : "the aggressor took ", peak / 1048576,
-                 most / 1048576);
-    if (held)
-        str_addf(&t, "; its limits %s", json_is_true(held) ? "held" : "did not hold");
-    if (isfinite(real_fact(facts, "outside", "_cpus")))
-        str_addf(&t, "; %+.3f CPUs were used outside of them meanwhile",
-                 real_fact(facts, "outside", "_cpus"));
-    if (t.len)
-        line(v, "limits", t.buf);
-}
-
-/* The first block of an experiment with an aggressor. */
-static void put_beside(const struct view *v, const struct evidence *e)
-{
-    json_t *facts = e->facts ? json_loads(e->facts, 0, NULL) : NULL;
-    const char *died = json_string_value(json_object_get(facts, "load_died"));
-    double recovery = real_fact(facts, "recovery", "_s");
-    _cleanup_(str_release) struct str t = STR_INIT;
-    char without[UNIT_TEXT], with[UNIT_TEXT];
-
-    if (isfinite(real_fact(facts, "without", "_ns"))) {
-        unit_ns(&v->o->style, real_fact(facts, "without", "_ns"), without);
-        unit_ns(&v->o->style, real_fact(facts, "with", "_ns"), with);
-        str_addf(&t, "an operation takes %s, beside the aggressor %s", without, with);
-        line(v, "first block", t.buf);
-        put_beside_limits(v, facts);
-        str_clear(&t);
-        if (isfinite(recovery))
-            str_addf(&t, "as fast as before %.3g s after the aggressor's end", recovery);
-        else
-            str_add(&t, "not as fast as before within the phase that followed");
-        line(v, "recovery", t.buf);
-    }
-    if (died) {
-        str_clear(&t);
-        text_inert(&t, died);
-        line(v, "aggressor", t.buf);
-    }
-    json_decref(facts);
-}
-
 static void put_evidence(const struct view *v, const struct evidence *e)
 {
     _cleanup_(str_release) struct str t = STR_INIT;
@@ -634,13 +389,13 @@ static void put_evidence(const struct view *v, const struct evidence *e)
              e->starts);
     if (e->proofs)
         str_addf(&t, "; the first took %s to its first word", launch);
-    line(v, "starts", t.buf);
+    view_line(v, "starts", t.buf);
     put_proof(v, e->proof);
     put_object(v, "guest says", e->hello);
     if (e->detail && e->detail[0]) {
         str_clear(&t);
         text_inert(&t, e->detail);
-        line(v, "work done", t.buf);
+        view_line(v, "work done", t.buf);
     }
     put_object(v, "facts", e->facts);
 }
@@ -661,7 +416,7 @@ static void put_score(const struct view *v, const struct cell_series *c)
     str_addf(&t, "%s lps by UnixBench's scoring (the worst third left out, geometric mean)", rate);
     if (str_starts(v->cell->name, "unixbench.mix"))
         str_addf(&t, ", index %.1f", score_unixbench_index(lps));
-    line(v, "score", t.buf);
+    view_line(v, "score", t.buf);
 }
 
 /* Where a block is one start or one end, people ask for the slow ones. A percentile that the blocks
@@ -687,7 +442,7 @@ static void put_percentiles(const struct view *v, const struct cell_series *c)
             .value = q.estimate, .lo = q.lo, .hi = q.hi, .level = q.level, .n = q.n};
         estimate_text(&v->o->style, &e, &t);
     }
-    line(v, "percentiles", t.buf);
+    view_line(v, "percentiles", t.buf);
 }
 
 static void put_blocks(const struct view *v, const struct cell_series *c)
@@ -703,22 +458,22 @@ static void put_blocks(const struct view *v, const struct cell_series *c)
             lo = fmin(lo, x[i]);
             hi = fmax(hi, x[i]);
         }
-    sparkline(&v->o->style, x, c->n, &t);
+    view_sparkline(&v->o->style, x, c->n, &t);
     if (!v->r->is_base && isfinite(lo))
         str_addf(&t, " from %s%.4g to %s%.4g", style_glyph(&v->o->style, GLYPH_TIMES), exp(lo),
                  style_glyph(&v->o->style, GLYPH_TIMES), exp(hi));
     if (isfinite(v->r->r1))
         str_addf(&t, "; lag-1 r %.2f", v->r->r1);
-    line(v, "blocks", t.buf);
+    view_line(v, "blocks", t.buf);
 }
 
 static void put_remarks(const struct view *v)
 {
     for (unsigned bit = 1; bit && bit <= v->r->flags; bit <<= 1)
         if (v->r->flags & bit)
-            line(v, "note", flag_words(bit));
+            view_line(v, "note", flag_words(bit));
     if (v->r->flags == 0 && v->r->absolute.n)
-        line(v, "note", "steady");
+        view_line(v, "note", "steady");
 }
 
 /* Parameters that differ from what the cell has by itself. */
@@ -843,14 +598,10 @@ int report_cell(struct store *s, const struct analysis *a, uint32_t cell, uint32
     put_costs(&v);
     put_score(&v, &series);
     put_percentiles(&v, &series);
-    r = put_answered(&v, &e, err);
+    r = cell_put_reach(&v, &e, err);
     if (r < 0)
         return r;
-    r = put_host_calls(&v, &e, err);
-    if (r < 0)
-        return r;
-    put_neighbour(&v, &e);
-    put_beside(&v, &e);
+    cell_put_neighbour(&v, &e);
     put_evidence(&v, &e);
     put_blocks(&v, &series);
     put_remarks(&v);

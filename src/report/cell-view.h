@@ -1,0 +1,46 @@
+/* What `show --cell` is put together of: the view, and the evidence behind a cell on a target.
+ *
+ * Layer: report, internal. cell.c has the order; the chapters of experiments are in cell-*.c. */
+#ifndef CUPEL_REPORT_CELL_VIEW_H
+#define CUPEL_REPORT_CELL_VIEW_H
+
+#include "report/report.h"
+
+#include <jansson.h>
+
+#define KEY_WIDTH 12
+
+struct view {
+    struct store *store;
+    const struct analysis *a;
+    const struct report_options *o;
+    const struct cell_result *r, *base;
+    const struct cell *cell;
+    struct str *out;
+};
+
+struct evidence {
+    uint32_t target, cell;
+    size_t starts, proofs;
+    char *proof, *hello;  /* of the first session that has them */
+    char *detail, *facts; /* of the first trial of the cell */
+    uint64_t launch_ns;
+};
+
+int evidence_read(struct store *s, int64_t run, uint32_t cell, uint32_t target,
+                  struct evidence *ret, struct err *err);
+void evidence_release(struct evidence *e);
+/* The fact of that name, malloced; NULL if there is none or it is no text. */
+char *evidence_text(const struct evidence *e, const char *name);
+
+/* One line: the key, then the text, wrapped below itself. */
+void view_line(const struct view *v, const char *key, const char *text);
+/* One character for each value, its height within the range of all; a blank for NAN. */
+void view_sparkline(const struct style *s, const double *x, size_t n, struct str *out);
+
+/* cell-reach.c: which calls are answered, which are made of the host, which could be. */
+int cell_put_reach(const struct view *v, const struct evidence *e, struct err *err);
+/* cell-neighbour.c: the first block of an experiment with a neighbour. */
+void cell_put_neighbour(const struct view *v, const struct evidence *e);
+
+#endif
