@@ -11,6 +11,7 @@
 #include "probe/family.h"
 
 #include "base/str.h"
+#include "base/time.h"
 #include "probe/scratch.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@
 #define SMALL_FILES   16
 #define SMALL_MAX     4096
 #define INODE_BATCH   128
+#define LONG_NS       (20 * NS_PER_MS) /* after which an operation has done enough */
 #define INODES        20000
 #define INODES_MAX    INT64_C(10000000)
 #define FILE_NAME     "file"
@@ -192,7 +194,8 @@ static void pagecache_run(struct worker *w, uint64_t ops)
 {
     struct files *s = w->state;
     for (uint64_t i = 0; i < ops; i++) {
-        for (unsigned k = 0; k < PIECES; k++)
+        uint64_t deadline = time_deadline(LONG_NS);
+        for (unsigned k = 0; k < PIECES && time_mono_ns() < deadline; k++)
             if (!write_next(w, s, PIECE) || !read_behind(w, s))
                 return;
         w->tally[DONE]++;
@@ -253,7 +256,8 @@ static void files_run(struct worker *w, uint64_t ops)
 {
     struct files *s = w->state;
     for (uint64_t i = 0; i < ops; i++) {
-        for (unsigned k = 0; k < SMALL_FILES; k++)
+        uint64_t deadline = time_deadline(LONG_NS);
+        for (unsigned k = 0; k < SMALL_FILES && time_mono_ns() < deadline; k++)
             if (!small_file(w, s, k))
                 return;
         w->tally[DONE]++;
@@ -305,12 +309,14 @@ static bool inode_remove(struct worker *w, struct files *s)
     return true;
 }
 
-/* Removing goes by batches, too: all at once would outlast the time it is given. */
+/* Removing goes by batches, too: all at once would outlast the time it is given. A file may take
+ * 10 us or, on an ext4 that has just removed as many, 1 ms. */
 static void inodes_run(struct worker *w, uint64_t ops)
 {
     struct files *s = w->state;
     for (uint64_t i = 0; i < ops; i++) {
-        for (unsigned k = 0; k < INODE_BATCH; k++)
+        uint64_t deadline = time_deadline(LONG_NS);
+        for (unsigned k = 0; k < INODE_BATCH && time_mono_ns() < deadline; k++)
             if (!(s->removing ? inode_remove(w, s) : inode_make(w, s)))
                 return;
         w->tally[DONE]++;

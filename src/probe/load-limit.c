@@ -32,7 +32,7 @@
 #include <sys/wait.h>
 
 #define MIB      (INT64_C(1) << 20)
-#define ROUND_NS (20 * NS_PER_MS) /* of forks and oom */
+#define ROUND_NS (20 * NS_PER_MS) /* after which an operation has done enough */
 #define STEP_NS  NS_PER_MS        /* of waiting for what happens by itself */
 
 static int one_worker(const struct job *job, struct err *err)
@@ -166,11 +166,11 @@ static bool reap_group(struct forks *s)
     return s->leader_reaped;
 }
 
-/* Is there anybody else in the group, such as one that fell to the guest's first process, where we
+/* Is there nobody else in the group, such as one that fell to the guest's first process, where we
  * cannot be the one that orphans fall to? Signal 0 does nothing to whoever it may be. */
 static bool group_gone(const struct forks *s)
 {
-    return s->was_reaper >= 0 || getpid() == 1 || (kill(-s->group, 0) < 0 && errno == ESRCH);
+    return kill(-s->group, 0) < 0 && errno == ESRCH;
 }
 
 /* Kills and reaps all; true when nobody is left. */
@@ -504,7 +504,8 @@ static void descriptors_run(struct worker *w, uint64_t ops)
 {
     struct descriptors *s = w->state;
     for (uint64_t i = 0; i < ops; i++) {
-        for (unsigned k = 0; k < DESCRIPTOR_BATCH; k++) {
+        uint64_t deadline = time_deadline(ROUND_NS);
+        for (unsigned k = 0; k < DESCRIPTOR_BATCH && time_mono_ns() < deadline; k++) {
             if (s->closing)
                 descriptors_less(s);
             else if (!descriptors_more(w, s))
