@@ -904,8 +904,9 @@ def beside(b, target, *names, param=(), status=0):
 def an_aggressor_is_held_inside_its_limits():
     need("runc")
     b = Bench()
-    parts = beside(b, "runc", "beside.*@prime", "tail.cpu@prime", param=("-p", "rounds=1"))
-    expect(len(parts) == 13, sorted(parts))
+    parts = beside(b, "runc", "beside.*@prime", "tail.cpu@prime", "beside.idle@triad", "beside.fsync@create",
+                   "beside.idle@write")
+    expect(len(parts) == 16, sorted(parts))
     for name, p in parts.items():
         expect(p["outcome"] == "ok", (name, p))
         f, s = p["facts"], p["samples"][0]
