@@ -176,7 +176,7 @@ static void begin(filtering *filter, struct child *ret)
         filter();
         while (write(from[1], "r", 1) == 1 && read(to[0], &byte, 1) == 1)
             ;
-        _exit(0);
+        syscall(SYS_exit_group, 0); /* past a sanitizer, which would do more than few calls */
     }
     close(to[0]);
     close(from[1]);
