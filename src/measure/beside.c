@@ -8,8 +8,7 @@
 #include <errno.h>
 #include <math.h>
 
-/* An aggressor is at work for so much longer than a phase; in it, it gets
- * going. */
+/* An aggressor is at work for so much longer than a phase; in it, it gets going. */
 #define RAMP_NS (100 * NS_PER_MS)
 /* It may end so much later than it was told to, and is killed then. */
 #define LATE_NS (20 * NS_PER_S)
@@ -22,8 +21,7 @@
 #define LEAST     3 /* samples of a phase */
 /* What the machine has to have left beyond both limits. */
 #define MEMORY_SPARE_BYTES (UINT64_C(512) << 20)
-/* A limit held if it was passed by less: quotas are kept by periods, memory by
- * batches of pages. */
+/* A limit held if it was passed by less: quotas are kept by periods, memory by batches of pages. */
 #define QUOTA_PERIOD_NS 1e8
 #define MEMORY_SLACK    1.02
 
@@ -40,10 +38,8 @@ static const struct {
 
 struct point {
     struct victim_sample s;
-    unsigned round;
     bool loaded;
-    bool edge; /* the load began or ended meanwhile, or it had not recovered yet:
-                  in no mean */
+    bool edge; /* the load began or ended meanwhile, or it had not recovered yet: in no mean */
 };
 
 /* CPU time over phases, in ns. */
@@ -67,6 +63,7 @@ struct beside {
     struct burnt burnt[2];
     double recovery_ns; /* sum over rounds; NAN: not in every one of them */
     uint64_t peak_bytes;
+    uint64_t over_ns; /* the load's end; of one that died, the last time it was seen alive */
     bool died;
     struct err death;
     json_t *account; /* what it ran into, in its own words; or NULL */
@@ -134,8 +131,7 @@ static int check_memory(const struct beside *x, struct err *err)
         now.available >= needed)
         return 0;
     return err_set(err, ERR_UNSUPPORTED, ENOMEM,
-                   "two sessions at their memory limits and some to spare take "
-                   "%.1f GB, and %.1f "
+                   "two sessions at their memory limits and some to spare take %.1f GB, and %.1f "
                    "GB are available",
                    (double)needed / 1e9, (double)now.available / 1e9);
 }
@@ -149,9 +145,7 @@ static int load_prepare(struct beside *x, struct err *err)
     frame_init(&f, FRAME_PREPARE, s->nonce, 0);
     str_copy(f.prepare.workload, sizeof(f.prepare.workload), x->load);
     f.prepare.workers = 1;
-    for (size_t cpu = 0; cpu < CPU_SETSIZE && f.prepare.n_cpus < WIRE_CPUS_MAX; cpu++)
-        if (CPU_ISSET(cpu, &x->company.other_cpus))
-            f.prepare.cpus[f.prepare.n_cpus++] = (uint16_t)cpu;
+    prepare_cpus(&f, &x->company.other_cpus);
     facts_add_text(&f.prepare.params, "dir", s->caps.dir_rootfs);
     int r = session_call(s, &f, FRAME_READY, time_deadline(LATE_NS), NULL, err);
     frame_release(&f);
@@ -201,14 +195,8 @@ static void load_account(struct beside *x)
     if (x->died || !s)
         return;
     frame_init(&f, FRAME_FINISH, s->nonce, 0);
-    if (session_call(s, &f, FRAME_FINISHED, time_deadline(LATE_NS), &answer, NULL) == 0) {
-        const struct facts *did = &answer->finished.facts;
-        x->account = json_object();
-        for (unsigned i = 0; i < did->n; i++)
-            json_object_set_new(x->account, did->v[i].name,
-                                did->v[i].is_text ? json_string(did->v[i].text)
-                                                  : json_integer(did->v[i].num));
-    }
+    if (session_call(s, &f, FRAME_FINISHED, time_deadline(LATE_NS), &answer, NULL) == 0)
+        x->account = facts_object(&answer->finished.facts);
     frame_release(&f);
 }
 
@@ -243,7 +231,7 @@ static void add_burnt(struct burnt *b, const struct mark *from, const struct mar
 
 static int sample(struct beside *x, bool loaded, size_t i, struct err *err)
 {
-    struct point p = {.round = x->round, .loaded = loaded};
+    struct point p = {.loaded = loaded};
     bool tail = victim_has_tail(&x->victim) && i % TAIL_EVERY == TAIL_EVERY - 1;
     int r = victim_sample(&x->victim, tail ? x->hist[loaded] : NULL, &p.s, err);
     if (r == 0 && !tail)
@@ -278,12 +266,11 @@ static int loaded_phase(struct beside *x, struct err *err)
 {
     struct session *load = x->company.other;
     size_t first = x->points.n, i = 0;
-    uint64_t before_ns = 0;
     struct mark from, to;
     mark(x, &from);
     int r = load_go(x, err);
     for (; r == 0 && load_works(x); i++) {
-        before_ns = time_mono_ns();
+        x->over_ns = time_mono_ns();
         r = sample(x, true, i, err);
     }
     if (r == 0)
@@ -292,16 +279,16 @@ static int loaded_phase(struct beside *x, struct err *err)
     if (r < 0)
         return r;
     add_burnt(&x->burnt[1], &from, &to);
-    uint64_t ramp_ns = x->died ? 0 : RAMP_NS;
-    set_edges(x, first, load->posted_ns + ramp_ns, x->died ? before_ns : load->answered_ns);
+    if (!x->died)
+        x->over_ns = load->answered_ns;
+    set_edges(x, first, load->posted_ns + (x->died ? 0 : RAMP_NS), x->over_ns);
     return 0;
 }
 
-/* How long until samples are as fast as the slowest before the load; what came
- * until then is in no mean. */
+/* How long until samples are as fast as the slowest before the load; what came until then is in no
+ * mean. */
 static void recover(struct beside *x, size_t before, size_t loaded, size_t after)
 {
-    uint64_t end_ns = x->died ? 0 : x->company.other->answered_ns;
     double slowest = 0;
     size_t row = 0;
     for (size_t i = before; i < loaded; i++) {
@@ -318,7 +305,7 @@ static void recover(struct beside *x, size_t before, size_t loaded, size_t after
             x->points.v[k].edge = false;
         uint64_t from_ns = x->points.v[i + 1 - row].s.start_ns;
         bool at_once = i + 1 - row == after;
-        x->recovery_ns += at_once || !end_ns ? 0 : (double)(from_ns - end_ns);
+        x->recovery_ns += at_once ? 0 : (double)(from_ns - x->over_ns);
         return;
     }
     x->recovery_ns = NAN;
@@ -405,8 +392,7 @@ static void add_limits(const struct beside *x, json_t *facts)
                          (double)x->peak_bytes <= (double)x->limits.memory_bytes * MEMORY_SLACK));
 }
 
-/* [start in s, duration in s, ns an operation, 1 with the load, 1 if in no
- * mean] */
+/* [start in s, duration in s, ns an operation, 1 with the load, 1 if in no mean] */
 static json_t *series(const struct beside *x)
 {
     json_t *all = json_array();

@@ -122,6 +122,13 @@ static int fill_spec(const struct cell *cell, struct frame *f, struct err *err)
     return r;
 }
 
+void prepare_cpus(struct frame *f, const cpu_set_t *cpus)
+{
+    for (size_t cpu = 0; cpu < CPU_SETSIZE && f->prepare.n_cpus < WIRE_CPUS_MAX; cpu++)
+        if (CPU_ISSET(cpu, cpus))
+            f->prepare.cpus[f->prepare.n_cpus++] = (uint16_t)cpu;
+}
+
 int prepare_fill(const struct cell *cell, const struct session *s, const cpu_set_t *cpus,
                  struct frame *f, struct err *err)
 {
@@ -131,9 +138,7 @@ int prepare_fill(const struct cell *cell, const struct session *s, const cpu_set
     str_copy(f->prepare.workload, sizeof(f->prepare.workload),
              cell->app ? "app.run" : cell_exec(cell));
     f->prepare.workers = cell->workers;
-    for (int cpu = 0; cpu < CPU_SETSIZE && f->prepare.n_cpus < WIRE_CPUS_MAX; cpu++)
-        if (CPU_ISSET((size_t)cpu, cpus))
-            f->prepare.cpus[f->prepare.n_cpus++] = (uint16_t)cpu;
+    prepare_cpus(f, cpus);
     if (cell->app)
         return fill_spec(cell, f, err);
     int r = fill_params(cell, &f->prepare.params, err);
@@ -181,16 +186,22 @@ static int lane_wait(struct course *c, struct lane *l, enum frame_type expect, u
     return lane_error(c, l, &why, err);
 }
 
-static char *facts_json(const struct facts *f)
+json_t *facts_object(const struct facts *f)
 {
     json_t *o = json_object();
-    char *text;
 
     for (unsigned i = 0; i < f->n; i++)
         json_object_set_new(o, f->v[i].name,
                             f->v[i].is_text ? json_string(f->v[i].text)
                                             : json_integer(f->v[i].num));
-    text = json_dumps(o, JSON_COMPACT);
+    return o;
+}
+
+static char *facts_json(const struct facts *f)
+{
+    json_t *o = facts_object(f);
+    char *text = json_dumps(o, JSON_COMPACT);
+
     json_decref(o);
     return text;
 }

@@ -8,6 +8,8 @@
 
 #include "measure/course.h"
 
+#include <jansson.h>
+
 struct lane {
     size_t target, cell;
     struct slot *slot;
@@ -31,6 +33,10 @@ struct lane {
  */
 int prepare_fill(const struct cell *cell, const struct session *s, const cpu_set_t *cpus,
                  struct frame *f, struct err *err);
+
+void prepare_cpus(struct frame *f, const cpu_set_t *cpus);
+/* Facts of a frame as an object of their own. */
+json_t *facts_object(const struct facts *f);
 
 /* A lane whose part is appended to t; the part moves when another is. It is not alive where the
  * target could not be started, or without a session. */

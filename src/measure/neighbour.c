@@ -80,9 +80,7 @@ static int ask_to_make(struct side *s, struct err *err)
     frame_init(&f, FRAME_PREPARE, s->session->nonce, 0);
     str_copy(f.prepare.workload, sizeof(f.prepare.workload), "linpack");
     f.prepare.workers = 1;
-    for (size_t cpu = 0; cpu < CPU_SETSIZE && f.prepare.n_cpus < WIRE_CPUS_MAX; cpu++)
-        if (CPU_ISSET(cpu, &s->cpus))
-            f.prepare.cpus[f.prepare.n_cpus++] = (uint16_t)cpu;
+    prepare_cpus(&f, &s->cpus);
     facts_add_num(&f.prepare.params, "n", s->n);
     facts_add_num(&f.prepare.params, "threads", (int64_t)cpus_count(&s->cpus));
     int r = session_post(s->session, &f, err);

@@ -25,9 +25,8 @@ static const struct family *const families[] = {&family_load, &family_load_file,
 
 #define MIB    (INT64_C(1) << 20)
 #define FOR_NS (60 * NS_PER_MS)
-#define LONG_NS                                                                                    \
-    (400 * NS_PER_MS) /* for what needs memory a virtual machine may yet have to get               \
-                       */
+/* For what needs memory that a virtual machine may yet have to get. */
+#define LONG_NS   (400 * NS_PER_MS)
 #define ALL_NAMES 12
 /* What one operation may last more than it should, on a machine that does something else too. */
 #define LATE_NS (2 * NS_PER_S)
