@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #include "unit.h"
+#include "site.h"
 
 extern const struct family family_load, family_load_file, family_load_limit;
 static const struct family *const families[] = {&family_load, &family_load_file,
@@ -30,27 +31,6 @@ static const struct family *const families[] = {&family_load, &family_load_file,
 #define ALL_NAMES 12
 /* What one operation may last more than it should, on a machine that does something else too. */
 #define LATE_NS (2 * NS_PER_S)
-
-struct site {
-    char dir[64];
-};
-
-static int site_make(void **state)
-{
-    struct site *s = xcalloc(1, sizeof(*s));
-    str_copy(s->dir, sizeof(s->dir), "/tmp/cupel-test-XXXXXX");
-    *state = s;
-    return mkdtemp(s->dir) ? 0 : -1;
-}
-
-static int site_remove(void **state)
-{
-    struct site *s = *state;
-    struct err err = ERR_INIT;
-    int r = fs_remove_tree(s->dir, &err);
-    free(s);
-    return r;
-}
 
 static unsigned entries(const char *dir)
 {

@@ -3,6 +3,7 @@
 #include "probe-talk.h"
 
 #include "base/fs.h"
+#include "site.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -338,27 +339,6 @@ static void test_linpack_without_memory(void **state)
 }
 
 /* ---- sqlite ---- */
-
-struct site {
-    char dir[64];
-};
-
-static int site_make(void **state)
-{
-    struct site *s = xcalloc(1, sizeof(*s));
-    str_copy(s->dir, sizeof(s->dir), "/tmp/cupel-test-XXXXXX");
-    *state = s;
-    return mkdtemp(s->dir) ? 0 : -1;
-}
-
-static int site_remove(void **state)
-{
-    struct site *s = *state;
-    struct err err = ERR_INIT;
-    int r = fs_remove_tree(s->dir, &err);
-    free(s);
-    return r;
-}
 
 static void assert_empty(const char *dir)
 {

@@ -4,6 +4,7 @@
 #include "probe-talk.h"
 
 #include "base/fs.h"
+#include "site.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,27 +14,6 @@
 #define WORKLOADS_MIN 59
 
 static const char *const families[] = {"sys.", "call.", "mm.", "ipc.", "fs."};
-
-struct site {
-    char dir[64];
-};
-
-static int site_make(void **state)
-{
-    struct site *s = xcalloc(1, sizeof(*s));
-    str_copy(s->dir, sizeof(s->dir), "/tmp/cupel-test-XXXXXX");
-    *state = s;
-    return mkdtemp(s->dir) ? 0 : -1;
-}
-
-static int site_remove(void **state)
-{
-    struct site *s = *state;
-    struct err err = ERR_INIT;
-    int r = fs_remove_tree(s->dir, &err);
-    free(s);
-    return r;
-}
 
 static bool is_ours(const char *name)
 {
