@@ -1,7 +1,5 @@
 #include "analyse/matrix.h"
 
-#include "stats/describe.h"
-
 #include <jansson.h>
 #include <math.h>
 
@@ -65,71 +63,70 @@ void matrix_factor_of(const struct analysis *a, const struct cell_result *r,
         ret->verdict = verdict_of(log(ret->e.lo), log(ret->e.hi), a->head.plan.theta, false);
 }
 
-/* What the blocks of one cell say of limits and recovery, by target. */
+/* What the blocks of one cell say of limits and recovery. */
+struct target_facts {
+    size_t limits, broken;
+    VEC(double) recovery;
+};
+
 struct side_facts {
-    size_t n_targets, blocks;
-    size_t *limits, *broken, *recoveries; /* n_targets each */
-    double *recovery;                     /* n_targets * blocks */
+    size_t n_targets;
+    struct target_facts *v; /* n_targets */
 };
 
 static int take_trial(void *user, const struct trial *t)
 {
-    struct side_facts *f = user;
+    const struct side_facts *all = user;
 
     VEC_FOREACH (&t->parts, const struct part, p) {
-        if (p->target >= f->n_targets || p->outcome != OUTCOME_OK || !p->facts)
+        if (p->target >= all->n_targets || p->outcome != OUTCOME_OK || !p->facts)
             continue;
+        struct target_facts *f = &all->v[p->target];
         json_t *facts = json_loads(p->facts, 0, NULL);
         const json_t *held = json_object_get(facts, "held");
         const json_t *recovery = json_object_get(facts, "recovery_s");
-        f->limits[p->target] += json_is_boolean(held);
-        f->broken[p->target] += json_is_false(held);
+        f->limits += json_is_boolean(held);
+        f->broken += json_is_false(held);
         /* Not there in a block that did measure: not within the phase. */
-        if (json_object_get(facts, "with_ns") && f->recoveries[p->target] < f->blocks)
-            f->recovery[p->target * f->blocks + f->recoveries[p->target]++] =
-                json_is_number(recovery) ? json_number_value(recovery) : INFINITY;
+        if (json_object_get(facts, "with_ns"))
+            VEC_PUSH(&f->recovery,
+                     json_is_number(recovery) ? json_number_value(recovery) : INFINITY);
         json_decref(facts);
     }
     return 0;
 }
 
-static int count_block(void *user, const struct block_record *b)
+static int compare(const void *a, const void *b)
 {
-    size_t *blocks = user;
+    double x = *(const double *)a, y = *(const double *)b;
 
-    if (b->block >= *blocks)
-        *blocks = b->block + 1;
-    return 0;
+    return (x > y) - (x < y);
 }
 
 /* The middle one, or the worse of both in the middle: "not back" cannot be averaged. */
 static double upper_median(double *x, size_t n)
 {
-    for (size_t i = 1; i < n; i++)
-        for (size_t j = i; j > 0 && x[j] < x[j - 1]; j--) {
-            double y = x[j];
-            x[j] = x[j - 1];
-            x[j - 1] = y;
-        }
-    return n ? x[n / 2] : NAN;
+    if (n == 0)
+        return NAN;
+    qsort(x, n, sizeof(*x), compare);
+    return x[n / 2];
 }
 
-static int side_facts_read(struct store *s, const struct analysis *a, uint32_t cell, size_t blocks,
+static int side_facts_read(struct store *s, const struct analysis *a, uint32_t cell,
                            struct matrix *m, size_t load, size_t victim, struct err *err)
 {
-    size_t n = a->n_targets;
-    _cleanup_free_ size_t *counts = xcalloc(3 * n + 1, sizeof(*counts));
-    _cleanup_free_ double *recovery = xcalloc(n * blocks + 1, sizeof(*recovery));
-    struct side_facts f = {n, blocks, counts, counts + n, counts + 2 * n, recovery};
+    struct side_facts f = {a->n_targets, xcalloc(a->n_targets + 1, sizeof(*f.v))};
     int r = store_trials(s, a->head.id, (int32_t)cell, take_trial, &f, err);
 
-    for (size_t t = 0; r >= 0 && t < n; t++) {
+    for (size_t t = 0; t < f.n_targets; t++) {
         struct matrix_entry *e = &m->entries[(t * m->n_loads + load) * m->n_victims + victim];
-        e->limits = f.limits[t];
-        e->broken = f.broken[t];
-        e->recoveries = f.recoveries[t];
-        e->recovery_s = upper_median(&recovery[t * blocks], f.recoveries[t]);
+        e->limits = f.v[t].limits;
+        e->broken = f.v[t].broken;
+        e->recoveries = f.v[t].recovery.n;
+        e->recovery_s = upper_median(f.v[t].recovery.v, f.v[t].recovery.n);
+        VEC_RELEASE(&f.v[t].recovery);
     }
+    free(f.v);
     return r;
 }
 
@@ -153,11 +150,9 @@ int analyse_matrix(struct store *s, const struct analysis *a, struct matrix *ret
 {
     struct matrix m = {.n_targets = a->n_targets};
     struct pair_name name;
-    size_t blocks = 0;
-    int r;
+    int r = 0;
 
     name_all(a, &m);
-    r = m.n_loads ? store_blocks(s, a->head.id, count_block, &blocks, err) : 0;
     for (uint32_t i = 0; r >= 0 && i < a->n_cells; i++) {
         if (!split(&a->head.plan.cells.v[i], &name))
             continue;
@@ -169,7 +164,7 @@ int analyse_matrix(struct store *s, const struct analysis *a, struct matrix *ret
         }
         /* Both cells of a pair are read off one execution. */
         if (!name.is_tail || !matrix_at(&m, 0, load, victim)->beside.result)
-            r = side_facts_read(s, a, i, blocks, &m, load, victim, err);
+            r = side_facts_read(s, a, i, &m, load, victim, err);
     }
     if (r < 0)
         matrix_release(&m);

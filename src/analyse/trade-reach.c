@@ -5,7 +5,8 @@
 #include <jansson.h>
 #include <math.h>
 
-#define NAMESPACES 8 /* that Linux has */
+#define NAMESPACES 8  /* that Linux has */
+#define ITEMS_MAX  64 /* of a list of namespaces or paths; an imported one may be of any length */
 
 static const char *const sides[] = {"payload", "sandbox"};
 
@@ -57,23 +58,30 @@ static void count_set(struct trade_value *v, double n)
     v->e = (struct estimate){n, NAN, NAN, 0, 0};
 }
 
-/* Items of the list that are not in `before`; "(ro)" belongs to no name. */
+/* The length of the name that a list begins with: "(ro)" belongs to no name. */
+static size_t name_length(const char *list, size_t item)
+{
+    return item > 4 && strncmp(list + item - 4, "(ro)", 4) == 0 ? item - 4 : item;
+}
+
+static bool is_in(const char *list, const char *name, size_t length)
+{
+    for (size_t n, i = 0; list && *list && i < ITEMS_MAX; list += n + (list[n] == ','), i++) {
+        n = strcspn(list, ",");
+        if (name_length(list, n) == length && strncmp(list, name, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Items of the list that are not in `before`. */
 static size_t count_new(const char *list, const char *before)
 {
     size_t count = 0;
 
-    for (size_t n; list && *list; list += n + (list[n] == ',')) {
+    for (size_t n, i = 0; list && *list && i < ITEMS_MAX; list += n + (list[n] == ','), i++) {
         n = strcspn(list, ",");
-        size_t name = n > 4 && strncmp(list + n - 4, "(ro)", 4) == 0 ? n - 4 : n;
-        bool seen = false;
-        for (const char *b = before; b && *b && !seen;) {
-            size_t m = strcspn(b, ","), its = m;
-            if (m > 4 && strncmp(b + m - 4, "(ro)", 4) == 0)
-                its = m - 4;
-            seen = its == name && strncmp(b, list, name) == 0;
-            b += m + (b[m] == ',');
-        }
-        count += !seen;
+        count += !is_in(before, list, name_length(list, n));
     }
     return count;
 }

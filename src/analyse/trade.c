@@ -80,6 +80,16 @@ static bool is_aggressor(const struct cell *c)
     return str_eq(c->workload->family, "beside") && !str_eq(c->workload->name, "beside.idle");
 }
 
+/* Is the cell one that this composite is a mean of? */
+static bool is_of(const struct cell *c, enum trade_measure m)
+{
+    enum trade_measure group = cost_of(c);
+
+    if (m == TRADE_BESIDE)
+        return is_aggressor(c);
+    return group == m || (m == TRADE_ALL && group != TRADE_MEASURES);
+}
+
 static void kinds_of(const struct analysis *a, bool has[TRADE_KINDS])
 {
     VEC_FOREACH (&a->head.plan.cells, const struct cell, c) {
@@ -250,6 +260,27 @@ static void composite(const struct gather *g, size_t target, const uint32_t *cel
     ret->verdict = verdict_of(b.lo, b.hi, p->theta, false);
 }
 
+static void find_worst(const struct analysis *a, const uint32_t *cells, size_t n, struct trade *t)
+{
+    const struct trade_row *mean = &t->rows[TRADE_BESIDE];
+    struct trade_row *worst = &t->rows[TRADE_WORST];
+    worst->cells = mean->cells;
+    worst->left_out = mean->left_out;
+    for (size_t k = 0; k < a->n_targets; k++) {
+        worst->values[k].alone = mean->values[k].alone;
+        for (size_t i = 0; i < n && mean->values[k].has; i++) {
+            struct trade_value *v = &worst->values[k];
+            struct matrix_factor f;
+            matrix_factor_of(a, analysis_at(a, cells[i], k), &f);
+            if (v->has && f.e.value <= v->e.value)
+                continue;
+            *v = (struct trade_value){.has = true, .e = f.e, .verdict = f.verdict};
+            v->alone = f.result;
+            str_copy(v->which, sizeof(v->which), a->head.plan.cells.v[cells[i]].name);
+        }
+    }
+}
+
 static void composites(const struct gather *g, enum trade_measure m, struct trade *t)
 {
     const struct analysis *a = g->a;
@@ -264,22 +295,14 @@ static void composites(const struct gather *g, enum trade_measure m, struct trad
         if (counts(a, cells[0], k, loss))
             composite(g, k, cells, n, loss, &t->rows[m].values[k]);
     }
-    if (m != TRADE_BESIDE)
-        return;
-    struct trade_row *worst = &t->rows[TRADE_WORST];
-    worst->cells = t->rows[m].cells;
-    worst->left_out = t->rows[m].left_out;
-    for (size_t k = 0; k < a->n_targets; k++)
-        for (size_t i = 0; i < n && t->rows[m].values[k].has; i++) {
-            struct trade_value *v = &worst->values[k];
-            struct matrix_factor f;
-            matrix_factor_of(a, analysis_at(a, cells[i], k), &f);
-            if (v->has && f.e.value <= v->e.value)
-                continue;
-            *v = (struct trade_value){.has = true, .e = f.e, .verdict = f.verdict};
-            v->alone = f.result;
-            str_copy(v->which, sizeof(v->which), a->head.plan.cells.v[cells[i]].name);
+    for (uint32_t k = 0; k < a->n_cells; k++)
+        for (size_t i = 0; is_of(&a->head.plan.cells.v[k], m) && i < a->n_targets; i++) {
+            struct trade_value *v = &t->rows[m].values[i];
+            if (!v->has && !v->alone)
+                v->alone = analysis_at(a, k, i);
         }
+    if (m == TRADE_BESIDE)
+        find_worst(a, cells, n, t);
 }
 
 /* ---- figures of one cell ---- */

@@ -40,11 +40,12 @@ enum trade_measure {
 
 struct trade_value {
     bool has;
-    struct estimate e;               /* counts that are not estimated: n = 0, value alone */
-    enum verdict verdict;            /* of costs and losses, against 1 */
-    bool at_least;                   /* TRADE_COULD: of some processes it is not known */
-    char which[CELL_NAME_MAX];       /* TRADE_WORST: the cell */
-    const struct cell_result *alone; /* the one cell behind it, if it is one */
+    struct estimate e;         /* counts that are not estimated: n = 0, value alone */
+    enum verdict verdict;      /* of costs and losses, against 1 */
+    bool at_least;             /* TRADE_COULD: of some processes it is not known */
+    char which[CELL_NAME_MAX]; /* TRADE_WORST: the cell */
+    /* The one cell behind it, if it is one; without a value: the first that should have been. */
+    const struct cell_result *alone;
 };
 
 struct trade_row {

@@ -124,6 +124,7 @@ static int show(struct cli *cli, struct ground *g, const struct options *o, int6
                 struct err *err)
 {
     _cleanup_(analysis_release) struct analysis a = {0};
+    _cleanup_(report_more_release) struct report_more more = {.has_trade = false};
     _cleanup_(str_release) struct str out = STR_INIT;
     const struct report_options ro = {.style = cli->out, .db = cli_db_hint(o)};
     const char *json = options_text(o, "json", NULL);
@@ -146,7 +147,10 @@ static int show(struct cli *cli, struct ground *g, const struct options *o, int6
             return r;
         str_clear(&out);
     }
-    report_table(&a, &ro, &out);
+    r = report_more_read(g->store, &a, false, &more, err);
+    if (r < 0)
+        return r;
+    report_table(&a, &more, &ro, &out);
     return cli_print(&out, err);
 }
 

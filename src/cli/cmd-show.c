@@ -75,6 +75,54 @@ static int show_cell(struct store *s, const struct analysis *a, const char *spec
     return r;
 }
 
+/* Cost, reach and loss alone. */
+static void show_trade(const struct analysis *a, const struct trade *t,
+                       const struct report_options *ro, const char *format, struct str *out)
+{
+    if (str_eq(format, "json"))
+        json_text(report_trade_json(a, t), out);
+    else if (str_eq(format, "csv"))
+        report_trade_csv(a, t, out);
+    else if (str_eq(format, "md"))
+        report_trade_markdown(a, t, out);
+    else
+        report_trade(a, t, ro, out);
+}
+
+static void show_json(const struct analysis *a, const struct report_more *more, struct str *out)
+{
+    json_t *o = report_summary_json(a);
+
+    if (more->has_trade)
+        json_object_set_new(o, "trade", report_trade_json(a, &more->trade));
+    json_text(o, out);
+}
+
+static int show_whole(struct store *s, const struct analysis *a, const struct report_options *ro,
+                      const char *format, bool trade, struct str *out, struct err *err)
+{
+    _cleanup_(report_more_release) struct report_more more = {.has_trade = false};
+
+    if (str_eq(format, "runtimeclass"))
+        return report_runtimeclass(s, a, out, err);
+    if (str_eq(format, "csv") && !trade) {
+        report_summary_csv(a, out);
+        return 0;
+    }
+    int r = report_more_read(s, a, trade, &more, err);
+    if (r < 0)
+        return r;
+    if (trade)
+        show_trade(a, &more.trade, ro, format, out);
+    else if (str_eq(format, "json"))
+        show_json(a, &more, out);
+    else if (str_eq(format, "md"))
+        report_markdown(a, &more, ro, out);
+    else
+        report_table(a, &more, ro, out);
+    return 0;
+}
+
 static int show_run(struct cli *cli, const struct options *o, struct err *err)
 {
     _cleanup_(store_closep) struct store *s = NULL;
@@ -96,24 +144,15 @@ static int show_run(struct cli *cli, const struct options *o, struct err *err)
         r = analyse_run(s, run, &a, err);
     if (r < 0)
         return r;
+    if (cell && options_flag(o, "trade"))
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "--trade is of all cells together: leave out --cell, or --trade");
     if (cell) {
         r = show_cell(s, &a, cell, &ro, json, &out, err);
-        if (r < 0)
-            return r;
-    } else if (json) {
-        json_text(report_summary_json(&a), &out);
-    } else if (str_eq(format, "md")) {
-        report_markdown(&a, &ro, &out);
-    } else if (str_eq(format, "csv")) {
-        report_summary_csv(&a, &out);
-    } else if (str_eq(format, "runtimeclass")) {
-        r = report_runtimeclass(s, &a, &out, err);
-        if (r < 0)
-            return r;
     } else {
-        report_table(&a, &ro, &out);
+        r = show_whole(s, &a, &ro, json ? "json" : format, options_flag(o, "trade"), &out, err);
     }
-    return cli_print(&out, err);
+    return r < 0 ? r : cli_print(&out, err);
 }
 
 static const struct option_def show_options[] = {
@@ -134,6 +173,10 @@ static const struct option_def show_options[] = {
      .help = "term (default), md, csv, json; runtimeclass: the overhead of pods as YAML for a "
              "cluster, from a run of the density suite"},
     {.name = "json", .kind = OPTION_FLAG, .help = "the same as --format json"},
+    {.name = "trade",
+     .kind = OPTION_FLAG,
+     .help = "only what each target costs, reaches of the host and loses to a neighbour, beside "
+             "each other; without this it ends the table of a run that has two of the three"},
     OPTION_DB,
 };
 
@@ -141,6 +184,7 @@ static const struct example show_examples[] = {
     {"cupel show", "the latest run"},
     {"cupel show r7 --absolute", "in ns and bytes/s"},
     {"cupel show r7 --cell sys.getpid,runsc:ptrace", "one cell, with its proof"},
+    {"cupel show r7 --trade", "cost, reach and loss beside each other"},
     {"cupel show r7 --format md > table.md", "for an issue or a README"},
     {"cupel show r7 --format runtimeclass > overhead.yaml", "to be looked at and applied"},
 };

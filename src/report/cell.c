@@ -518,7 +518,7 @@ static void shell_word(struct str *out, const char *word)
     str_addc(out, '\'');
 }
 
-static void again_target(const struct analysis *a, uint32_t target, struct str *out)
+void report_again_target(const struct analysis *a, uint32_t target, struct str *out)
 {
     const struct target *t = &a->head.plan.targets.v[target];
     _cleanup_(str_release) struct str word = STR_INIT;
@@ -541,8 +541,8 @@ void report_again(const struct analysis *a, uint32_t cell, uint32_t target, stru
     str_add(out, "cupel run --workload ");
     shell_word(out, c->name);
     if (target != a->head.base)
-        again_target(a, a->head.base, out);
-    again_target(a, target, out);
+        report_again_target(a, a->head.base, out);
+    report_again_target(a, target, out);
     again_params(c, out);
     if (p->limits.cpus > 0)
         str_addf(out, " --limit cpus=%g", p->limits.cpus);

@@ -1,6 +1,8 @@
 /* Comma-separated values, RFC 4180: a header line, CRLF left out in favour of the newline every
  * tool here reads, fields quoted where they need it. Figures in full precision, units in the column
  * names. */
+#include "report/csv.h"
+
 #include "report/figure.h"
 #include "report/report.h"
 #include "report/words.h"
@@ -8,7 +10,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-static void csv_text(struct str *out, const char *s)
+void csv_text(struct str *out, const char *s)
 {
     _cleanup_(str_release) struct str inert = STR_INIT;
 
@@ -26,8 +28,7 @@ static void csv_text(struct str *out, const char *s)
     str_addc(out, '"');
 }
 
-/* ",value", or "," alone where there is none. */
-static void csv_double(struct str *out, double v)
+void csv_double(struct str *out, double v)
 {
     if (isfinite(v))
         str_addf(out, ",%.17g", v);

@@ -1,11 +1,10 @@
 /* The table as Markdown, for a README or an issue. */
+#include "report/markdown.h"
 #include "report/report.h"
-#include "report/words.h"
 
 #include <math.h>
 
-/* Text from outside into a table cell: inert, and nothing of it is mark-up. */
-static void md_text(struct str *out, const char *s)
+void md_text(struct str *out, const char *s)
 {
     _cleanup_(str_release) struct str inert = STR_INIT;
 
@@ -17,23 +16,23 @@ static void md_text(struct str *out, const char *s)
     }
 }
 
-static void md_cell(const struct cell_words *w, struct str *out)
+void md_cell(const struct cell_words *w, struct str *out)
 {
     const char *emphasis = w->tone == TONE_LOUD || w->tone == TONE_FAIL ? "**" : "";
 
     str_addf(out, " %s%s", emphasis, w->sign);
     if (w->number[0])
-        str_addf(out, " %s", w->number);
+        str_addf(out, "%s%s", w->sign[0] ? " " : "", w->number);
     if (w->unit[0])
         str_addf(out, " %s", w->unit);
     if (w->half[0])
         str_addf(out, " %s", w->half);
     if (w->word[0])
-        str_addf(out, " %s", w->word);
+        str_addf(out, "%s%s", w->sign[0] || w->number[0] ? " " : "", w->word);
     str_addf(out, "%s |", emphasis);
 }
 
-static void md_head(const struct analysis *a, bool absolute, struct str *out)
+static void md_head(const struct analysis *a, bool listed, bool absolute, struct str *out)
 {
     char host[80], elapsed[UNIT_TEXT];
 
@@ -48,12 +47,15 @@ static void md_head(const struct analysis *a, bool absolute, struct str *out)
     md_text(out, a->head.base < a->n_targets ? a->head.plan.targets.v[a->head.base].label : "none");
     if (a->head.plan.scale < 1)
         str_addf(out, ", scaled by %.3g", a->head.plan.scale);
-    str_addf(out, "; %s%s, 95 %% intervals.\n\n|",
-             absolute ? "time per operation or rate" : "ratios of ",
-             absolute ? "" : report_cost_words(&a->head.plan));
+    if (!listed)
+        str_add(out, "; 95 % intervals.\n");
+    else
+        str_addf(out, "; %s%s, 95 %% intervals.\n",
+                 absolute ? "time per operation or rate" : "ratios of ",
+                 absolute ? "" : report_cost_words(&a->head.plan));
 }
 
-void report_markdown(const struct analysis *a, const struct report_options *o, struct str *out)
+static void md_table(const struct analysis *a, const struct report_options *o, struct str *out)
 {
     const struct style style = {.utf8 = true};
     const struct plan *p = &a->head.plan;
@@ -61,8 +63,7 @@ void report_markdown(const struct analysis *a, const struct report_options *o, s
     char theta[UNIT_TEXT];
     size_t columns = 0;
 
-    md_head(a, absolute, out);
-    str_add(out, " |");
+    str_add(out, "\n| |");
     for (uint32_t t = 0; t < a->n_targets; t++) {
         if (!absolute && t == a->head.base)
             continue;
@@ -76,6 +77,8 @@ void report_markdown(const struct analysis *a, const struct report_options *o, s
         str_add(out, "---|");
     str_addc(out, '\n');
     for (size_t c = 0; c < a->n_cells; c++) {
+        if (matrix_has(a, c))
+            continue;
         str_add(out, "| ");
         md_text(out, p->cells.v[c].name);
         str_add(out, " |");
@@ -99,4 +102,21 @@ void report_markdown(const struct analysis *a, const struct report_options *o, s
                  "\n= alike within %s, ≈ a difference under %s, ▲ slower, ▼ faster, ? unsure, "
                  "✘ failed.\n",
                  theta, theta);
+}
+
+void report_markdown(const struct analysis *a, const struct report_more *more,
+                     const struct report_options *o, struct str *out)
+{
+    size_t listed = 0;
+
+    for (size_t c = 0; c < a->n_cells; c++)
+        listed += !matrix_has(a, c);
+    md_head(a, listed || a->n_cells == 0, o->absolute || a->n_targets < 2, out);
+    if (listed || a->n_cells == 0)
+        md_table(a, o, out);
+    report_matrix_markdown(a, &more->matrix, out);
+    if (more->has_trade) {
+        str_addc(out, '\n');
+        report_trade_markdown(a, &more->trade, out);
+    }
 }

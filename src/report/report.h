@@ -5,11 +5,13 @@
  * runtime, a guest or an imported file is made inert before it is written.
  *
  *     struct report_options o = {.style = style};
- *     report_table(&analysis, &o, &out); */
+ *     report_table(&analysis, &more, &o, &out); */
 #ifndef CUPEL_REPORT_REPORT_H
 #define CUPEL_REPORT_REPORT_H
 
 #include "analyse/analyse.h"
+#include "analyse/matrix.h"
+#include "analyse/trade.h"
 #include "report/style.h"
 
 #include <jansson.h>
@@ -20,10 +22,35 @@ struct report_options {
     const char *db; /* put into the hints ("--db FILE"); NULL: the default file */
 };
 
-/* The table for a terminal: a row per cell, a column per target. */
-void report_table(const struct analysis *a, const struct report_options *o, struct str *out);
+/* What a run has beside its cells one by one. Ownership: report_more_release. */
+struct report_more {
+    struct matrix matrix; /* without loads: there is none */
+    struct trade trade;
+    bool has_trade;
+};
+/* trade: also where the run has figures of one kind alone. */
+int report_more_read(struct store *s, const struct analysis *a, bool trade, struct report_more *ret,
+                     struct err *err);
+void report_more_release(struct report_more *m);
+
+/* The table for a terminal: a row per cell, a column per target; cells of a matrix as such, and the
+ * trade at the end. */
+void report_table(const struct analysis *a, const struct report_more *more,
+                  const struct report_options *o, struct str *out);
 /* The same as a Markdown table (always UTF-8, no colour, no width). */
-void report_markdown(const struct analysis *a, const struct report_options *o, struct str *out);
+void report_markdown(const struct analysis *a, const struct report_more *more,
+                     const struct report_options *o, struct str *out);
+/* Each by itself. */
+void report_matrix(const struct analysis *a, const struct matrix *m, const struct report_options *o,
+                   struct str *out);
+void report_matrix_markdown(const struct analysis *a, const struct matrix *m, struct str *out);
+void report_trade(const struct analysis *a, const struct trade *t, const struct report_options *o,
+                  struct str *out);
+void report_trade_markdown(const struct analysis *a, const struct trade *t, struct str *out);
+/* One line per measure and target. */
+void report_trade_csv(const struct analysis *a, const struct trade *t, struct str *out);
+/* {"kinds": {...}, "measures": [{"measure", "kind", ..., "values": [...]}]}; a new reference. */
+json_t *report_trade_json(const struct analysis *a, const struct trade *t);
 /* One line per cell and target, every figure of cell_result; empty fields where there is none. */
 void report_summary_csv(const struct analysis *a, struct str *out);
 /* The same as JSON: {"base", "blocks", "cells": [...], "geometric_mean": [...], "warnings": [...]}.
@@ -47,5 +74,7 @@ int report_cell_json(struct store *s, const struct analysis *a, uint32_t cell, u
 void report_hostname(const struct run_head *h, char *dst, size_t size);
 /* A command that measures this cell on this target again. */
 void report_again(const struct analysis *a, uint32_t cell, uint32_t target, struct str *out);
+/* " --target runc", as it was typed. */
+void report_again_target(const struct analysis *a, uint32_t target, struct str *out);
 
 #endif

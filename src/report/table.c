@@ -1,71 +1,19 @@
 /* The table for a terminal. The eye is to find the differences first: equal cells are dim and bear
- * a thin sign, large differences have up to three signs, failures stand in their cell in words.
- * Where the columns do not fit, first the words go (the signs say the same), then the table is
- * split. */
+ * a thin sign, large differences have up to three signs, failures stand in their cell in words. */
+#include "report/grid.h"
 #include "report/report.h"
 #include "report/words.h"
 
 #include <math.h>
 
-struct column {
-    uint32_t target;
-    bool unusable; /* never ran: its column says the same in every row */
-    char head[TARGET_LABEL_MAX];
-    struct cell_words *rows;                        /* one per row of the table */
-    size_t sign, whole, fraction, unit, half, word; /* widths */
-    size_t body[2]; /* width right of the sign, without and with words */
-};
-
 struct table {
     const struct analysis *a;
     const struct report_options *o;
-    size_t n_rows; /* cells, and one more for the geometric mean */
-    bool has_mean;
+    VEC(uint32_t) cells; /* of the rows: those that no matrix shows */
+    bool has_mean;       /* a last row: the geometric mean */
     bool absolute;
-    VEC(struct column) columns;
-    size_t name_width;
+    struct grid grid;
 };
-
-#define GAP 3
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-/* Digits before the point, and the rest with the point. */
-static void number_widths(const char *number, size_t *whole, size_t *fraction)
-{
-    size_t n = strcspn(number, ".");
-    *whole = n;
-    *fraction = strlen(number) - n;
-}
-
-static void column_measure(struct column *c, size_t n_rows)
-{
-    size_t alone = 0;
-
-    for (size_t i = 0; i < n_rows; i++) {
-        const struct cell_words *w = &c->rows[i];
-        size_t whole, fraction;
-        c->sign = larger(c->sign, text_width(w->sign));
-        if (!w->number[0]) {
-            alone = larger(alone, text_width(w->word));
-            continue;
-        }
-        number_widths(w->number, &whole, &fraction);
-        c->whole = larger(c->whole, whole);
-        c->fraction = larger(c->fraction, fraction);
-        c->unit = larger(c->unit, text_width(w->unit));
-        c->half = larger(c->half, text_width(w->half));
-        c->word = larger(c->word, text_width(w->word));
-    }
-    size_t body =
-        c->whole + c->fraction + (c->unit ? c->unit + 1 : 0) + (c->half ? c->half + 1 : 0);
-    size_t head = text_width(c->head) > c->sign + 1 ? text_width(c->head) - c->sign - 1 : 0;
-    c->body[0] = larger(larger(body, alone), head);
-    c->body[1] = larger(larger(body + (c->word ? c->word + 1 : 0), alone), head);
-}
 
 static void mean_words(const struct table *t, uint32_t target, struct cell_words *ret)
 {
@@ -83,31 +31,21 @@ static void mean_words(const struct table *t, uint32_t target, struct cell_words
 static void column_add(struct table *t, uint32_t target)
 {
     const struct plan *p = &t->a->head.plan;
-    struct column c = {.target = target, .unusable = !t->a->targets[target].usable};
-    struct str head = STR_INIT;
+    bool unusable = !t->a->targets[target].usable;
+    struct grid_column *c = grid_column(&t->grid, p->targets.v[target].label, target, unusable);
 
-    text_inert(&head, p->targets.v[target].label);
-    str_copy(c.head, sizeof(c.head), head.buf);
-    str_release(&head);
-    c.rows = xcalloc(t->n_rows, sizeof(*c.rows));
-    for (size_t i = 0; i < t->a->n_cells; i++) {
-        const struct cell_result *r = analysis_at(t->a, i, target);
-        if (c.unusable && r->status == CELL_NOT_MEASURED)
-            cell_words_unusable(&t->o->style, target_why(&t->a->targets[target]), &c.rows[i]);
+    for (size_t i = 0; i < t->cells.n; i++) {
+        uint32_t cell = t->cells.v[i];
+        const struct cell_result *r = analysis_at(t->a, cell, target);
+        if (unusable && r->status == CELL_NOT_MEASURED)
+            cell_words_unusable(&t->o->style, target_why(&t->a->targets[target]), &c->rows[i]);
         else if (t->absolute)
-            cell_words_absolute(&t->o->style, r, &p->cells.v[i], &c.rows[i]);
+            cell_words_absolute(&t->o->style, r, &p->cells.v[cell], &c->rows[i]);
         else
-            cell_words_ratio(&t->o->style, r, &p->cells.v[i], &c.rows[i]);
+            cell_words_ratio(&t->o->style, r, &p->cells.v[cell], &c->rows[i]);
     }
     if (t->has_mean)
-        mean_words(t, target, &c.rows[t->n_rows - 1]);
-    column_measure(&c, t->n_rows);
-    VEC_PUSH(&t->columns, c);
-}
-
-static const char *row_name(const struct table *t, size_t row)
-{
-    return row < t->a->n_cells ? t->a->head.plan.cells.v[row].name : "geometric mean";
+        mean_words(t, target, &c->rows[t->cells.n]);
 }
 
 static bool any_mean(const struct analysis *a)
@@ -118,146 +56,40 @@ static bool any_mean(const struct analysis *a)
     return false;
 }
 
-static void table_init(struct table *t, const struct analysis *a, const struct report_options *o)
-{
-    *t = (struct table){.a = a, .o = o};
-    t->absolute = o->absolute || a->n_targets < 2;
-    t->has_mean = !t->absolute && a->n_cells > 1 && any_mean(a);
-    t->n_rows = a->n_cells + (t->has_mean ? 1 : 0);
-    for (uint32_t i = 0; i < a->n_targets; i++)
-        if (t->absolute || i != a->head.base)
-            column_add(t, i);
-    for (size_t i = 0; i < t->n_rows; i++)
-        t->name_width = larger(t->name_width, text_width(row_name(t, i)));
-}
-
-static void table_release(struct table *t)
-{
-    VEC_FOREACH (&t->columns, struct column, c)
-        free(c->rows);
-    VEC_RELEASE(&t->columns);
-}
-
-static size_t column_width(const struct column *c, bool words)
-{
-    return GAP + c->sign + 1 + c->body[words];
-}
-
-static void put_cell(const struct table *t, const struct column *c, const struct cell_words *w,
-                     bool words, struct str *out)
-{
-    const struct style *s = &t->o->style;
-    struct str body = STR_INIT;
-    size_t whole, fraction;
-
-    if (!w->number[0]) {
-        str_add(&body, w->word);
-    } else {
-        number_widths(w->number, &whole, &fraction);
-        text_pad(&body, "", c->whole - whole, false);
-        text_pad(&body, w->number, whole + c->fraction, false);
-        if (c->unit) {
-            str_addc(&body, ' ');
-            text_pad(&body, w->unit, c->unit, false);
-        }
-        if (c->half) {
-            str_addc(&body, ' ');
-            text_pad(&body, w->half, words && c->word ? c->half : 0, false);
-        }
-        if (words && c->word)
-            str_addf(&body, " %s", w->word);
-    }
-    text_pad(out, "", GAP, false);
-    str_add(out, tone_on(s, w->tone));
-    text_pad(out, w->sign, c->sign, true);
-    str_addc(out, ' ');
-    size_t width = text_width(body.buf);
-    str_add(out, body.buf);
-    str_add(out, tone_off(s, w->tone));
-    if (width < c->body[words])
-        text_pad(out, "", c->body[words] - width, false);
-    str_release(&body);
-}
-
 /* Cells of another family get an empty line before them where the table is long. */
 static bool family_starts(const struct table *t, size_t row)
 {
     const struct cell *cells = t->a->head.plan.cells.v;
 
-    if (t->n_rows <= 20 || row == 0)
+    if (t->cells.n + t->has_mean <= 20 || row == 0)
         return false;
-    if (row >= t->a->n_cells)
-        return true;
-    return cells[row].workload && cells[row - 1].workload &&
-           !str_eq(cells[row].workload->family, cells[row - 1].workload->family);
+    return !str_eq(cells[t->cells.v[row]].workload->family,
+                   cells[t->cells.v[row - 1]].workload->family);
 }
 
-static void put_rows(const struct table *t, size_t from, size_t to, bool words, struct str *out)
+static void table_init(struct table *t, const struct analysis *a, const struct report_options *o)
 {
-    const struct style *s = &t->o->style;
-
-    text_pad(out, "", t->name_width, false);
-    for (size_t i = from; i < to; i++) {
-        const struct column *c = &t->columns.v[i];
-        text_pad(out, "", GAP, false);
-        str_add(out, tone_on(s, TONE_HEAD));
-        str_add(out, c->head);
-        str_add(out, tone_off(s, TONE_HEAD));
-        size_t used = text_width(c->head), all = c->sign + 1 + c->body[words];
-        text_pad(out, "", used < all ? all - used : 0, false);
-    }
-    text_trim(out);
-    str_addc(out, '\n');
-    for (size_t row = 0; row < t->n_rows; row++) {
-        if (family_starts(t, row))
-            str_addc(out, '\n');
-        text_pad(out, row_name(t, row), t->name_width, false);
-        for (size_t i = from; i < to; i++)
-            put_cell(t, &t->columns.v[i], &t->columns.v[i].rows[row], words, out);
-        text_trim(out);
-        str_addc(out, '\n');
-    }
+    *t = (struct table){.a = a, .o = o};
+    t->absolute = o->absolute || a->n_targets < 2;
+    for (uint32_t i = 0; i < a->n_cells; i++)
+        if (!matrix_has(a, i))
+            VEC_PUSH(&t->cells, i);
+    /* The mean of all would be one of rows that are not there, and of things of different kinds. */
+    t->has_mean = !t->absolute && t->cells.n == a->n_cells && a->n_cells > 1 && any_mean(a);
+    grid_init(&t->grid, &o->style);
+    for (size_t i = 0; i < t->cells.n; i++)
+        grid_row(&t->grid, a->head.plan.cells.v[t->cells.v[i]].name, family_starts(t, i));
+    if (t->has_mean)
+        grid_row(&t->grid, "geometric mean", t->cells.n >= 20);
+    for (uint32_t i = 0; i < a->n_targets && t->cells.n; i++)
+        if (t->absolute || i != a->head.base)
+            column_add(t, i);
 }
 
-static bool all_fit(const struct table *t, bool words)
+static void table_release(struct table *t)
 {
-    size_t width = t->name_width;
-    VEC_FOREACH (&t->columns, const struct column, c)
-        width += column_width(c, words);
-    return t->o->style.width == 0 || width <= t->o->style.width;
-}
-
-/* Columns of targets that never ran go first when there is no room: the notes say why anyway. */
-static void drop_unusable(struct table *t)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < t->columns.n; i++) {
-        if (t->columns.v[i].unusable)
-            free(t->columns.v[i].rows);
-        else
-            t->columns.v[kept++] = t->columns.v[i];
-    }
-    t->columns.n = kept;
-}
-
-static void put_tables(struct table *t, struct str *out)
-{
-    if (!all_fit(t, false))
-        drop_unusable(t);
-    bool words = all_fit(t, true);
-
-    for (size_t from = 0, to; from < t->columns.n; from = to) {
-        size_t width = t->name_width + column_width(&t->columns.v[from], words);
-        for (to = from + 1; to < t->columns.n; to++) {
-            width += column_width(&t->columns.v[to], words);
-            if (t->o->style.width && width > t->o->style.width)
-                break;
-        }
-        if (from > 0)
-            str_addc(out, '\n');
-        put_rows(t, from, to, words, out);
-    }
+    grid_release(&t->grid);
+    VEC_RELEASE(&t->cells);
 }
 
 void report_hostname(const struct run_head *h, char *dst, size_t size)
@@ -298,63 +130,40 @@ static void put_head(const struct table *t, struct str *out)
     }
     if (a->head.plan.scale < 1)
         flow_add(&f, "scaled by %.3g", a->head.plan.scale);
-    if (t->absolute)
+    if (t->cells.n == 0)
+        flow_add(&f, "95 %% intervals");
+    else if (t->absolute)
         flow_add(&f, "time per operation or rate, 95 %% intervals");
     else
         flow_add(&f, "ratios of %s, 95 %% intervals", report_cost_words(&a->head.plan));
     flow_end(&f);
 }
 
-static bool sign_used(const struct table *t, enum glyph g)
-{
-    VEC_FOREACH (&t->columns, const struct column, c)
-        for (size_t i = 0; i < t->n_rows; i++)
-            if (c->rows[i].sign[0] && c->rows[i].glyph == g)
-                return true;
-    return false;
-}
-
 static bool lacks_base_anywhere(const struct table *t)
 {
-    VEC_FOREACH (&t->columns, const struct column, c)
-        for (size_t i = 0; i < t->a->n_cells; i++)
-            if (cell_lacks_base(analysis_at(t->a, i, c->target)))
+    VEC_FOREACH (&t->grid.columns, const struct grid_column, c)
+        VEC_FOREACH (&t->cells, const uint32_t, cell)
+            if (cell_lacks_base(analysis_at(t->a, *cell, c->target)))
                 return true;
     return false;
 }
 
-/* What the signs mean: only those that are there. */
 static void put_legend(const struct table *t, struct str *out)
 {
-    const struct style *s = &t->o->style;
-    char theta[UNIT_TEXT], floor[UNIT_TEXT];
+    char floor[UNIT_TEXT];
     struct flow f;
     bool counts = false;
 
-    if (t->absolute)
+    if (t->absolute || t->cells.n == 0)
         return;
-    for (size_t i = 0; i < t->a->n_cells; i++)
-        counts = counts || cell_is_count(&t->a->head.plan.cells.v[i]);
-    str_format(theta, sizeof(theta), "%g %%", 100 * t->a->head.plan.theta);
-    flow_begin(&f, out, s, "", 2);
-    if (sign_used(t, GLYPH_EQUAL))
-        flow_add(&f, "%s alike within %s", style_glyph(s, GLYPH_EQUAL), theta);
-    if (sign_used(t, GLYPH_SLIGHT))
-        flow_add(&f, "%s slight: a difference, but under %s", style_glyph(s, GLYPH_SLIGHT), theta);
-    if (sign_used(t, GLYPH_SLOWER)) {
-        const char *g = style_glyph(s, GLYPH_SLOWER);
-        flow_add(&f, "%s slower%s (%s%s 1.5 times and more, %s%s%s 10 times)", g,
-                 counts ? " or worse" : "", g, g, g, g, g);
-    }
-    if (sign_used(t, GLYPH_FASTER))
-        flow_add(&f, "%s faster%s", style_glyph(s, GLYPH_FASTER), counts ? " or better" : "");
-    if (sign_used(t, GLYPH_UNSURE))
-        flow_add(&f, "%s unsure: too noisy or too few blocks to tell",
-                 style_glyph(s, GLYPH_UNSURE));
+    VEC_FOREACH (&t->cells, const uint32_t, cell)
+        counts = counts || cell_is_count(&t->a->head.plan.cells.v[*cell]);
+    flow_begin(&f, out, &t->o->style, "", 2);
+    grid_legend(&t->grid, t->a->head.plan.theta, counts, &f);
     if (lacks_base_anywhere(t))
         flow_add(&f, "no base: the base has no such figure, this is its own");
-    if (sign_used(t, GLYPH_FAIL))
-        flow_add(&f, "%s failed", style_glyph(s, GLYPH_FAIL));
+    if (grid_sign_used(&t->grid, GLYPH_FAIL))
+        flow_add(&f, "%s failed", style_glyph(&t->o->style, GLYPH_FAIL));
     if (isfinite(t->a->noise_floor)) {
         unit_percent(t->a->noise_floor, floor);
         flow_add(&f, "smallest difference resolvable here: %s", floor);
@@ -521,23 +330,29 @@ static void put_hint(const struct table *t, struct str *out)
     flow_begin(&f, out, &t->o->style, "", 2);
     flow_add(&f, "proof and detail: cupel show r%lld --cell %s,%s%s", (long long)a->head.id,
              a->head.plan.cells.v[cell].name, label.buf, where.buf);
-    if (!t->absolute)
+    if (!t->absolute && t->cells.n)
         flow_add(&f, "in ns: cupel show r%lld --absolute%s", (long long)a->head.id, where.buf);
     flow_end(&f);
 }
 
-void report_table(const struct analysis *a, const struct report_options *o, struct str *out)
+void report_table(const struct analysis *a, const struct report_more *more,
+                  const struct report_options *o, struct str *out)
 {
     struct table t;
 
     table_init(&t, a, o);
     put_head(&t, out);
-    if (t.columns.n)
-        put_tables(&t, out);
+    grid_put(&t.grid, out);
     put_legend(&t, out);
+    if (more->matrix.n_loads)
+        report_matrix(a, &more->matrix, o, out);
     put_failures(&t, out);
     put_semantics(&t, out);
     put_warnings(&t, out);
     put_hint(&t, out);
     table_release(&t);
+    if (more->has_trade) {
+        str_addc(out, '\n');
+        report_trade(a, &more->trade, o, out);
+    }
 }

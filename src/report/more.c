@@ -1,0 +1,22 @@
+#include "report/report.h"
+
+int report_more_read(struct store *s, const struct analysis *a, bool trade, struct report_more *ret,
+                     struct err *err)
+{
+    struct report_more m = {.has_trade = trade || trade_has_several(a)};
+    int r = analyse_matrix(s, a, &m.matrix, err);
+
+    if (r == 0 && m.has_trade)
+        r = analyse_trade(s, a, &m.trade, err);
+    if (r < 0)
+        report_more_release(&m);
+    else
+        *ret = m;
+    return r;
+}
+
+void report_more_release(struct report_more *m)
+{
+    matrix_release(&m->matrix);
+    trade_release(&m->trade);
+}
