@@ -127,8 +127,7 @@ static void put_label(const struct sheet *s, const char *text, struct str *out)
     text_inert(&line, s->a->head.plan.targets.v[s->target].label);
     str_addf(&line, " %s %s", style_glyph(s->style, GLYPH_DOT), text);
     text_wrap(out, s->style, "", 2, line.buf);
-    if (s->style->colour)
-        str_add(out, tone_off(s->style, TONE_HEAD));
+    str_add(out, tone_off(s->style, TONE_HEAD));
 }
 
 static void put_sheet(const struct sheet *s, struct grid *shown, struct str *out)
@@ -144,12 +143,17 @@ static void put_sheet(const struct sheet *s, struct grid *shown, struct str *out
     }
     begin(&more, s);
     add_columns(&more, s, TAIL, "p99 ");
+    size_t tails = more.columns.n;
     add_columns(&more, s, RECOVERY, "");
     if (more.columns.n == 0)
         return;
-    put_label(s,
-              "p99: 99th percentile with / without; others: from its end until as fast as before",
-              out);
+    put_label(
+        s,
+        tails == 0 ? "recovery: from the aggressor's end until as fast as before"
+        : tails < more.columns.n
+            ? "p99: 99th percentile with / without; others: from its end until as fast as before"
+            : "99th percentile with / without",
+        out);
     grid_put(&more, out);
 }
 

@@ -261,6 +261,9 @@ def matrix_alone():
     loss = lambda: state("loss", lambda c: c.split(".")[0] in ("beside", "tail"))
     golden("matrix.txt", shown(run=loss))
     golden("matrix.md", shown("--format", "md", run=loss))
+    # Without any tail there is no word of one.
+    text = shown(run=lambda: state("one", lambda c: c == "beside.fsync@create"))
+    expect("runc · recovery: " in text and "99th" not in text, text)
     # CSV and JSON go on having them cell by cell.
     expect(len(json.loads(shown("--json", run=loss))["cells"]) == 7 * 3, "other cells")
 
