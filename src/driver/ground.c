@@ -10,6 +10,7 @@
 #include "host/proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -94,20 +95,23 @@ static int make_image_root(const struct ground *g, const char *image, struct err
     return r == 0 ? mount_overlay(image, upper, work, g->rootfs, err) : r;
 }
 
-/* In an image only the last: what is mounted elsewhere is its runtime's to make room for. */
-static int make_root_dirs(const struct ground *g, struct err *err)
+/* In a tree of our own, where no name can lead elsewhere. */
+static int make_own_dirs(const struct ground *g, struct err *err)
 {
     static const char *const needed[] = {"proc", "dev", "sys", "tmp", "data", "work"};
-    for (size_t i = g->with_image ? ARRAY_SIZE(needed) - 1 : 0; i < ARRAY_SIZE(needed); i++) {
-        int fd = root_open_dir(g->rootfs, needed[i], err);
-        if (fd < 0)
-            return fd;
-        int bad = !g->with_image && fchmod(fd, 0755) < 0 ? errno : 0;
-        fd_close(&fd);
-        if (bad)
-            return err_errno(err, bad, "make %s/%s", g->rootfs, needed[i]);
-    }
-    return 0;
+    _cleanup_fd_ int root = open(g->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int bad = root < 0 ? errno : 0;
+    for (size_t i = 0; i < ARRAY_SIZE(needed) && !bad; i++)
+        if (mkdirat(root, needed[i], 0755) < 0 || fchmodat(root, needed[i], 0755, 0) < 0)
+            bad = errno;
+    return bad ? err_errno(err, bad, "make the directories of %s", g->rootfs) : 0;
+}
+
+/* What is mounted elsewhere is its runtime's to make room for. */
+static int make_image_dirs(const struct ground *g, struct err *err)
+{
+    _cleanup_fd_ int fd = root_open_dir(g->rootfs, "work", err);
+    return fd < 0 ? fd : 0;
 }
 
 /* One copy a run, so that every target executes the same pages; a file system without links, or
@@ -150,10 +154,10 @@ static int make_tree(const struct run_program *program, const struct ground *g,
     if (r == 0 && g->with_image)
         r = make_image_root(g, what->image, err);
     if (r == 0)
-        r = make_root_dirs(g, err);
+        r = g->with_image ? make_image_dirs(g, err) : make_own_dirs(g, err);
     if (r == 0)
         r = make_dir(g->data, "", 0755, err);
-    if (r == 0)
+    if (r == 0 && g->with_tmpfs)
         r = make_dir(g->tmp, "", 0755, err);
     if (r == 0 && g->with_tmpfs)
         r = mount_tmpfs(g->tmp, ground_tmpfs_bytes(what), err);

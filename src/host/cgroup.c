@@ -164,6 +164,13 @@ static DIR *entries_of(int fd)
     return dir;
 }
 
+/* A directory has a link from each one below it; file systems that do not count them say 1. */
+static bool has_none_below(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && st.st_nlink == 2;
+}
+
 static const char *next_group(DIR *dir)
 {
     for (struct dirent *d; (d = readdir(dir));)
@@ -175,7 +182,7 @@ static const char *next_group(DIR *dir)
 static int walk(int fd, bool deepest_first, cgroup_walk_cb *cb, void *user, unsigned depth)
 {
     int r = deepest_first ? 0 : cb(user, fd);
-    DIR *dir = r == 0 && depth < WALK_DEPTH ? entries_of(fd) : NULL;
+    DIR *dir = r == 0 && depth < WALK_DEPTH && !has_none_below(fd) ? entries_of(fd) : NULL;
     for (const char *name; r == 0 && dir && (name = next_group(dir));) {
         _cleanup_fd_ int sub = sub_dir(fd, name);
         if (sub >= 0)

@@ -5,7 +5,8 @@
  *
  * For every line on standard input: create, start, the first line of the container's output, COUNT
  * times one after the other, of BUNDLE-0, BUNDLE-1, ... as ID-0, ID-1, ...; answers with the
- * nanoseconds from the first verb to the last of these lines; then kills and deletes them all.
+ * nanoseconds from the first verb to the last of these lines; then kills and deletes them all. Of
+ * more than one, each is also asked for its state, as cupel asks once before it starts the next.
  * COVER: a directory that an empty tmpfs hides from the runtime (crun refuses some hybrid control
  * groups), or "-". */
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,11 +80,12 @@ struct container {
     int in[2], out;
 };
 
-static int begin(struct container *c, const char *runtime, const char *root)
+static int begin(struct container *c, const char *runtime, const char *root, bool ask)
 {
     const char *create[] = {runtime,   "--root",     root,        "create", "--bundle",
                             c->bundle, "--pid-file", c->pid_file, c->id,    NULL};
     const char *start[] = {runtime, "--root", root, "start", c->id, NULL};
+    const char *state[] = {runtime, "--root", root, "state", c->id, NULL};
     int out[2], failed;
 
     if (pipe2(c->in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
@@ -90,7 +93,9 @@ static int begin(struct container *c, const char *runtime, const char *root)
     failed = run(create, c->in[0], out[1]);
     close(out[1]);
     c->out = out[0];
-    return failed || run(start, -1, -1) || first_line(c->out) ? -1 : 0;
+    if (failed || run(start, -1, -1) || first_line(c->out))
+        return -1;
+    return ask ? run(state, -1, -1) : 0;
 }
 
 static int end(struct container *c, const char *runtime, const char *root)
@@ -117,7 +122,7 @@ static int once(struct container *all, long n, const char *runtime, const char *
     long begun = 0;
 
     while (begun < n && !failed)
-        failed = begin(&all[begun++], runtime, root);
+        failed = begin(&all[begun++], runtime, root, n > 1);
     to = now_ns();
     while (begun > 0)
         failed = end(&all[--begun], runtime, root) || failed;
