@@ -73,13 +73,14 @@ static void replace_all(struct str *out, const char *text, const char *from, con
     str_add(out, text);
 }
 
-/* The bundle of a live session, under names of the launcher's own. */
+/* The bundle of a live session, under names of the launcher's own; programs and all else are the
+ * same files, as they are in all of cupel's. */
 static int copy_bundle(struct bare *b, struct session *s, size_t i, struct err *err)
 {
     char bundle[220];
     _cleanup_(str_release) struct str text = STR_INIT, moved = STR_INIT, config = STR_INIT;
     char from[200], path[256], group[CGROUP_PATH_MAX + 8], bare_group[CGROUP_PATH_MAX + 8];
-    const char *const argv[] = {"/bin/cp", "-a", from, bundle, NULL};
+    const char *const argv[] = {"/bin/cp", "-al", from, bundle, NULL};
     int r;
 
     str_format(from, sizeof(from), "%s/%04u", b->rig->site.dir, s->number);
