@@ -410,7 +410,7 @@ static int prepare(struct live *l, const struct launch *what, struct err *err)
     plain.image = NULL;
     int r = ground_make(s, l->engine, &l->ground, &plain, false, err);
     /* Made here: with its CPUs, which a runtime does not give to a group on the way to its own. */
-    return r == 0 ? cgroup_make(&s->machine->cgroups, l->ground.box, err) : r;
+    return r == 0 ? ground_make_group(s, l->ground.box, err) : r;
 }
 
 /* Its root is mounted where the daemon lives: seen from here through a process in it. */

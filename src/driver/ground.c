@@ -166,17 +166,22 @@ static int make_tree(const struct run_program *program, const struct ground *g,
     return r == 0 ? put_program(g, program, err) : r;
 }
 
+int ground_make_group(const struct site *s, const char *path, struct err *err)
+{
+    const struct cgroups *c = &s->machine->cgroups;
+    return s->limits.io_bps ? cgroup_make_with_io(c, path, err) : cgroup_make(c, path, err);
+}
+
 static int make_group(const struct site *s, const struct ground *g, struct err *err)
 {
     const struct cgroups *c = &s->machine->cgroups;
     const struct cgroup_limits limits = {
         .cpus = s->limits.cpus, .memory_bytes = s->limits.memory_bytes, .pids = s->limits.pids};
-    int r = cgroup_make(c, g->group, err);
-    /* First: what is made below it is then made in the tree of I/O limits, too. */
+    int r = ground_make_group(s, g->group, err);
     if (r == 0 && s->limits.io_bps)
         r = cgroup_limit_io(c, g->group, s->disk, s->limits.io_bps, err);
     if (r == 0)
-        r = cgroup_make(c, g->tool, err);
+        r = ground_make_group(s, g->tool, err);
     if (r == 0)
         r = cgroup_set_limits(c, g->group, &limits, err);
     if (r == 0)

@@ -85,6 +85,8 @@ int ground_names(const struct site *s, unsigned n, struct ground *ret, struct er
  * ground_remove. */
 int ground_make(struct site *s, struct engine *e, struct ground *g, const struct launch *what,
                 bool container, struct err *err);
+/* A group of the session's, in the tree of I/O limits too where the site has one to hold. */
+int ground_make_group(const struct site *s, const char *path, struct err *err);
 /* Kills what is in the group, unmounts, removes group and directory, verifies, and notes it in the
  * ledger. Goes on after a failure and reports the first. */
 int ground_remove(struct site *s, struct ground *g, struct err *err);

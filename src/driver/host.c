@@ -159,7 +159,7 @@ static int host_start(struct site *s, struct engine *e, const struct launch *wha
     if (r == 0 && what->image)
         r = furnish_image(l, what, err);
     if (r == 0 && has_group(l))
-        r = cgroup_make(&s->machine->cgroups, l->ground.box, err);
+        r = ground_make_group(s, l->ground.box, err);
     if (r == 0)
         r = launch(l, err);
     if (r == 0)

@@ -127,7 +127,7 @@ int cgroup_read_limits(const struct cgroups *c, const char *path, struct cgroup_
     return 0;
 }
 
-int cgroup_tasks(const struct cgroups *c, const char *path, uint64_t *ret)
+static int tasks_in(const struct cgroups *c, const char *path, const char *file, uint64_t *ret)
 {
     const struct cgroup_tree *t = cgroups_with(c, "pids");
     if (!t)
@@ -135,6 +135,16 @@ int cgroup_tasks(const struct cgroups *c, const char *path, uint64_t *ret)
     _cleanup_fd_ int fd = cgroup_dir(t, path);
     if (fd < 0)
         return fd;
-    int r = number_in(fd, "pids.current", UINT64_MAX, ret);
+    int r = number_in(fd, file, UINT64_MAX, ret);
     return r == -ENOENT ? -ENOTSUP : r;
+}
+
+int cgroup_tasks(const struct cgroups *c, const char *path, uint64_t *ret)
+{
+    return tasks_in(c, path, "pids.current", ret);
+}
+
+int cgroup_peak_tasks(const struct cgroups *c, const char *path, uint64_t *ret)
+{
+    return tasks_in(c, path, "pids.peak", ret);
 }

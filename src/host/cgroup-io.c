@@ -1,4 +1,4 @@
-/* Limits on the bytes a group reads from and writes to a disk. */
+/* The bytes a group reads from and writes to a disk: limits, and what it did. */
 #include "base/fd.h"
 #include "host/cgroup-tree.h"
 #include "host/mountinfo.h"
@@ -11,6 +11,7 @@
 
 #define V1_READ  "blkio.throttle.read_bps_device"
 #define V1_WRITE "blkio.throttle.write_bps_device"
+#define V1_DONE  "blkio.throttle.io_service_bytes"
 
 const struct cgroup_tree *cgroups_io(const struct cgroups *c)
 {
@@ -19,6 +20,12 @@ const struct cgroup_tree *cgroups_io(const struct cgroups *c)
         if (t->io)
             return t;
     return NULL;
+}
+
+const struct cgroup_tree *cgroups_foreign_io(const struct cgroups *c)
+{
+    const struct cgroup_tree *t = cgroups_io(c);
+    return t && t >= c->others && t < c->others + c->n_others ? t : NULL;
 }
 
 /* Calls each with every group above path, from the root. */
@@ -48,6 +55,21 @@ static void make_dir(void *user, const char *group)
     char full[sizeof(t->mount) + CGROUP_PATH_MAX];
     str_format(full, sizeof(full), "%s%s", t->mount, group);
     (void)mkdir(full, 0755); /* there already, or missed when it is opened */
+}
+
+int cgroup_make_with_io(const struct cgroups *c, const char *path, struct err *err)
+{
+    const struct cgroup_tree *t = cgroups_foreign_io(c);
+    int r = cgroup_make(c, path, err);
+    if (r < 0 || !t)
+        return r;
+    for_parents(path, make_dir, (void *)t);
+    make_dir((void *)t, path);
+    _cleanup_fd_ int fd = cgroup_dir(t, path);
+    if (fd >= 0)
+        return 0;
+    (void)cgroup_remove(c, path, NULL);
+    return err_errno(err, -fd, "make control group %s in %s", path, t->mount);
 }
 
 /* The group's directory, made if it is not there, with the files of the controller. */
@@ -156,16 +178,19 @@ static uint64_t value_of(const char *line, size_t n, const char *key)
     return 0; /* none, or "max" */
 }
 
-/* What a file of the group says of the disk; 0: nothing. */
-static int said_of(int fd, const char *file, dev_t disk, const char *key, uint64_t *ret)
+/* What a file of the group says of the disk, in the line whose second word is `what` if that is not
+ * ""; 0: nothing. */
+static int said_of(int fd, const char *file, dev_t disk, const char *what, const char *key,
+                   uint64_t *ret)
 {
-    char head[32];
+    char head[48];
     _cleanup_(str_release) struct str text = STR_INIT;
     int r = file_read_at(fd, file, 65536, &text, NULL);
     *ret = 0;
     if (r < 0)
         return r == -ENOENT ? 0 : r;
-    str_format(head, sizeof(head), "%u:%u ", major(disk), minor(disk));
+    str_format(head, sizeof(head), "%u:%u %s%s", major(disk), minor(disk), what,
+               what[0] ? " " : "");
     for (const char *line = text.buf; *line;) {
         size_t n = strcspn(line, "\n");
         if (n > strlen(head) && str_starts(line, head))
@@ -196,10 +221,10 @@ int cgroup_read_io(const struct cgroups *c, const char *path, dev_t disk, uint64
         if (fd == -ENOENT && !t->unified)
             break; /* not made: no limit was asked for */
         int r = fd < 0 ? fd
-                       : said_of(fd, t->unified ? "io.max" : V1_READ, disk,
+                       : said_of(fd, t->unified ? "io.max" : V1_READ, disk, "",
                                  t->unified ? "rbps=" : "", &v[0]);
         if (r == 0)
-            r = said_of(fd, t->unified ? "io.max" : V1_WRITE, disk, t->unified ? "wbps=" : "",
+            r = said_of(fd, t->unified ? "io.max" : V1_WRITE, disk, "", t->unified ? "wbps=" : "",
                         &v[1]);
         if (r < 0)
             return err_errno(err, -r, "read the I/O limit of control group %s", at);
@@ -211,4 +236,49 @@ int cgroup_read_io(const struct cgroups *c, const char *path, dev_t disk, uint64
     }
     *ret_bps = least[0] && least[1] ? (least[0] > least[1] ? least[0] : least[1]) : 0;
     return 0;
+}
+
+/* ---- used ---- */
+
+struct io_sum {
+    dev_t disk;
+    struct cgroup_io total;
+    bool found;
+};
+
+static int add_io_v1(void *user, int fd)
+{
+    struct io_sum *s = user;
+    uint64_t read = 0, written = 0;
+    if (faccessat(fd, V1_DONE, F_OK, 0) < 0 ||
+        said_of(fd, V1_DONE, s->disk, "Read", "", &read) < 0 ||
+        said_of(fd, V1_DONE, s->disk, "Write", "", &written) < 0)
+        return 0;
+    s->total.read_bytes += read;
+    s->total.written_bytes += written;
+    s->found = true;
+    return 0;
+}
+
+int cgroup_io_done(const struct cgroups *c, const char *path, dev_t disk, struct cgroup_io *ret)
+{
+    const struct cgroup_tree *t = cgroups_io(c);
+    struct io_sum sum = {.disk = disk};
+    int r = 0;
+    if (!t)
+        return -ENOTSUP;
+    _cleanup_fd_ int fd = cgroup_dir(t, path);
+    if (fd < 0)
+        return fd == -ENOENT ? -ENOTSUP : fd;
+    if (!t->unified) {
+        cgroup_walk(fd, false, add_io_v1, &sum);
+    } else if (faccessat(fd, "io.stat", F_OK, 0) == 0) {
+        r = said_of(fd, "io.stat", disk, "", "rbytes=", &sum.total.read_bytes);
+        if (r == 0)
+            r = said_of(fd, "io.stat", disk, "", "wbytes=", &sum.total.written_bytes);
+        sum.found = true;
+    }
+    if (r == 0 && sum.found)
+        *ret = sum.total;
+    return r < 0 || sum.found ? r : -ENOTSUP;
 }

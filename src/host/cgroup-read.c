@@ -160,6 +160,20 @@ int cgroup_oom_kills(const struct cgroups *c, const char *path, uint64_t *ret)
     return sum_keyed(t, path, v2 ? "memory.events" : "memory.oom_control", "oom_kill", !v2, ret);
 }
 
+/* Since Linux 6.11 v2 counts at the group whose limit it was, and at those above it; before, and on
+ * v1, at the one that wanted the process. */
+int cgroup_refused_tasks(const struct cgroups *c, const char *path, uint64_t *ret)
+{
+    const struct cgroup_tree *t = cgroups_with(c, "pids");
+    if (!t)
+        return -ENOTSUP;
+    _cleanup_fd_ int fd = cgroup_dir(t, path);
+    if (fd < 0)
+        return fd;
+    bool below = faccessat(fd, "pids.events.local", F_OK, 0) < 0;
+    return sum_keyed(t, path, "pids.events", "max", below, ret);
+}
+
 int cgroup_shmem(const struct cgroups *c, const char *path, uint64_t *ret_bytes)
 {
     const struct cgroup_tree *t = cgroups_with(c, "memory");

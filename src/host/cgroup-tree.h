@@ -14,6 +14,8 @@ const struct cgroup_tree *cgroups_with(const struct cgroups *c, const char *cont
 
 /* The tree that limits I/O, ours or not, or NULL. */
 const struct cgroup_tree *cgroups_io(const struct cgroups *c);
+/* The same if it is none that every group of ours is made in. */
+const struct cgroup_tree *cgroups_foreign_io(const struct cgroups *c);
 
 /* 0, or ERR_BUG for a path that is no group of ours: "/cupel-" and then names out of
  * [A-Za-z0-9_.-]. */

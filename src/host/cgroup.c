@@ -289,27 +289,6 @@ static int make_in_tree(const struct cgroup_tree *t, const char *path, struct er
     return r;
 }
 
-/* The tree of I/O limits if it is not ours anyway. */
-static const struct cgroup_tree *foreign_io(const struct cgroups *c)
-{
-    const struct cgroup_tree *t = cgroups_io(c);
-    return t && t >= c->others && t < c->others + c->n_others ? t : NULL;
-}
-
-/* There only below a group of ours, which an I/O limit has made. */
-static int make_for_io(const struct cgroups *c, const char *path, struct err *err)
-{
-    const struct cgroup_tree *t = foreign_io(c);
-    char parent[CGROUP_PATH_MAX];
-    str_copy(parent, sizeof(parent), path);
-    *strrchr(parent, '/') = '\0';
-    _cleanup_fd_ int fd = t && parent[0] ? cgroup_dir(t, parent) : -1;
-    if (fd < 0)
-        return 0;
-    int r = make_in_tree(t, path, err);
-    return r == -EEXIST ? 0 : r;
-}
-
 static void unmake(const struct cgroups *c, const char *path, size_t n)
 {
     char name[sizeof(c->trees[0].mount) + CGROUP_PATH_MAX];
@@ -330,8 +309,6 @@ int cgroup_make(const struct cgroups *c, const char *path, struct err *err)
     while (r == 0 && made < c->n_trees)
         if ((r = make_in_tree(&c->trees[made], path, err)) == 0)
             made++;
-    if (r == 0)
-        r = make_for_io(c, path, err);
     if (r < 0)
         unmake(c, path, made);
     return r;
@@ -342,7 +319,7 @@ int cgroup_open_join(const struct cgroups *c, const char *path, int *ret_fds, si
 {
     int fds[CGROUP_TREES + 1], r = 0;
     size_t n = 0;
-    const struct cgroup_tree *io = foreign_io(c);
+    const struct cgroup_tree *io = cgroups_foreign_io(c);
     for (; n < c->n_trees + (io != NULL); n++) {
         const struct cgroup_tree *t = n < c->n_trees ? &c->trees[n] : io;
         _cleanup_fd_ int dir = cgroup_dir(t, path);

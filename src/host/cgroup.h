@@ -6,9 +6,9 @@
  * when that tree carries controllers we need; on v2 once, with the controllers enabled in the
  * parents' cgroup.subtree_control. Runtimes make groups of our names in the other hierarchies too
  * (devices, blkio, ...): those are looked through when processes are counted, killed, and groups
- * removed. In blkio (or io, on v2) ours are made too, but only where an I/O limit is asked for:
- * cgroup_limit_io. "The root" is what /proc/self/mountinfo shows mounted: inside a container that
- * may be a group of the machine's.
+ * removed. In blkio (or io, on v2) ours are made too, but only where that is asked for:
+ * cgroup_make_with_io, cgroup_limit_io. "The root" is what /proc/self/mountinfo shows mounted:
+ * inside a container that may be a group of the machine's.
  *
  * On v2 a group that has children must not hold processes: put processes into leaves.
  *
@@ -63,11 +63,13 @@ int cgroups_detect(struct cgroups *ret, struct err *err);
 void cgroups_from_mountinfo(char *text, struct cgroups *ret);
 const char *cgroup_mode_name(enum cgroup_mode m); /* "none", "v1", "hybrid", "v2" */
 
-/* Makes the group in every tree (its parent must exist or be the root), and in the one of I/O
- * limits if its parent was made there. On v1 the new cpuset gets the parent's CPUs and memory
- * nodes. An existing group is an error (-EEXIST). On v2 a controller that the parent cannot hand
- * down is left out: what needs it says so later (ERR_UNSUPPORTED). */
+/* Makes the group in every tree (its parent must exist or be the root). On v1 the new cpuset gets
+ * the parent's CPUs and memory nodes. An existing group is an error (-EEXIST). On v2 a controller
+ * that the parent cannot hand down is left out: what needs it says so later (ERR_UNSUPPORTED). */
 int cgroup_make(const struct cgroups *c, const char *path, struct err *err);
+/* The same, and in the tree of I/O limits where that is another one, with its parents: what joins
+ * the group can then be limited there. Without such a tree it is cgroup_make. */
+int cgroup_make_with_io(const struct cgroups *c, const char *path, struct err *err);
 /* Opens cgroup.procs of every tree for spawn_spec.join_fds, that of I/O limits included where the
  * group is there (max: CGROUP_TREES + 1 is always enough); returns how many, or -errno. */
 int cgroup_open_join(const struct cgroups *c, const char *path, int *ret_fds, size_t max,
@@ -83,6 +85,10 @@ int cgroup_read_limits(const struct cgroups *c, const char *path, struct cgroup_
 /* How many processes and threads are in the group and below it, as its limit counts them (zombies
  * too); -ENOTSUP quietly where nobody counts. */
 int cgroup_tasks(const struct cgroups *c, const char *path, uint64_t *ret);
+/* The most of them at once so far, and how many more were refused by a limit of the group or below
+ * it; -ENOTSUP quietly where the kernel keeps no such count (the first before Linux 6.1). */
+int cgroup_peak_tasks(const struct cgroups *c, const char *path, uint64_t *ret);
+int cgroup_refused_tasks(const struct cgroups *c, const char *path, uint64_t *ret);
 /* Limits what the group and all below it read from the disk (a whole one: disk_under) and write to
  * it, to so many bytes a second each; 0 lifts that. Makes the group in the tree of I/O limits,
  * where there is none yet, with its parents. ERR_UNSUPPORTED without such a controller.
@@ -103,6 +109,13 @@ int cgroup_io_covers(const struct cgroups *c, const char *path, struct err *err)
  * those above), the larger of reading and writing; 0 unless both have one. */
 int cgroup_read_io(const struct cgroups *c, const char *path, dev_t disk, uint64_t *ret_bps,
                    struct err *err);
+/* What the group with all below it has read from the disk and written to it so far, in bytes, as
+ * what limits it counts: on v1 from when that was asked for, without what the page cache wrote
+ * later. -ENOTSUP quietly where nobody counts. */
+struct cgroup_io {
+    uint64_t read_bytes, written_bytes;
+};
+int cgroup_io_done(const struct cgroups *c, const char *path, dev_t disk, struct cgroup_io *ret);
 /* Confines the group and everything below it to the set: on v1 the tree is first widened from the
  * top down to the union of old and new, then narrowed from the bottom up. */
 int cgroup_set_cpus(const struct cgroups *c, const char *path, const cpu_set_t *cpus,

@@ -218,6 +218,12 @@ static void test_v2_io(void **state)
     put("cupel-x/s/io.max", "");
     assert_int_equal(cgroup_limit_io(&c, "/cupel-x/s", disk, 0, NULL), 0);
     expect_file("cupel-x/s/io.max", "254:0 rbps=max wbps=max");
+    struct cgroup_io io = {0};
+    assert_int_equal(cgroup_io_done(&c, "/cupel-x/s", disk, &io), -ENOTSUP);
+    put("cupel-x/s/io.stat", "254:16 rbytes=9 wbytes=9\n254:0 rbytes=4096 wbytes=8192 rios=1\n");
+    assert_int_equal(cgroup_io_done(&c, "/cupel-x/s", disk, &io), 0);
+    assert_int_equal(io.read_bytes, 4096);
+    assert_int_equal(io.written_bytes, 8192);
     assert_int_equal(cgroup_read_io(&c, "/cupel-y", disk, &bps, NULL), -ENOENT);
     assert_int_equal(cgroup_limit_io(&c, "/docker", disk, 1, NULL), -EINVAL);
     assert_int_equal(fs_remove_tree(fake, NULL), 0);
@@ -227,6 +233,47 @@ static void test_v2_io(void **state)
     assert_non_null(strstr(err.msg, "no blkio or io controller"));
     assert_int_equal(cgroup_read_io(&c, "/cupel-x", disk, &bps, NULL), 0);
     assert_int_equal(bps, 0);
+}
+
+/* The tree of I/O limits of version 1 gets a group where that is asked for, and nowhere else: not
+ * because somebody made its parent there, as runtimes do. */
+static void test_v1_io_on_request(void **state)
+{
+    struct cgroups c;
+    struct cgroup_io io = {0};
+    const dev_t disk = makedev(254, 0);
+    char there[96];
+    str_copy(fake, sizeof(fake), "/tmp/cupel-test-cgroup-XXXXXX");
+    assert_non_null(mkdtemp(fake));
+    _cleanup_free_ char *lines = xasprintf("1 1 0:1 / %s/cpu rw - cgroup cgroup rw,cpu\n"
+                                           "2 1 0:2 / %s/io rw - cgroup cgroup rw,blkio\n",
+                                           fake, fake);
+    str_format(there, sizeof(there), "%s/cpu", fake);
+    assert_int_equal(mkdir(there, 0700), 0);
+    str_format(there, sizeof(there), "%s/io/cupel-x", fake);
+    assert_int_equal(fs_mkdirs(there, 0700, NULL), 0);
+    detect(lines, &c);
+    assert_int_equal(c.n_trees, 1);
+    assert_int_equal(cgroup_make(&c, "/cupel-x", NULL), 0);
+    assert_int_equal(cgroup_make(&c, "/cupel-x/plain", NULL), 0);
+    str_format(there, sizeof(there), "%s/io/cupel-x/plain", fake);
+    assert_int_equal(access(there, F_OK), -1);
+    assert_int_equal(cgroup_make_with_io(&c, "/cupel-x/held", NULL), 0);
+    assert_int_equal(cgroup_make_with_io(&c, "/cupel-x/held/box", NULL), 0);
+    str_format(there, sizeof(there), "%s/io/cupel-x/held/box", fake);
+    assert_int_equal(access(there, F_OK), 0);
+    assert_int_equal(cgroup_make_with_io(&c, "/cupel-x/held", NULL), -EEXIST);
+    assert_int_equal(access(there, F_OK), 0); /* the old one is not taken away */
+    /* What they did: each counts for itself. */
+    assert_int_equal(cgroup_io_done(&c, "/cupel-x/held", disk, &io), -ENOTSUP);
+    put("io/cupel-x/held/blkio.throttle.io_service_bytes", "Total 0\n");
+    put("io/cupel-x/held/box/blkio.throttle.io_service_bytes",
+        "254:0 Read 5\n254:0 Write 7\n254:0 Total 12\n254:16 Write 1\nTotal 13\n");
+    assert_int_equal(cgroup_io_done(&c, "/cupel-x/held", disk, &io), 0);
+    assert_int_equal(io.read_bytes, 5);
+    assert_int_equal(io.written_bytes, 7);
+    assert_int_equal(cgroup_io_done(&c, "/cupel-x/plain", disk, &io), -ENOTSUP);
+    assert_int_equal(fs_remove_tree(fake, NULL), 0);
 }
 
 static void test_disk(void **state)
@@ -311,6 +358,18 @@ static void test_v2_read(void **state)
     assert_int_equal(v, 1);
     assert_int_equal(cgroup_peak_memory(&c, "/cupel-x", &v), 0);
     assert_int_equal(v, 4096);
+    assert_int_equal(cgroup_peak_tasks(&c, "/cupel-x", &v), -ENOTSUP);
+    assert_int_equal(cgroup_refused_tasks(&c, "/cupel-x", &v), -ENOTSUP);
+    put("cupel-x/pids.peak", "12\n");
+    put("cupel-x/pids.events", "max 3\n");
+    put("cupel-x/s/pids.events", "max 2\n");
+    assert_int_equal(cgroup_peak_tasks(&c, "/cupel-x", &v), 0);
+    assert_int_equal(v, 12);
+    assert_int_equal(cgroup_refused_tasks(&c, "/cupel-x", &v), 0);
+    assert_int_equal(v, 5); /* each its own */
+    put("cupel-x/pids.events.local", "max 1\n");
+    assert_int_equal(cgroup_refused_tasks(&c, "/cupel-x", &v), 0);
+    assert_int_equal(v, 3); /* with those below */
     assert_int_equal(cgroup_reset_peak(&c, "/cupel-x"), -ENOTSUP);
     assert_int_equal(cgroup_peak_memory(&c, "/cupel-x/s", &v), -ENOTSUP);
     assert_int_equal(cgroup_oom_kills(&c, "/cupel-x/s", &v), -ENOTSUP);
@@ -659,7 +718,7 @@ static void test_real_io(void **state)
         fail_msg("%s", err.msg);
     char below[128];
     str_format(below, sizeof(below), "%s/box", leaf);
-    assert_int_equal(cgroup_make(&here, below, &err), 0); /* there, too, as its parent is */
+    assert_int_equal(cgroup_make_with_io(&here, below, &err), 0);
     assert_int_equal(cgroup_limit_io(&here, leaf, io_disk, IO_BPS, &err), 0);
     assert_int_equal(cgroup_read_io(&here, below, io_disk, &bps, &err), 0);
     assert_int_equal(bps, IO_BPS);
@@ -673,13 +732,14 @@ static void test_real_io(void **state)
     assert_int_equal(cgroup_limit_io(&here, leaf, io_disk, 0, &err), 0);
     assert_int_equal(cgroup_read_io(&here, below, io_disk, &bps, &err), 0);
     assert_int_equal(bps, 0);
-    /* A process outside of it in that tree alone is seen. */
+    struct cgroup_io io = {0};
+    assert_int_equal(cgroup_io_done(&here, leaf, io_disk, &io), 0); /* with those below */
+    assert_true(io.written_bytes >= 4 << 20 && io.written_bytes < 8 << 20);
+    /* Unasked none is made there, though its parent is; a process outside is seen. */
     assert_int_equal(cgroup_make(&here, second, &err), 0);
     bool apart = false;
-    for (size_t i = 0; i < here.n_others; i++) {
-        _cleanup_free_ char *dir = xasprintf("%s%s", here.others[i].mount, second);
-        apart |= here.others[i].io && rmdir(dir) == 0;
-    }
+    for (size_t i = 0; i < here.n_others; i++)
+        apart |= here.others[i].io;
     start_in(second, wait_for_ever);
     assert_int_equal(cgroup_io_covers(&here, second, &err), apart ? -ENOTSUP : 0);
     assert_int_equal(unlink(io_file), 0);
@@ -808,6 +868,7 @@ int main(void)
         cmocka_unit_test(test_v2_limits),
         cmocka_unit_test(test_v2_limits_in_force),
         cmocka_unit_test(test_v2_io),
+        cmocka_unit_test(test_v1_io_on_request),
         cmocka_unit_test(test_disk),
         cmocka_unit_test(test_v2_cpus),
         cmocka_unit_test(test_v2_read),
