@@ -3,6 +3,7 @@
 #include "host/guard.h"
 #include "host/pss.h"
 #include "measure/company.h"
+#include "measure/held.h"
 #include "measure/victim.h"
 
 #include <errno.h>
@@ -21,9 +22,6 @@
 #define LEAST     3 /* samples of a phase */
 /* What the machine has to have left beyond both limits. */
 #define MEMORY_SPARE_BYTES (UINT64_C(512) << 20)
-/* A limit held if it was passed by less: quotas are kept by periods, memory by batches of pages. */
-#define QUOTA_PERIOD_NS 1e8
-#define MEMORY_SLACK    1.02
 
 enum load_flags { WRITES = 1, MAY_DIE = 2, HARMLESS = 4 };
 
@@ -55,63 +53,20 @@ struct beside {
     const char *load;
     unsigned flags;
     struct guard *guard;
-    struct cgroup_limits limits;
+    struct held held;
     uint64_t phase_ns;
     unsigned round, rounds;
     VEC(struct point) points;
     struct hist *hist[2]; /* without, with */
     struct burnt burnt[2];
     double recovery_ns; /* sum over rounds; NAN: not in every one of them */
-    uint64_t peak_bytes;
-    uint64_t over_ns; /* the load's end; of one that died, the last time it was seen alive */
+    uint64_t over_ns;   /* the load's end; of one that died, the last time it was seen alive */
     bool died;
     struct err death;
     json_t *account; /* what it ran into, in its own words; or NULL */
 };
 
 /* ---- may it run at all ---- */
-
-static const char *const no_limit =
-    "no %s limit is in force on the aggressor's control group; it runs under limits only: "
-    "--limit cpus=..,memory=..,pids=..,io=..";
-
-static int check_io_limit(struct beside *x, const char *group, struct err *err)
-{
-    const struct cgroups *c = &x->c->site.machine->cgroups;
-    uint64_t bps = 0;
-    int r = cgroup_io_covers(c, group, err);
-    if (r == 0)
-        r = cgroup_read_io(c, group, x->c->site.disk, &bps, err);
-    return r == 0 && bps == 0 ? err_set(err, ERR_UNSUPPORTED, EPERM, no_limit, "I/O") : r;
-}
-
-static bool is_within(uint64_t in_force, uint64_t wanted)
-{
-    return in_force > 0 && in_force <= wanted;
-}
-
-static int check_limits(struct beside *x, struct err *err)
-{
-    const char *group = x->company.other->caps.cgroup;
-    const struct limits *want = &x->c->head.plan.limits;
-    const char *lacks = NULL;
-    if (!group[0])
-        return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
-                       "an aggressor runs in a control group alone, and this target has none");
-    int r = cgroup_read_limits(&x->c->site.machine->cgroups, group, &x->limits, err);
-    if (r < 0)
-        return r;
-    /* Above every session is the run's own net, too wide to count. */
-    if (want->cpus <= 0 || x->limits.cpus <= 0 || x->limits.cpus > want->cpus + .001)
-        lacks = "CPU";
-    else if (!is_within(x->limits.memory_bytes, want->memory_bytes))
-        lacks = "memory";
-    else if (!is_within(x->limits.pids, want->pids))
-        lacks = "process";
-    if (!lacks && (x->flags & WRITES))
-        return check_io_limit(x, group, err);
-    return lacks ? err_set(err, ERR_UNSUPPORTED, EPERM, no_limit, lacks) : 0;
-}
 
 static int check_host(const struct beside *x, struct err *err)
 {
@@ -205,6 +160,7 @@ static void load_account(struct beside *x)
 struct mark {
     uint64_t ns, load_ns;
     bool load_known;
+    struct held_point used;
     struct reading host;
 };
 
@@ -213,6 +169,7 @@ static void mark(struct beside *x, struct mark *m)
     m->ns = time_mono_ns();
     m->load_known =
         x->company.other && session_cpu_read(x->company.other, &m->load_ns) == 0 && !x->died;
+    held_read(&x->held, &m->used);
     monitor_read(x->c->monitor, &m->host);
 }
 
@@ -271,6 +228,7 @@ static int loaded_phase(struct beside *x, struct err *err)
     int r = load_go(x, err);
     for (; r == 0 && load_works(x); i++) {
         x->over_ns = time_mono_ns();
+        held_look(&x->held);
         r = sample(x, true, i, err);
     }
     if (r == 0)
@@ -279,6 +237,7 @@ static int loaded_phase(struct beside *x, struct err *err)
     if (r < 0)
         return r;
     add_burnt(&x->burnt[1], &from, &to);
+    held_add(&x->held, &from.used, &to.used);
     if (!x->died)
         x->over_ns = load->answered_ns;
     set_edges(x, first, load->posted_ns + (x->died ? 0 : RAMP_NS), x->over_ns);
@@ -377,19 +336,8 @@ static void add_tail(const struct beside *x, json_t *facts)
 static void add_limits(const struct beside *x, json_t *facts)
 {
     const struct burnt *quiet = &x->burnt[0], *loaded = &x->burnt[1];
-    double took = loaded->load / loaded->wall;
-    double slack = 1 + QUOTA_PERIOD_NS * x->rounds / loaded->wall;
-    add_real(facts, "allowed_cpus", x->limits.cpus);
-    add_real(facts, "load_cpus", took);
+    held_facts(&x->held, loaded->load / loaded->wall, facts);
     add_real(facts, "outside_cpus", loaded->outside / loaded->wall - quiet->outside / quiet->wall);
-    add_real(facts, "allowed_bytes", (double)x->limits.memory_bytes);
-    if (x->peak_bytes)
-        add_real(facts, "peak_bytes", (double)x->peak_bytes);
-    if (isfinite(took) && x->limits.cpus > 0)
-        json_object_set_new(
-            facts, "held",
-            json_boolean(took <= x->limits.cpus * slack &&
-                         (double)x->peak_bytes <= (double)x->limits.memory_bytes * MEMORY_SLACK));
 }
 
 /* [start in s, duration in s, ns an operation, 1 with the load, 1 if in no mean] */
@@ -442,7 +390,7 @@ static int begin(struct beside *x, struct err *err)
     if (r == 0)
         r = company_begin(&x->company, x->c, x->l, same, err);
     if (r == 0)
-        r = check_limits(x, err);
+        r = held_begin(&x->held, x->c, x->company.other, x->flags & WRITES, err);
     if (r == 0)
         r = guard_new(&x->c->site.machine->cgroups, x->company.other->caps.cgroup,
                       time_deadline((x->rounds + 1) * ROUND_NS), &x->guard, err);
@@ -455,12 +403,10 @@ static int begin(struct beside *x, struct err *err)
 /* The aggressor first, whatever came of it. */
 static int end(struct beside *x, struct err *err)
 {
-    const struct cgroups *groups = &x->c->site.machine->cgroups;
     struct err late = ERR_INIT;
     bool killed = false;
     load_account(x);
-    if (x->company.other)
-        (void)cgroup_peak_memory(groups, x->company.other->caps.cgroup, &x->peak_bytes);
+    held_end(&x->held);
     int r = company_part(&x->company, err);
     if (guard_end(x->guard, &killed, &late) < 0 && r == 0) {
         *err = late;

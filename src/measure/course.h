@@ -16,6 +16,7 @@
  *     company.c   two sessions of one target side by side
  *     neighbour.c the paper's two: LINPACK beside LINPACK
  *     victim.c    work of which one sample is taken after the other
+ *     held.c      the limits it runs under: are they in force, did they hold
  *     beside.c    such work without and with an aggressor beside it
  *     hostcalls.c what of the host's kernel is asked for meanwhile
  *     cold.c      their reads from the device, where a guest keeps files in memory of its own

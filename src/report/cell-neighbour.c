@@ -62,6 +62,9 @@ static void put_beside_limits(const struct view *v, json_t *facts)
     _cleanup_(str_release) struct str t = STR_INIT;
     double took = real_fact(facts, "load", "_cpus"), allowed = real_fact(facts, "allowed", "_cpus");
     double peak = real_fact(facts, "peak", "_bytes"), most = real_fact(facts, "allowed", "_bytes");
+    double tasks = real_fact(facts, "peak", "_pids"), crowd = real_fact(facts, "allowed", "_pids");
+    double written = real_fact(facts, "load", "_written_bps");
+    double speed = real_fact(facts, "allowed", "_io_bps");
     const json_t *held = json_object_get(facts, "held");
 
     if (isfinite(took) && isfinite(allowed))
@@ -69,6 +72,11 @@ static void put_beside_limits(const struct view *v, json_t *facts)
     if (isfinite(peak) && isfinite(most))
         str_addf(&t, "%s%.0f of %.0f MiB", t.len ? ", " : "the aggressor took ", peak / 1048576,
                  most / 1048576);
+    if (isfinite(tasks) && isfinite(crowd))
+        str_addf(&t, "%s%.0f of %.0f processes", t.len ? ", " : "the aggressor had ", tasks, crowd);
+    if (isfinite(written) && isfinite(speed))
+        str_addf(&t, "%s%.3g of %.3g MiB/s", t.len ? ", wrote " : "the aggressor wrote ",
+                 written / 1048576, speed / 1048576);
     if (held)
         str_addf(&t, "; its limits %s", json_is_true(held) ? "held" : "did not hold");
     if (isfinite(real_fact(facts, "outside", "_cpus")))

@@ -917,11 +917,32 @@ def an_aggressor_is_held_inside_its_limits():
             counted = [x for x in f["series"] if x[3] == loaded and not x[4]]
             expect(len(counted) == f[n] > 0, (name, f))
         expect(f["allowed_cpus"] == 1 and f["allowed_bytes"] == 256 << 20 and f["held"] is True, (name, f))
+        expect(f["allowed_pids"] == 256 and 0 < f.get("peak_pids", 1) <= 256, (name, f))
+        expect(f["allowed_io_bps"] == 100 << 20 and f.get("load_written_bps", 0) < 110 << 20, (name, f))
+    storms = {name: parts["beside.%s@prime" % name]["facts"] for name in ("idle", "forks", "fsync")}
+    expect(storms["forks"].get("refused_pids", 1) > 0 and storms["idle"].get("refused_pids", 0) == 0, storms)
+    expect(storms["forks"].get("peak_pids", 256) == 256 > storms["idle"].get("peak_pids", 0), storms)
+    expect(storms["fsync"].get("load_written_bps", 1) > 0 == storms["idle"].get("load_written_bps", 0), storms)
     did = {name.split("@")[0][7:]: p["facts"].get("load_did") for name, p in parts.items()}
     expect(did["forks"]["made"] > 200 and did["forks"]["refused"] > 0, did["forks"])
     expect(did["oom"]["killed"] > 0, did["oom"])
     busy = {name: parts["beside.%s@prime" % name]["facts"]["load_cpus"] for name in ("idle", "cpu")}
     expect(busy["idle"] < .2 and busy["cpu"] > .5, busy)
+    b.expect_clean()
+
+
+@case
+def what_an_aggressor_writes_is_held():
+    need("runc")
+    b = Bench()
+    b.run(*targets("runc"), "--workload", "beside.fsync@prime", *INSIDE, "--limit", "io=1M", "-p", "phase=1s",
+          "-p", "rounds=1", "--repeats", "1")
+    f = facts_by_cell(b.export(), 0)["beside.fsync@prime"]["facts"]
+    expect(f["allowed_io_bps"] == 1 << 20 and f["held"] is True, f)
+    # It writes as fast as it may: a storm without that limit makes several times as much.
+    expect(1 << 18 < f.get("load_written_bps", 1 << 20) < 3 << 19, f)
+    shown = " ".join(b.cupel("show", "--cell", "beside.fsync@prime,runc").stdout.split())
+    expect(re.search(r"of 256 processes, wrote [\d.]+ of 1 MiB/s; its limits held", shown), shown)
     b.expect_clean()
 
 
