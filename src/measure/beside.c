@@ -5,6 +5,7 @@
 #include "measure/company.h"
 #include "measure/held.h"
 #include "measure/victim.h"
+#include "wire/hist.h"
 
 #include <errno.h>
 #include <math.h>
@@ -38,6 +39,7 @@ struct point {
     struct victim_sample s;
     bool loaded;
     bool edge; /* the load began or ended meanwhile, or it had not recovered yet: in no mean */
+    bool tail; /* its operations were timed one by one: compares with its like alone */
 };
 
 /* CPU time over phases, in ns. */
@@ -189,10 +191,27 @@ static void add_burnt(struct burnt *b, const struct mark *from, const struct mar
 static int sample(struct beside *x, bool loaded, size_t i, struct err *err)
 {
     struct point p = {.loaded = loaded};
-    bool tail = victim_has_tail(&x->victim) && i % TAIL_EVERY == TAIL_EVERY - 1;
-    int r = victim_sample(&x->victim, tail ? x->hist[loaded] : NULL, &p.s, err);
-    if (r == 0 && !tail)
+    p.tail = victim_has_tail(&x->victim) && i % TAIL_EVERY == TAIL_EVERY - 1;
+    int r = victim_sample(&x->victim, p.tail, &p.s, err);
+    if (r == 0)
         VEC_PUSH(&x->points, p);
+    return r;
+}
+
+/* The histograms of those that count, once it is known which do. */
+static int add_hists(struct beside *x, size_t first, struct err *err)
+{
+    _cleanup_free_ struct hist *one = xmalloc(sizeof(*one));
+    int r = 0;
+    for (size_t i = first; r == 0 && i < x->points.n; i++) {
+        struct point *p = &x->points.v[i];
+        if (p->tail && !p->edge)
+            r = hist_decode(p->s.hist, one, err);
+        if (r == 0 && p->tail && !p->edge)
+            hist_add(x->hist[p->loaded], one);
+        free(p->s.hist);
+        p->s.hist = NULL;
+    }
     return r;
 }
 
@@ -244,27 +263,37 @@ static int loaded_phase(struct beside *x, struct err *err)
     return 0;
 }
 
+static double cost_of_point(const struct point *p)
+{
+    return p->s.ns / p->s.ops;
+}
+
 /* How long until samples are as fast as the slowest before the load; what came until then is in no
  * mean. */
 static void recover(struct beside *x, size_t before, size_t loaded, size_t after)
 {
     double slowest = 0;
-    size_t row = 0;
+    size_t row = 0, from = after;
+    bool at_once = true;
     for (size_t i = before; i < loaded; i++) {
-        double cost = x->points.v[i].s.ns / x->points.v[i].s.ops;
-        slowest = cost > slowest && !x->points.v[i].edge ? cost : slowest;
+        const struct point *p = &x->points.v[i];
+        if (!p->edge && !p->tail)
+            slowest = fmax(slowest, cost_of_point(p));
     }
     for (size_t i = after; i < x->points.n; i++) {
         struct point *p = &x->points.v[i];
-        row = p->s.ns / p->s.ops <= slowest ? row + 1 : 0;
         p->edge = true;
+        if (p->tail)
+            continue;
+        at_once = at_once && cost_of_point(p) <= slowest;
+        row = cost_of_point(p) <= slowest ? row + 1 : 0;
+        if (row == 1 && !at_once)
+            from = i;
         if (row < RECOVERED)
             continue;
-        for (size_t k = i + 1 - row; k <= i; k++)
+        for (size_t k = from; k <= i; k++)
             x->points.v[k].edge = false;
-        uint64_t from_ns = x->points.v[i + 1 - row].s.start_ns;
-        bool at_once = i + 1 - row == after;
-        x->recovery_ns += at_once ? 0 : (double)(from_ns - x->over_ns);
+        x->recovery_ns += at_once ? 0 : (double)(x->points.v[from].s.start_ns - x->over_ns);
         return;
     }
     x->recovery_ns = NAN;
@@ -276,6 +305,8 @@ static int all_rounds(struct beside *x, struct err *err)
     int r = quiet_phase(x, err);
     if (x->points.n) /* the first warms up */
         x->points.v[0].edge = true;
+    if (r == 0)
+        r = add_hists(x, 0, err);
     for (; r == 0 && x->round < x->rounds && !x->died; x->round++) {
         size_t loaded = x->points.n;
         x->victim.planted =
@@ -287,6 +318,8 @@ static int all_rounds(struct beside *x, struct err *err)
             r = quiet_phase(x, err);
         if (r == 0)
             recover(x, before, loaded, after);
+        if (r == 0)
+            r = add_hists(x, loaded, err);
         before = after;
     }
     return r;
@@ -300,7 +333,7 @@ static double cost_of(const struct beside *x, bool loaded, size_t *ret_n)
     *ret_n = 0;
     for (size_t i = 0; i < x->points.n; i++) {
         const struct point *p = &x->points.v[i];
-        if (p->loaded != loaded || p->edge)
+        if (p->loaded != loaded || p->edge || p->tail)
             continue;
         ops += p->s.ops;
         ns += p->s.ns;
@@ -322,12 +355,29 @@ static void add_ratio(json_t *facts, const char *key, double with, double withou
         json_object_set_new(facts, key, json_integer(llround(v)));
 }
 
+/* [start in s, duration in s, ns an operation, 1 with the load, 1 if in no mean] */
+static json_t *series(const struct beside *x, bool tail)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < x->points.n; i++) {
+        const struct point *p = &x->points.v[i];
+        if (p->tail != tail)
+            continue;
+        json_array_append_new(all, json_pack("[f, f, f, i, i]",
+                                             (double)(p->s.start_ns - x->c->start_ns) / 1e9,
+                                             (double)(p->s.end_ns - p->s.start_ns) / 1e9,
+                                             cost_of_point(p), p->loaded, p->edge));
+    }
+    return all;
+}
+
 static void add_tail(const struct beside *x, json_t *facts)
 {
     uint64_t without = hist_quantile(x->hist[0], .99), with = hist_quantile(x->hist[1], .99);
     if (without == 0 || with == 0)
         return;
     add_ratio(facts, "tail", (double)with, (double)without);
+    json_object_set_new(facts, "tail_series", series(x, true));
     json_object_set_new(facts, "p99_without_ns", json_integer((json_int_t)without));
     json_object_set_new(facts, "p99_with_ns", json_integer((json_int_t)with));
 }
@@ -338,20 +388,6 @@ static void add_limits(const struct beside *x, json_t *facts)
     const struct burnt *quiet = &x->burnt[0], *loaded = &x->burnt[1];
     held_facts(&x->held, loaded->load / loaded->wall, facts);
     add_real(facts, "outside_cpus", loaded->outside / loaded->wall - quiet->outside / quiet->wall);
-}
-
-/* [start in s, duration in s, ns an operation, 1 with the load, 1 if in no mean] */
-static json_t *series(const struct beside *x)
-{
-    json_t *all = json_array();
-    for (size_t i = 0; i < x->points.n; i++) {
-        const struct point *p = &x->points.v[i];
-        json_array_append_new(all, json_pack("[f, f, f, i, i]",
-                                             (double)(p->s.start_ns - x->c->start_ns) / 1e9,
-                                             (double)(p->s.end_ns - p->s.start_ns) / 1e9,
-                                             p->s.ns / p->s.ops, p->loaded, p->edge));
-    }
-    return all;
 }
 
 static int add_facts(const struct beside *x, json_t *facts, struct err *err)
@@ -374,7 +410,7 @@ static int add_facts(const struct beside *x, json_t *facts, struct err *err)
         json_object_set_new(facts, "load_died", json_string(x->death.msg));
     if (x->account)
         json_object_set(facts, "load_did", x->account);
-    json_object_set_new(facts, "series", series(x));
+    json_object_set_new(facts, "series", series(x, false));
     return 0;
 }
 
@@ -465,6 +501,8 @@ int beside_measure(struct course *c, struct lane *l, json_t *facts, struct err *
         lane_fail(c, l, &why);
     for (size_t i = 0; i < ARRAY_SIZE(x.hist); i++)
         free(x.hist[i]);
+    VEC_FOREACH (&x.points, struct point, p)
+        free(p->s.hist);
     VEC_RELEASE(&x.points);
     json_decref(x.account);
     return loop_interrupted(c->o->loop) ? r : 0;

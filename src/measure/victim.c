@@ -76,27 +76,22 @@ static int finish(struct victim *v, const struct frame **ret, struct err *err)
 
 /* ---- the three ways ---- */
 
-static int sample_slice(struct victim *v, struct hist *hist, struct victim_sample *ret,
-                        struct err *err)
+static int sample_slice(struct victim *v, bool tail, struct victim_sample *ret, struct err *err)
 {
     const struct frame *f;
     uint64_t more = (uint64_t)llround((double)v->ops * v->planted);
-    int r = slice(v, v->ops + more, hist != NULL, &f, err);
+    int r = slice(v, v->ops + more, tail, &f, err);
     if (r < 0)
         return r;
     ret->start_ns = v->session->posted_ns;
     ret->end_ns = v->session->answered_ns;
     ret->ops = (double)v->ops;
     ret->ns = (double)f->sliced.ns;
-    if (!hist)
-        return 0;
-    _cleanup_free_ struct hist *one = xmalloc(sizeof(*one));
-    if (!f->sliced.hist)
+    if (tail && !f->sliced.hist)
         return err_set(err, ERR_MEASUREMENT, EPROTO, "no histogram came");
-    r = hist_decode(f->sliced.hist, one, err);
-    if (r == 0)
-        hist_add(hist, one);
-    return r;
+    if (tail)
+        ret->hist = xstrdup(f->sliced.hist);
+    return 0;
 }
 
 static int sample_file(struct victim *v, struct victim_sample *ret, struct err *err)
@@ -133,7 +128,7 @@ static int sample_start(struct victim *v, struct victim_sample *ret, struct err 
     return slot->driver->stop(&v->c->site, slot->engine, s, ENDING_BYE, NULL, err);
 }
 
-int victim_sample(struct victim *v, struct hist *hist, struct victim_sample *ret, struct err *err)
+int victim_sample(struct victim *v, bool tail, struct victim_sample *ret, struct err *err)
 {
     switch (v->kind->way) {
     case FILES:
@@ -143,7 +138,7 @@ int victim_sample(struct victim *v, struct hist *hist, struct victim_sample *ret
     case SLICES:
         break;
     }
-    return sample_slice(v, hist, ret, err);
+    return sample_slice(v, tail, ret, err);
 }
 
 /* ---- begin and end ---- */

@@ -6,7 +6,6 @@
 #define CUPEL_MEASURE_VICTIM_H
 
 #include "measure/lane.h"
-#include "wire/hist.h"
 
 struct victim_kind;
 
@@ -24,6 +23,7 @@ struct victim {
 struct victim_sample {
     uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC */
     double ops, ns;
+    char *hist; /* text of the times of single operations, or NULL; the caller's to free */
 };
 
 /* name: of the parameter `victim`. Prepares the work and finds how much of it lasts about a slice.
@@ -32,8 +32,8 @@ int victim_begin(struct victim *v, struct course *c, struct lane *l, const char 
                  const cpu_set_t *cpus, struct err *err);
 /* Can its operations be timed one by one? */
 bool victim_has_tail(const struct victim *v);
-/* hist: every operation timed and added to it; NULL: the plain way. The two do not compare. */
-int victim_sample(struct victim *v, struct hist *hist, struct victim_sample *ret, struct err *err);
+/* tail: every operation is timed into ret->hist; else the plain way. The two do not compare. */
+int victim_sample(struct victim *v, bool tail, struct victim_sample *ret, struct err *err);
 /* All of it was done, and rightly. */
 int victim_end(struct victim *v, struct err *err);
 

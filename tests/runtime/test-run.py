@@ -916,6 +916,14 @@ def an_aggressor_is_held_inside_its_limits():
         for loaded, n in ((0, "samples_without"), (1, "samples_with")):
             counted = [x for x in f["series"] if x[3] == loaded and not x[4]]
             expect(len(counted) == f[n] > 0, (name, f))
+        timed = f.get("tail_series", [])
+        expect(bool(timed) == name.endswith(("@prime", "@create")), (name, f))
+        # None in the tenth of a second in which the aggressor gets going: it starts with a plain sample.
+        begins = [after[0] for before, after in zip(f["series"], f["series"][1:]) if after[3] > before[3]]
+        for at, _, _, loaded, edge in timed:
+            ramp = any(0 <= at - begin < .08 for begin in begins)
+            expect(edge or not (loaded and ramp) or "load_died" in f, (name, f))
+        expect(not timed or {x[3] for x in timed if not x[4]} == {0, 1} and any(x[4] for x in timed), (name, f))
         expect(f["allowed_cpus"] == 1 and f["allowed_bytes"] == 256 << 20 and f["held"] is True, (name, f))
         expect(f["allowed_pids"] == 256 and 0 < f.get("peak_pids", 1) <= 256, (name, f))
         expect(f["allowed_io_bps"] == 100 << 20 and f.get("load_written_bps", 0) < 110 << 20, (name, f))
