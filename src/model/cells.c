@@ -1,5 +1,5 @@
 /* Looking things up in the catalogue, and turning definitions into cells. The tables themselves are
- * in catalogue.c. */
+ * in catalogue.c and catalogue-cells.c. */
 #include "base/vec.h"
 #include "model/workload.h"
 

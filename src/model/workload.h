@@ -12,7 +12,8 @@
  * Adding a workload, as a checklist:
  *   1. one file-local function in src/probe/<family>.c and its row in that family's table;
  *   2. one row in workloads[] of catalogue.c, its parameters in a PARAMS table above;
- *   3. one row per cell in cell_defs[]; a system call is one line of CALLS instead of 2 and 3;
+ *   3. one row per cell in cell_defs[] of catalogue-cells.c; a system call is one line of CALLS
+ *      (catalogue-calls.h) instead of 2 and 3;
  *   4. the unit test of the catalogue compares both with the probe's own list, and with those of
  *      the payload programs. */
 #ifndef CUPEL_MODEL_WORKLOAD_H
