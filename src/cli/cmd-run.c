@@ -63,6 +63,34 @@ static int targets_inspect(struct ground *g, const struct target *targets, size_
                           NULL, ret, err);
 }
 
+/* Those of aggressors that run in another target than their victims. */
+static int plan_aggressors(struct ground *g, struct err *err)
+{
+    _cleanup_(infos_release) struct target_infos given = {0};
+    size_t n_drivers, n = 0;
+    const char *const *drivers = driver_names(&n_drivers);
+    _cleanup_free_ struct target *all = xcalloc(g->plan.cells.n + 1, sizeof(*all));
+    int r = 0;
+
+    VEC_FOREACH (&g->plan.cells, struct cell, cell) {
+        struct target t;
+        r = cell_aggressor(cell, drivers, n_drivers, &t, err);
+        if (r < 0)
+            return r;
+        bool label = false;
+        VEC_FOREACH (&g->plan.targets, struct target, known)
+            label = label || str_eq(known->label, t.label);
+        if (r > 0 && !label && (n == 0 || !target_equal(&all[n - 1], &t)))
+            all[n++] = t;
+    }
+    if (n == 0)
+        return 0;
+    r = targets_inspect(g, all, n, &given, err);
+    for (size_t i = 0; r >= 0 && i < given.n; i++)
+        r = run_plan_refuse(&given.v[i], err);
+    return r < 0 ? err_wrap(err, "-p " CELL_AGGRESSOR) : 0;
+}
+
 /* Every name is looked at before anything is started. */
 static int plan_targets(struct ground *g, const struct options *o, struct err *err)
 {
@@ -78,6 +106,9 @@ static int plan_targets(struct ground *g, const struct options *o, struct err *e
         r = run_plan_refuse(&given.v[i], err);
         usable = usable || given.v[i].usable;
     }
+    if (r < 0)
+        return r;
+    r = plan_aggressors(g, err);
     if (r < 0)
         return r;
     if (!usable) {

@@ -2,6 +2,7 @@
 
 #include "host/guard.h"
 #include "host/pss.h"
+#include "measure/aggressor.h"
 #include "measure/company.h"
 #include "measure/held.h"
 #include "measure/victim.h"
@@ -72,7 +73,7 @@ struct beside {
 
 static int check_host(const struct beside *x, struct err *err)
 {
-    bool host = str_eq(x->l->slot->driver->name, "host");
+    bool host = str_eq(aggressor_slot(x->c, x->l)->driver->name, "host");
     if (!host || x->c->o->understood || (x->flags & HARMLESS))
         return 0;
     return err_set(err, ERR_UNSUPPORTED, EPERM,
@@ -404,6 +405,7 @@ static int add_facts(const struct beside *x, json_t *facts, struct err *err)
     json_object_set_new(facts, "samples_with", json_integer((json_int_t)n_with));
     if (victim_has_tail(&x->victim))
         add_tail(x, facts);
+    json_object_set_new(facts, "load_target", json_string(x->company.slot->info.target.label));
     add_limits(x, facts);
     add_real(facts, "recovery_s", x->recovery_ns / 1e9 / (x->round ? x->round : 1));
     if (x->died)
@@ -424,7 +426,7 @@ static int begin(struct beside *x, struct err *err)
     if (r == 0)
         r = check_memory(x, err);
     if (r == 0)
-        r = company_begin(&x->company, x->c, x->l, same, err);
+        r = company_begin(&x->company, x->c, x->l, aggressor_slot(x->c, x->l), same, err);
     if (r == 0)
         r = held_begin(&x->held, x->c, x->company.other, x->flags & WRITES, err);
     if (r == 0)

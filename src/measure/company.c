@@ -34,11 +34,10 @@ static int warm_up(struct company *x, struct err *err)
     return r == -ETIMEDOUT ? 0 : err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
 }
 
-int company_begin(struct company *x, struct course *c, struct lane *l, bool same_cpus,
-                  struct err *err)
+int company_begin(struct company *x, struct course *c, struct lane *l, const struct slot *slot,
+                  bool same_cpus, struct err *err)
 {
-    struct slot *slot = l->slot;
-    *x = (struct company){.c = c, .l = l, .own = slot->session};
+    *x = (struct company){.c = c, .l = l, .slot = slot, .own = l->slot->session};
     int r = slot->driver->start(&c->site, slot->engine, &c->launches[l->cell], &x->other, err);
     if (r == 0)
         r = place(x, same_cpus, err);
@@ -47,7 +46,7 @@ int company_begin(struct company *x, struct course *c, struct lane *l, bool same
 
 int company_part(struct company *x, struct err *err)
 {
-    struct slot *slot = x->l->slot;
+    const struct slot *slot = x->slot;
     struct session *s = x->other;
     x->other = NULL;
     return s ? slot->driver->stop(&x->c->site, slot->engine, s, ENDING_FORCED, NULL, err) : 0;

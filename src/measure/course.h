@@ -16,6 +16,7 @@
  *     company.c   two sessions of one target side by side
  *     neighbour.c the paper's two: LINPACK beside LINPACK
  *     victim.c    work of which one sample is taken after the other
+ *     aggressor.c the targets that what is beside it runs in
  *     held.c      the limits it runs under: are they in force, did they hold
  *     beside.c    such work without and with an aggressor beside it
  *     hostcalls.c what of the host's kernel is asked for meanwhile
@@ -73,7 +74,9 @@ struct course {
     struct run_head head; /* head.plan: resolved */
     struct rng rng;       /* of the step at hand; seeded per block and purpose */
     size_t n_targets, n_cells;
-    struct slot *slots;        /* n_targets */
+    size_t n_slots;            /* n_targets and more */
+    struct slot *slots;        /* n_slots: behind the targets those of aggressors alone */
+    size_t *aggressors;        /* n_cells: the slot of its aggressor; SIZE_MAX: the victim's */
     cpu_set_t *cell_cpus;      /* n_cells */
     struct launch *launches;   /* n_cells: what the sessions of whole cells run */
     struct cell_files *files;  /* n_cells: and what of it is made for an application */
@@ -119,6 +122,7 @@ void schedule_rounds_rng(uint64_t seed, unsigned block, unsigned cell, struct rn
 
 /* targets.c */
 int targets_preflight(struct course *c, struct err *err);
+int target_preflight(struct course *c, size_t slot, struct err *err);
 /* Starts one target's session for block, records it in the store, sets slot->session or
  * slot->start_failure. Returns < 0 only for what ends the run (interrupt, store). */
 int target_start(struct course *c, size_t target, unsigned block, const struct launch *what,

@@ -52,7 +52,7 @@ int measure_doctor(struct loop *l, const struct machine *m, const char *state_di
         VEC_PUSH(&c.head.plan.targets, targets[i]);
     if (n_targets == 0)
         r = proposals(&c, err);
-    c.n_targets = c.head.plan.targets.n;
+    c.n_targets = c.n_slots = c.head.plan.targets.n;
     c.slots = xcalloc(c.n_targets ? c.n_targets : 1, sizeof(*c.slots));
     for (size_t i = 0; i < c.n_targets; i++)
         c.slots[i].info.target = c.head.plan.targets.v[i];

@@ -1,5 +1,5 @@
 #include "base/log.h"
-#include "measure/course.h"
+#include "measure/aggressor.h"
 
 #include <errno.h>
 #include <math.h>
@@ -86,19 +86,21 @@ static void course_rule(struct course *c)
         c->max_blocks = (unsigned)c->rule.looks[c->rule.n_looks - 1];
 }
 
-static void course_slots(struct course *c)
+static int course_slots(struct course *c, struct err *err)
 {
-    c->n_targets = c->head.plan.targets.n;
+    c->n_targets = c->n_slots = c->head.plan.targets.n;
     c->n_cells = c->head.plan.cells.n;
     c->slots = xcalloc(c->n_targets, sizeof(*c->slots));
     c->cell_cpus = xcalloc(c->n_cells, sizeof(*c->cell_cpus));
     c->files = xcalloc(c->n_cells, sizeof(*c->files));
     c->impossible = xcalloc(c->n_cells, sizeof(*c->impossible));
     c->launches = xcalloc(c->n_cells, sizeof(*c->launches));
+    c->aggressors = xcalloc(c->n_cells, sizeof(*c->aggressors));
     for (size_t t = 0; t < c->n_targets; t++) {
         c->slots[t].info.target = c->head.plan.targets.v[t];
         c->slots[t].pairs = xcalloc(c->n_cells, sizeof(struct pair));
     }
+    return aggressors_find(c, err);
 }
 
 static void say_removed(void *user, const char *line)
@@ -131,7 +133,9 @@ static int course_open(struct course *c, struct err *err)
         return err_set(err, ERR_USAGE, EINVAL, "nothing to measure: no %s given",
                        c->head.plan.targets.n ? "workload" : "target");
     course_rule(c);
-    course_slots(c);
+    r = course_slots(c, err);
+    if (r < 0)
+        return r;
     r = loop_catch_interrupts(c->o->loop, err);
     if (r < 0)
         return r;
@@ -146,6 +150,7 @@ static void course_release(struct course *c)
     free(c->slots);
     free(c->cell_cpus);
     free(c->launches);
+    free(c->aggressors);
     free(c->files);
     free(c->impossible);
     run_head_release(&c->head);
@@ -353,6 +358,8 @@ static int course_run(struct course *c, struct err *err)
     r = targets_preflight(c, err);
     if (r == 0)
         r = check_base(c, err);
+    if (r == 0)
+        r = aggressors_preflight(c, err);
     if (r == 0)
         r = resolve_cells(c, err);
     if (r == 0)

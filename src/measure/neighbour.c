@@ -305,7 +305,7 @@ static int begin(struct pair_of *x, struct err *err)
 {
     const struct params *p = &x->c->head.plan.cells.v[x->l->cell].params;
     bool same = str_eq(params_text(p, "placement", "apart"), "same");
-    int r = company_begin(&x->company, x->c, x->l, same, err);
+    int r = company_begin(&x->company, x->c, x->l, x->l->slot, same, err);
     x->load.session = x->company.other;
     x->victim.cpus = x->company.own_cpus;
     x->load.cpus = x->company.other_cpus;

@@ -199,26 +199,30 @@ static int preflight_one(struct course *c, struct slot *slot, struct err *err)
     return 0;
 }
 
+int target_preflight(struct course *c, size_t slot, struct err *err)
+{
+    struct slot *s = &c->slots[slot];
+
+    if (c->progress->starting)
+        c->progress->starting(c->progress->user, &c->state, s->info.target.label);
+    int r = preflight_one(c, s, err);
+    if (r == 0 && c->progress->target_state)
+        c->progress->target_state(c->progress->user, &s->info);
+    return r;
+}
+
 int targets_preflight(struct course *c, struct err *err)
 {
-    for (size_t t = 0; t < c->n_targets; t++) {
-        struct slot *slot = &c->slots[t];
-        int r;
+    int r = 0;
 
-        if (c->progress->starting)
-            c->progress->starting(c->progress->user, &c->state, slot->info.target.label);
-        r = preflight_one(c, slot, err);
-        if (r < 0)
-            return r;
-        if (c->progress->target_state)
-            c->progress->target_state(c->progress->user, &slot->info);
-    }
-    return 0;
+    for (size_t t = 0; r == 0 && t < c->n_targets; t++)
+        r = target_preflight(c, t, err);
+    return r;
 }
 
 void targets_close(struct course *c)
 {
-    for (size_t t = 0; t < c->n_targets; t++)
+    for (size_t t = 0; t < c->n_slots; t++)
         slot_close_engine(c, &c->slots[t]);
 }
 

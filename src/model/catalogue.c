@@ -291,6 +291,8 @@ static const struct param_def params_beside[] = {
     {"rounds", PARAM_COUNT, "2", 1, 100, NULL, "how often a block does that", 0},
     {"placement", PARAM_CHOICE, "apart", 0, 0, "apart|same",
      "each on its own half of the CPUs, or both on the first half", 0},
+    {CELL_AGGRESSOR, PARAM_TEXT, CELL_AGGRESSOR_SAME, 0, 0, NULL,
+     "the target it runs in, e.g. crun or runsc:ptrace; same: the victim's", 0},
     {"planted", PARAM_COUNT, "0", 0, 1000, NULL,
      "for tests: thousandths of work more than is counted beside the aggressor", 0},
 };

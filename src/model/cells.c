@@ -131,6 +131,16 @@ const char *cell_exec(const struct cell *c)
     return c->workload->exec ? c->workload->exec : c->workload->name;
 }
 
+int cell_aggressor(const struct cell *c, const char *const *drivers, size_t n_drivers,
+                   struct target *ret, struct err *err)
+{
+    const char *text = params_text(&c->params, CELL_AGGRESSOR, CELL_AGGRESSOR_SAME);
+    if (c->workload->experiment != EXPERIMENT_BESIDE || str_eq(text, CELL_AGGRESSOR_SAME))
+        return 0;
+    int r = target_parse(text, drivers, n_drivers, ret, err);
+    return r < 0 ? err_wrap(err, "-p " CELL_AGGRESSOR "=%s", text) : 1;
+}
+
 bool cell_shares_execution(const struct cell *a, const struct cell *b)
 {
     return a->workload->grain == GRAIN_WHOLE && b->workload->grain == GRAIN_WHOLE &&

@@ -20,6 +20,7 @@
 #define CUPEL_MODEL_WORKLOAD_H
 
 #include "model/params.h"
+#include "model/target.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -200,6 +201,13 @@ int cells_apply_param(struct cell *cells, size_t n, const char *assignment, stru
 
 /* The name under which the program that serves it knows the workload. */
 const char *cell_exec(const struct cell *c);
+/* The parameter of a cell with an aggressor that names the target it runs in, and its word for the
+ * victim's own. cell_aggressor parses what it says: 1 and *ret, or 0 for the victim's own and for
+ * other cells; ERR_USAGE. drivers as in target_parse. */
+#define CELL_AGGRESSOR      "aggressor"
+#define CELL_AGGRESSOR_SAME "same"
+int cell_aggressor(const struct cell *c, const char *const *drivers, size_t n_drivers,
+                   struct target *ret, struct err *err);
 /* Do two cells read their figures from one and the same execution? Only whole workloads do. */
 bool cell_shares_execution(const struct cell *a, const struct cell *b);
 

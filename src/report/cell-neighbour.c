@@ -91,6 +91,7 @@ static void put_beside(const struct view *v, const struct evidence *e)
 {
     json_t *facts = e->facts ? json_loads(e->facts, 0, NULL) : NULL;
     const char *died = json_string_value(json_object_get(facts, "load_died"));
+    const char *where = json_string_value(json_object_get(facts, "load_target"));
     double recovery = real_fact(facts, "recovery", "_s");
     _cleanup_(str_release) struct str t = STR_INIT;
     char without[UNIT_TEXT], with[UNIT_TEXT];
@@ -108,11 +109,17 @@ static void put_beside(const struct view *v, const struct evidence *e)
             str_add(&t, "not as fast as before within the phase that followed");
         view_line(v, "recovery", t.buf);
     }
-    if (died) {
-        str_clear(&t);
-        text_inert(&t, died);
-        view_line(v, "aggressor", t.buf);
+    str_clear(&t);
+    if (where) {
+        str_add(&t, "ran in ");
+        text_inert(&t, where);
     }
+    if (died) {
+        str_add(&t, where ? "; " : "");
+        text_inert(&t, died);
+    }
+    if (t.len)
+        view_line(v, "aggressor", t.buf);
     json_decref(facts);
 }
 

@@ -990,6 +990,39 @@ def an_aggressor_needs_its_limits():
     b.expect_clean()
 
 
+@case
+def an_aggressor_in_another_target():
+    need("runc", "crun", "runsc")
+    b = Bench()
+    cell = ("--workload", "beside.cpu@prime", *INSIDE, "--repeats", "1", "-p", "phase=100ms", "-p", "rounds=1")
+    for victims, where in ((("runc",), "crun"), (("runc", "crun"), "crun"), (("runc",), "runsc:ptrace"),
+                           (("runc",), "same")):
+        b.run(*targets(*victims), *cell, "-p", "aggressor=" + where)
+        d = b.export()
+        expect([t["label"] for t in d["targets"]] == list(victims), d["targets"])
+        for i, victim in enumerate(victims):
+            f = facts_by_cell(d, i)["beside.cpu@prime"]["facts"]
+            expect(f["load_target"] == (victim if where == "same" else where) and f["held"] is True, (where, f))
+    shown = " ".join(b.cupel("show", "--cell", "beside.cpu@prime,runc").stdout.split())
+    expect("aggressor ran in runc" in shown, shown)
+    for name, says in (("crunn", 'no target "crunn"; did you mean crun?'), ("a b", "character 2"),
+                       ("/none/x", "no program at /none/x")):
+        r = b.run(*targets("runc"), *cell, "-p", "aggressor=" + name, status=1)
+        expect(r.stderr.count("\n") == 1 and "-p aggressor" in r.stderr and says in r.stderr, r)
+    # Its name is checked as any target's: this one says that it is a crun.
+    false = script("crun", '[ "$1" = --version ] && echo crun version 1.14 && exit\nexec runc "$@"\n')
+    r = b.run(*targets("runc"), *cell, "-p", "aggressor=x=oci:" + false, status=4)
+    said = " ".join(r.stdout.split())
+    expect("the aggressor's target x: this is not crun" in said, r)
+    r = b.run(*targets("runc"), *cell, "-p", "aggressor=host", status=4)
+    expect("only with --i-understand" in " ".join(r.stdout.split()), r)
+    b.run(*targets("runc"), *cell, "-p", "aggressor=host", "--i-understand")
+    expect(facts_by_cell(b.export(), 0)["beside.cpu@prime"]["facts"]["load_target"] == "host", b.export())
+    # The host as a victim needs no such consent.
+    b.run(*targets("host"), *cell, "-p", "aggressor=runc")
+    b.expect_clean()
+
+
 def read_or_nothing(path):
     try:
         with open(path, encoding="utf-8") as f:

@@ -333,6 +333,24 @@ static void values(void **state)
 }
 
 /* One execution serves the cells that ask for the same in every respect. */
+static void where_aggressors_run(void **state)
+{
+    static const char *const drivers[] = {"host", "oci"};
+    struct target t = {.label = "untouched"};
+    struct cell c;
+    cell_from_def(cell_def_find("cpu.prime"), &c);
+    assert_int_equal(cell_aggressor(&c, drivers, 2, &t, NULL), 0);
+    cell_from_def(cell_def_find("beside.cpu@prime"), &c);
+    assert_int_equal(cell_aggressor(&c, drivers, 2, &t, NULL), 0);
+    assert_string_equal(t.label, "untouched");
+    assert_ok(cells_apply_param(&c, 1, "aggressor=g=oci:/opt/runsc:ptrace", err));
+    assert_int_equal(cell_aggressor(&c, drivers, 2, &t, NULL), 1);
+    assert_string_equal(t.label, "g");
+    assert_string_equal(t.platform, "ptrace");
+    assert_ok(cells_apply_param(&c, 1, "aggressor=a b", err));
+    assert_fails(cell_aggressor(&c, drivers, 2, &t, err), EINVAL, "-p aggressor=a b: target");
+}
+
 static void shared_executions(void **state)
 {
     static const struct workload read = {
@@ -363,6 +381,7 @@ int main(void)
         cmocka_unit_test(enumerations),
         cmocka_unit_test(whole_cells),
         cmocka_unit_test(values),
+        cmocka_unit_test(where_aggressors_run),
         cmocka_unit_test(shared_executions),
         cmocka_unit_test(same_as_the_probe),
         cmocka_unit_test(same_as_linpack),
