@@ -37,8 +37,11 @@ static int warm_up(struct company *x, struct err *err)
 int company_begin(struct company *x, struct course *c, struct lane *l, const struct slot *slot,
                   bool same_cpus, struct err *err)
 {
+    struct launch what = c->launches[l->cell];
+    what.image = NULL;
+    what.n_inputs = 0;
     *x = (struct company){.c = c, .l = l, .slot = slot, .own = l->slot->session};
-    int r = slot->driver->start(&c->site, slot->engine, &c->launches[l->cell], &x->other, err);
+    int r = slot->driver->start(&c->site, slot->engine, &what, &x->other, err);
     if (r == 0)
         r = place(x, same_cpus, err);
     return r < 0 ? r : warm_up(x, err);

@@ -16,8 +16,8 @@ struct company {
     cpu_set_t own_cpus, other_cpus;
 };
 
-/* Starts the second session, on the slot's target. ERR_UNSUPPORTED with one CPU alone. On failure
- * company_part is still to be called. */
+/* Starts the second session, on the slot's target, with the cell's program but no image.
+ * ERR_UNSUPPORTED with one CPU alone. On failure company_part is still to be called. */
 int company_begin(struct company *x, struct course *c, struct lane *l, const struct slot *slot,
                   bool same_cpus, struct err *err);
 /* Removes the second one by force; nothing where there is none. */

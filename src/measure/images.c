@@ -52,10 +52,9 @@ static int make_input(struct image_store *s, const struct cell *cell, const stru
                        path, sha256, err);
 }
 
-static int make_files(struct image_store *s, const struct cell *cell, struct cell_files *f,
-                      struct err *err)
+static int make_files(struct image_store *s, const struct cell *cell, const struct app *a,
+                      struct cell_files *f, struct err *err)
 {
-    const struct app *a = cell->app;
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < a->n_inputs; i++) {
@@ -66,13 +65,16 @@ static int make_files(struct image_store *s, const struct cell *cell, struct cel
     return r;
 }
 
+static const struct app *app_of(const struct course *c, size_t cell)
+{
+    return plan_cell_app(&c->head.plan, &c->head.plan.cells.v[cell]);
+}
+
 /* An earlier cell of the same application; n_cells: none. */
 static size_t same_app(const struct course *c, size_t cell)
 {
-    const struct cell *cells = c->head.plan.cells.v;
-
     for (size_t i = 0; i < cell; i++)
-        if (cells[i].app == cells[cell].app)
+        if (app_of(c, i) == app_of(c, cell))
             return i;
     return c->n_cells;
 }
@@ -80,6 +82,7 @@ static size_t same_app(const struct course *c, size_t cell)
 static int prepare_cell(struct course *c, struct image_store *s, size_t i, struct err *err)
 {
     const struct cell *cell = &c->head.plan.cells.v[i];
+    const struct app *a = app_of(c, i);
     struct cell_files *f = &c->files[i];
     size_t same = same_app(c, i);
     int r = 0;
@@ -87,9 +90,9 @@ static int prepare_cell(struct course *c, struct image_store *s, size_t i, struc
     if (same < c->n_cells && c->files[same].image.rootfs[0])
         f->image = c->files[same].image;
     else
-        r = make_image(s, cell->app, &f->image, err);
+        r = make_image(s, a, &f->image, err);
     if (r == 0)
-        r = make_files(s, cell, f, err);
+        r = make_files(s, cell, a, f, err);
     if (r < 0)
         return r;
     c->launches[i].image = f->image.rootfs;
@@ -104,7 +107,7 @@ static int prepare_all(struct course *c, struct image_store *s, struct err *err)
     for (size_t i = 0; i < c->n_cells; i++) {
         struct err why = ERR_INIT;
 
-        if (!c->head.plan.cells.v[i].app || c->impossible[i])
+        if (!app_of(c, i) || c->impossible[i])
             continue;
         if (prepare_cell(c, s, i, &why) == 0)
             continue;

@@ -11,20 +11,26 @@
 /* A file small enough that several are written in a phase, and read again, which is not counted. */
 #define FILE_BYTES (4 << 20)
 
-enum way { SLICES, FILES, STARTS };
+/* So long lasts a command of an application: some hundred of the milliseconds it counts in. */
+#define COMMAND_NS (100 * NS_PER_MS)
+#define FIRST_OPS  10000
+
+enum way { SLICES, FILES, STARTS, COMMANDS };
 
 struct victim_kind {
     const char *name, *cell;
     enum way way;
     bool tail;
+    const char *count; /* COMMANDS: the application's parameter that says how many operations */
 };
 
 static const struct victim_kind kinds[] = {
-    {"cpu.prime", "cpu.prime", SLICES, true},
-    {"mem.triad", "mem.triad", SLICES, false},
-    {"fs.create", "fs.create@rootfs", SLICES, true},
-    {"disk.write", "disk.write@rootfs-64k", FILES, false},
-    {"life.start", "life.start", STARTS, false},
+    {"cpu.prime", "cpu.prime", SLICES, true, NULL},
+    {"mem.triad", "mem.triad", SLICES, false, NULL},
+    {"fs.create", "fs.create@rootfs", SLICES, true, NULL},
+    {"disk.write", "disk.write@rootfs-64k", FILES, false, NULL},
+    {"life.start", "life.start", STARTS, false, NULL},
+    {"redis", "redis.set", COMMANDS, false, "requests"},
 };
 
 bool victim_has_tail(const struct victim *v)
@@ -74,7 +80,7 @@ static int finish(struct victim *v, const struct frame **ret, struct err *err)
     return r;
 }
 
-/* ---- the three ways ---- */
+/* ---- the ways ---- */
 
 static int sample_slice(struct victim *v, bool tail, struct victim_sample *ret, struct err *err)
 {
@@ -128,6 +134,23 @@ static int sample_start(struct victim *v, struct victim_sample *ret, struct err 
     return slot->driver->stop(&v->c->site, slot->engine, s, ENDING_BYE, NULL, err);
 }
 
+/* Its own figure, a rate: what starting the program takes is not in it. */
+static int sample_command(struct victim *v, struct victim_sample *ret, struct err *err)
+{
+    const struct frame *f;
+    double value = 0;
+    int r = slice(v, 1, false, &f, err);
+    if (r < 0)
+        return r;
+    ret->start_ns = v->session->posted_ns;
+    ret->end_ns = v->session->answered_ns;
+    const char *output = f->sliced.output ? f->sliced.output : "";
+    r = app_value(&v->cell, output, f->sliced.ns, &value, err);
+    ret->ops = (double)v->ops;
+    ret->ns = ret->ops * 1e9 / value;
+    return r;
+}
+
 int victim_sample(struct victim *v, bool tail, struct victim_sample *ret, struct err *err)
 {
     switch (v->kind->way) {
@@ -135,6 +158,8 @@ int victim_sample(struct victim *v, bool tail, struct victim_sample *ret, struct
         return sample_file(v, ret, err);
     case STARTS:
         return sample_start(v, ret, err);
+    case COMMANDS:
+        return sample_command(v, ret, err);
     case SLICES:
         break;
     }
@@ -161,6 +186,47 @@ static int calibrate(struct victim *v, struct err *err)
     return err_set(err, ERR_MEASUREMENT, ERANGE, "no number of operations lasts a slice");
 }
 
+static int take_app_cell(struct victim *v, struct err *err)
+{
+    const struct app *a = plan_app(&v->c->head.plan, v->kind->name);
+    for (size_t i = 0; a && i < a->n_metrics; i++) {
+        app_cell(a, i, &v->cell);
+        if (str_eq(v->cell.name, v->kind->cell) && params_find(&v->cell.params, v->kind->count))
+            return 0;
+    }
+    if (!a)
+        return err_set(err, ERR_UNSUPPORTED, ENOENT,
+                       "no application %s is known here (cupel workloads lists them)",
+                       v->kind->name);
+    return err_set(err, ERR_UNSUPPORTED, ENOENT, "the application %s has no %s with a parameter %s",
+                   v->kind->name, v->kind->cell, v->kind->count);
+}
+
+static int prepare_command(struct victim *v, uint64_t ops, struct err *err)
+{
+    v->ops = ops;
+    params_set_num(&v->cell.params, v->kind->count, (int64_t)ops);
+    return prepare(v, err);
+}
+
+/* Server and number are parts of one preparation: the first one is there to find the number. */
+static int begin_command(struct victim *v, struct err *err)
+{
+    const struct frame *f;
+    struct victim_sample s;
+    int r = take_app_cell(v, err);
+    if (r == 0)
+        r = prepare_command(v, FIRST_OPS, err);
+    if (r == 0)
+        r = sample_command(v, &s, err);
+    if (r == 0)
+        r = finish(v, &f, err);
+    if (r < 0)
+        return r;
+    uint64_t ops = (uint64_t)(s.ops * COMMAND_NS / s.ns);
+    return prepare_command(v, ops > FIRST_OPS ? ops : FIRST_OPS, err);
+}
+
 static int take_cell(struct victim *v, struct err *err)
 {
     const struct cell_def *def = cell_def_find(v->kind->cell);
@@ -185,6 +251,8 @@ int victim_begin(struct victim *v, struct course *c, struct lane *l, const char 
         return err_set(err, ERR_BUG, EINVAL, "nobody can suffer %s", name);
     if (v->kind->way == STARTS)
         return 0;
+    if (v->kind->way == COMMANDS)
+        return begin_command(v, err);
     int r = take_cell(v, err);
     if (r == 0 && v->kind->way == SLICES)
         r = prepare(v, err);
@@ -194,5 +262,5 @@ int victim_begin(struct victim *v, struct course *c, struct lane *l, const char 
 int victim_end(struct victim *v, struct err *err)
 {
     const struct frame *f;
-    return v->kind->way == SLICES ? finish(v, &f, err) : 0;
+    return v->kind->way == SLICES || v->kind->way == COMMANDS ? finish(v, &f, err) : 0;
 }

@@ -1,5 +1,6 @@
 /* Work in the lane's session of which one sample is taken after the other, while something else
- * goes on: a cell's slices, a small file written, or a start of one container more.
+ * goes on: a cell's slices, a small file written, a start of one container more, or an
+ * application's command against its server.
  *
  * Layer: measure, internal. Times are this host's. */
 #ifndef CUPEL_MEASURE_VICTIM_H

@@ -21,7 +21,8 @@
         name, victim, CPUS_ALL, false, PLACE_NONE, presets, SUITE_MATRIX, 1                        \
     }
 
-/* A start takes longer than a sample of the others, and memory a while to be filled. */
+/* A start takes longer than a sample of the others, so do redis's, and memory a while to be filled.
+ */
 #define BESIDE_CELLS(load, more)                                                                   \
     BESIDE_CELL("beside." load, "prime", "victim=cpu.prime" more),                                 \
         BESIDE_CELL("tail." load, "prime", "victim=cpu.prime" more),                               \
@@ -29,7 +30,8 @@
         BESIDE_CELL("beside." load, "create", "victim=fs.create" more),                            \
         BESIDE_CELL("tail." load, "create", "victim=fs.create" more),                              \
         BESIDE_CELL("beside." load, "write", "victim=disk.write" more),                            \
-        BESIDE_CELL("beside." load, "start", "victim=life.start,phase=1s,rounds=1")
+        BESIDE_CELL("beside." load, "start", "victim=life.start,phase=1s,rounds=1"),               \
+        BESIDE_CELL("beside." load, "redis", "victim=redis,phase=1s")
 
 #define PAIR_CELLS(name, same_suites, cross_suites)                                                \
     {name, "same", CPUS_ONE, false, PLACE_NONE, "", same_suites, 0},                               \
@@ -237,7 +239,7 @@ static const struct suite suites[] = {
      .repeats = 7},
     {.name = "matrix",
      .bit = SUITE_MATRIX,
-     .title = "five kinds of work, each beside each of a dozen aggressors inside limits",
+     .title = "six kinds of work, each beside each of a dozen aggressors inside limits",
      .repeats = 7,
      .memory_bytes = 256 * MIB,
      .pids = 256,

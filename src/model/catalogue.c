@@ -285,7 +285,7 @@ static uint64_t neighbour_expected_ns(const struct cell *cell, const struct pace
 
 static const struct param_def params_beside[] = {
     {"victim", PARAM_CHOICE, "cpu.prime", 0, 0,
-     "cpu.prime|mem.triad|fs.create|disk.write|life.start", "whose time is taken", 0},
+     "cpu.prime|mem.triad|fs.create|disk.write|life.start|redis", "whose time is taken", 0},
     {"phase", PARAM_DURATION, "300ms", 20000000, 600000000000, NULL,
      "how long samples are taken, each time without and with the aggressor", 0},
     {"rounds", PARAM_COUNT, "2", 1, 100, NULL, "how often a block does that", 0},

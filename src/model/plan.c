@@ -130,8 +130,7 @@ static const char *nearest_app(const struct plan *p, const char *pattern)
     return best;
 }
 
-/* An application that bears just this name; NULL: none. */
-static const struct app *app_named(const struct plan *p, const char *name)
+const struct app *plan_app(const struct plan *p, const char *name)
 {
     for (size_t k = 0; k < p->apps.n; k++)
         if (str_eq(p->apps.v[k]->name, name))
@@ -139,9 +138,16 @@ static const struct app *app_named(const struct plan *p, const char *name)
     return NULL;
 }
 
+const struct app *plan_cell_app(const struct plan *p, const struct cell *c)
+{
+    if (c->workload->experiment != EXPERIMENT_BESIDE)
+        return c->app;
+    return plan_app(p, params_text(&c->params, "victim", ""));
+}
+
 int plan_add_cells(struct plan *p, const char *pattern, struct err *err)
 {
-    const struct app *named = app_named(p, pattern);
+    const struct app *named = plan_app(p, pattern);
     for (size_t i = 0; named && i < named->n_metrics; i++)
         add_app_cell(p, named, i);
     if (named)
@@ -331,7 +337,7 @@ static void add_applications(struct str *out, const struct plan *p)
     for (size_t k = 0; k < p->apps.n; k++) {
         bool used = false;
         for (size_t i = 0; i < p->cells.n; i++)
-            used = used || p->cells.v[i].app == p->apps.v[k];
+            used = used || plan_cell_app(p, &p->cells.v[i]) == p->apps.v[k];
         if (!used)
             continue;
         str_add(out, any ? "  - " : "applications:\n  - ");

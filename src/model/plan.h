@@ -111,6 +111,10 @@ bool plan_equal(const struct plan *a, const struct plan *b);
 /* Makes an application known, by reference: its name, its aliases and its cells can be added then.
  * One of the same source or name that is known already stays. */
 void plan_know_app(struct plan *p, struct app *a);
+/* The known application that bears just this name; NULL: none. */
+const struct app *plan_app(const struct plan *p, const char *name);
+/* The application that a cell is of, or that is its victim; NULL: neither. */
+const struct app *plan_cell_app(const struct plan *p, const struct cell *c);
 /* Adds the cells of a suite, or those a pattern selects (an application by its name, and then
  * nothing else; else applications, their cells, and cells_select), leaving out what is there
  * already. ERR_USAGE with the nearest name. */

@@ -118,6 +118,7 @@ static json_t *cells_to_json(const struct plan *p)
     json_t *a = json_array();
     for (size_t i = 0; i < p->cells.n; i++) {
         const struct cell *c = &p->cells.v[i];
+        const struct app *app = plan_cell_app(p, c);
         json_t *o = json_object();
         char workload[CELL_NAME_MAX];
         cell_workload_name(c->name, workload);
@@ -130,8 +131,8 @@ static json_t *cells_to_json(const struct plan *p)
         set(o, "params", params_to_json(&c->params));
         set_text(o, "unit", c->unit);
         set_text(o, "better", better_name(c->better));
-        if (c->app)
-            set_text(o, "app", c->app->source);
+        if (app)
+            set_text(o, "app", app->source);
         json_array_append_new(a, o);
     }
     return a;

@@ -131,6 +131,7 @@ static int insert_cells(struct store *s, const struct run_head *h, struct err *e
                        &st, err);
     for (size_t i = 0; r == 0 && i < h->plan.cells.n; i++) {
         const struct cell *c = &h->plan.cells.v[i];
+        const struct app *app = plan_cell_app(&h->plan, c);
         _cleanup_free_ char *params = dump(params_to_json(&c->params));
         char workload[CELL_NAME_MAX];
         cell_workload_name(c->name, workload);
@@ -146,7 +147,7 @@ static int insert_cells(struct store *s, const struct run_head *h, struct err *e
         bind_text(&b, params);
         bind_text(&b, c->unit);
         bind_text(&b, better_name(c->better));
-        bind_text(&b, c->app ? c->app->source : NULL);
+        bind_text(&b, app ? app->source : NULL);
         r = db_run(s, &b, "store a cell", err);
     }
     return r;

@@ -994,7 +994,7 @@ def an_aggressor_needs_its_limits():
 def an_aggressor_in_another_target():
     need("runc", "crun", "runsc")
     b = Bench()
-    cell = ("--workload", "beside.cpu@prime", *INSIDE, "--repeats", "1", "-p", "phase=100ms", "-p", "rounds=1")
+    cell = ("--workload", "beside.cpu@prime", *INSIDE, "--repeats", "1", "-p", "rounds=1")
     for victims, where in ((("runc",), "crun"), (("runc", "crun"), "crun"), (("runc",), "runsc:ptrace"),
                            (("runc",), "same")):
         b.run(*targets(*victims), *cell, "-p", "aggressor=" + where)
@@ -1021,6 +1021,40 @@ def an_aggressor_in_another_target():
     # The host as a victim needs no such consent.
     b.run(*targets("host"), *cell, "-p", "aggressor=runc")
     b.expect_clean()
+
+
+@case
+def redis_suffers_beside_an_aggressor():
+    need("runc", "runsc", "redis-server", "redis-benchmark")
+    b = Bench()
+    # The application as it is declared, with this machine's own programs instead of a download.
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../workloads/redis.yaml")
+    folder = os.path.join(b.state, "workloads")
+    os.mkdir(folder)
+    with open(source, encoding="utf-8") as f, open(folder + "/redis.yaml", "w", encoding="utf-8") as own:
+        own.write(re.sub("(?m)^image: .*", "image: {programs: [redis-server, redis-benchmark]}", f.read()))
+    b.env["CUPEL_WORKLOADS"] = folder
+    cell = ("--workload", "beside.cpu@redis", *INSIDE, "--repeats", "1", "-p", "rounds=1")
+    b.run(*targets("runc", "runsc:ptrace"), *cell, "-p", "aggressor=runc")
+    d = b.export()
+    for i in range(2):
+        p = facts_by_cell(d, i)["beside.cpu@redis"]
+        f = p["facts"]
+        expect(p["outcome"] == "ok" and 100 < f["without_ns"] < 1e6 and f["samples_with"] > 0, p)
+        expect(f["load_target"] == "runc" and "redis-server" in f["image"], f)
+        # About a tenth of a second each, and what starting the client takes.
+        expect(all(x[1] < 2 for x in f["series"]), f["series"])
+    expect(d["cells"][0]["app"].startswith("# Redis under"), d["cells"])
+    b.expect_clean()
+    # The run knows what it ran: it can be repeated where nobody else does.
+    plan = os.path.join(b.state, "plan.yaml")
+    with open(plan, "w", encoding="utf-8") as f:
+        f.write(b.cupel("export", "--format", "plan").stdout)
+    os.remove(folder + "/redis.yaml")
+    r = b.run(*targets("runc"), *cell, status=4)
+    expect("no application redis is known here" in " ".join(r.stdout.split()), r)
+    b.run("--plan", plan)
+    expect(facts_by_cell(b.export(), 1)["beside.cpu@redis"]["outcome"] == "ok", b.export())
 
 
 def read_or_nothing(path):
