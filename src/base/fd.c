@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 void fd_close(int *fd)
@@ -35,6 +37,22 @@ int fd_pipe(int ret_fds[2], struct err *err)
     ret_fds[0] = fds[0];
     ret_fds[1] = fds[1];
     return 0;
+}
+
+/* On a way with ".." in it the kernel answers EAGAIN whenever anything on this machine was renamed
+ * or mounted meanwhile. Who does that on purpose keeps us from opening, not from going on. */
+#define INSIDE_TRIES 256
+
+int fd_open_inside(int dirfd, const char *path, uint64_t flags, uint64_t resolve)
+{
+    const struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
+    int fd = -1;
+    for (int i = 0; i < INSIDE_TRIES; i++) {
+        fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+        if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+            break;
+    }
+    return fd < 0 ? -errno : fd;
 }
 
 int fd_connect_unix(const char *path)

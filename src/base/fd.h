@@ -15,6 +15,8 @@ void fd_close(int *fd); /* closes if >= 0, sets -1, keeps errno */
 int fd_set_nonblock(int fd, bool on, struct err *err);
 int fd_pipe(int ret_fds[2], struct err *err); /* O_CLOEXEC; [0] read, [1] write */
 int fd_write_full(int fd, const void *buf, size_t n, struct err *err);
+/* openat2(2) by these flags (O_CLOEXEC is added) and RESOLVE_ bits, Linux 5.6. -errno quietly. */
+int fd_open_inside(int dirfd, const char *path, uint64_t flags, uint64_t resolve);
 /* Connects to a stream socket in the file system, without waiting; the descriptor is non-blocking.
  * -errno quietly: -ECONNREFUSED where nobody listens, -ENOENT where nothing is. */
 int fd_connect_unix(const char *path);

@@ -10,7 +10,6 @@
 #include <sha2.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 
 int fs_mkdirs(const char *path, mode_t mode, struct err *err)
 {
@@ -42,11 +41,8 @@ int fs_mkdirs(const char *path, mode_t mode, struct err *err)
  * mounts of the same file system, which st_dev does not. Linux 5.6. */
 static int open_subdir(int dirfd, const char *name)
 {
-    struct open_how how = {
-        .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-        .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
-    };
-    return (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+    return fd_open_inside(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                          RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
 }
 
 /* A hostile tree may be deeper than we may hold descriptors. What lies below this depth is moved up
@@ -117,7 +113,7 @@ static int remove_entry(struct removal *rm, int dirfd, const char *name, unsigne
         return fail_at(rm, errno, name);
     _cleanup_fd_ int fd = open_subdir(dirfd, name);
     if (fd < 0)
-        return fail_at(rm, errno, name);
+        return fail_at(rm, -fd, name);
     if (depth >= REMOVE_DEPTH) {
         char up[64]; /* a name that what made the tree cannot have put there in advance */
         str_format(up, sizeof(up), ".cupel-remove-%016jx", (uintmax_t)rng_entropy());
@@ -148,10 +144,10 @@ int fs_remove_tree(const char *path, struct err *err)
         return errno == ENOENT ? 0 : err_errno(err, errno, "remove %s", path);
     struct removal rm = {.rootfd = -1, .path = path, .err = err};
     _cleanup_fd_ int fd = open_subdir(parentfd, name);
-    if (fd < 0 && (errno == ENOTDIR || errno == ELOOP)) /* a file or a symbolic link: just that */
+    if (fd == -ENOTDIR || fd == -ELOOP) /* a file or a symbolic link: just that */
         return unlinkat(parentfd, name, 0) == 0 || errno == ENOENT ? 0 : fail_at(&rm, errno, name);
     if (fd < 0)
-        return errno == ENOENT ? 0 : fail_at(&rm, errno, name);
+        return fd == -ENOENT ? 0 : fail_at(&rm, -fd, name);
     rm.rootfd = fd;
     int r = empty_dir(&rm, fd, 1);
     if (r < 0)

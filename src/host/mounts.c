@@ -13,7 +13,6 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 int mount_tmpfs(const char *path, uint64_t size_bytes, struct err *err)
@@ -47,11 +46,10 @@ int root_open_dir(const char *root, const char *name, struct err *err)
         return err_errno(err, errno, "open %s", root);
     if (mkdirat(at, name, 0755) < 0 && errno != EEXIST)
         return err_errno(err, errno, "make %s/%s", root, name);
-    const struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-                                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    int fd = (int)syscall(SYS_openat2, at, name, &how, sizeof(how));
+    int fd =
+        fd_open_inside(at, name, O_RDONLY | O_DIRECTORY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
     if (fd < 0)
-        return err_errno(err, errno, "open %s/%s", root, name);
+        return err_errno(err, -fd, "open %s/%s", root, name);
     return fd;
 }
 

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 int make_text(const char *dir, const char *name, const char *text, struct err *err)
 {
@@ -27,11 +26,8 @@ int inside_open(const char *root, const char *path)
     _cleanup_fd_ int at = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (at < 0)
         return -errno;
-    const struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-                                 .resolve =
-                                     RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV};
-    int fd = (int)syscall(SYS_openat2, at, path, &how, sizeof(how));
-    return fd < 0 ? -errno : fd;
+    return fd_open_inside(at, path, O_PATH | O_NOFOLLOW,
+                          RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
 }
 
 /* A file of /etc that no package ships: Debian's own list where the image has it, else the least.

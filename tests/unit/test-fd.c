@@ -5,7 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 struct place {
     char dir[64];
@@ -155,6 +159,38 @@ static void log_writes_whole_lines(void **state)
     assert_true(s.len < 1100);
 }
 
+/* Somebody renames things all the while: the kernel then gives up on a way with ".." in it. */
+static void opens_inside_whatever_goes_on(void **state)
+{
+    struct place *p = *state;
+    char link[96], other[104];
+    str_format(link, sizeof(link), "%s/link", p->dir);
+    str_format(other, sizeof(other), "%s.other", p->file);
+    assert_ok(file_replace(p->file, "x", 1, 0600, err));
+    assert_int_equal(symlink("../../../../..", link), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
+            rename(p->file, other);
+            rename(other, p->file);
+        }
+    }
+    _cleanup_fd_ int dir = open(p->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int failed = 0;
+    for (int i = 0; i < 5000; i++) {
+        _cleanup_fd_ int fd = fd_open_inside(dir, "link/link/link", O_RDONLY, RESOLVE_IN_ROOT);
+        if (fd < 0)
+            failed = fd;
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    unlink(link);
+    unlink(other);
+    assert_int_equal(failed, 0);
+    assert_int_equal(fd_open_inside(dir, "nothing", O_RDONLY, RESOLVE_IN_ROOT), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +200,7 @@ int main(void)
         cmocka_unit_test(lines_and_numbers),
         cmocka_unit_test(writing_does_not_create),
         cmocka_unit_test(pipes),
+        cmocka_unit_test(opens_inside_whatever_goes_on),
         cmocka_unit_test(log_writes_whole_lines),
     };
     return cmocka_run_group_tests(tests, make_place, drop_place);
