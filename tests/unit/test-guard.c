@@ -11,12 +11,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define LONG_NS (20 * NS_PER_S) /* no machine is so busy */
 
 static struct cgroups here;
-static char group[64], second[64];
+static char group[64], second[64]; /* "": not made */
 
 static bool groups(void)
 {
@@ -34,6 +35,7 @@ static bool groups(void)
     str_format(second, sizeof(second), "/cupel-test-guard2-%d", (int)getpid());
     struct err why = ERR_INIT;
     if (cgroup_make(&here, group, &why) < 0) {
+        group[0] = second[0] = '\0';
         if (why.code == EROFS || why.code == EPERM || why.code == EACCES) {
             print_message("# skipped: %s\n", why.msg);
             return false;
@@ -53,17 +55,63 @@ static void reap(void *user)
         ;
 }
 
-static void finish(void)
+/* True: it came to its end before the deadline. */
+static bool ends_by(pid_t pid, uint64_t deadline_ns)
+{
+    _cleanup_fd_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int n;
+    if (fd < 0)
+        return errno == ESRCH;
+    do
+        n = poll(&p, 1, time_left_ms(deadline_ns));
+    while (n < 0 && errno == EINTR);
+    return n == 1;
+}
+
+static void await_gone(pid_t pid)
+{
+    if (!ends_by(pid, time_deadline(LONG_NS)))
+        fail_msg("process %d does not end", (int)pid);
+}
+
+static pid_t first_child(void)
+{
+    char line[1024] = "";
+    reap(NULL);
+    (void)file_read_line("/proc/thread-self/children", line, sizeof(line));
+    return (pid_t)strtol(line, NULL, 10);
+}
+
+/* Guards and controllers. They end by themselves: one that does not is a failure, but no process of
+ * a test that failed outlives it. */
+static void end_children(void)
+{
+    uint64_t deadline = time_deadline(LONG_NS);
+    int survivors = 0;
+    for (pid_t pid; (pid = first_child()) > 0;) {
+        if (ends_by(pid, deadline))
+            continue;
+        survivors++;
+        kill(pid, SIGKILL);
+        await_gone(pid);
+    }
+    assert_int_equal(survivors, 0);
+}
+
+/* After every test, whatever became of it. */
+static int finish(void **state)
 {
     const char *const both[] = {group, second};
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2 && *both[i]; i++) {
         assert_ok(cgroup_kill(&here, both[i], time_deadline(LONG_NS), reap, NULL, err));
         assert_ok(cgroup_remove(&here, both[i], err));
         assert_false(cgroup_exists(&here, both[i]));
     }
+    group[0] = second[0] = '\0';
+    end_children();
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
-    while (waitpid(-1, NULL, 0) > 0)
-        ;
+    return 0;
 }
 
 static size_t alive_in(const char *path)
@@ -89,15 +137,6 @@ static int await_empty(const char *path)
     return (int)((time_mono_ns() - start) / NS_PER_MS);
 }
 
-static void await_gone(pid_t pid)
-{
-    uint64_t start = time_mono_ns();
-    while (proc_alive(pid)) {
-        assert_true(time_mono_ns() < start + LONG_NS);
-        poll(NULL, 0, 5);
-    }
-}
-
 /* In the child: a failure must not look like the test's own end. */
 static void enter(const char *path)
 {
@@ -110,11 +149,20 @@ static void enter(const char *path)
             _exit(4);
 }
 
+/* Whole and in time, or not at all. */
+static bool hear(int fd, void *dst, size_t size)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, (int)(LONG_NS / NS_PER_MS)) == 1 && read(fd, dst, size) == (ssize_t)size;
+}
+
+/* -1: it is not there. It asserts nothing, since a controller calls it, too. */
 static pid_t start_in(const char *path, void (*work)(void))
 {
     int ready[2];
     char byte;
-    assert_ok(fd_pipe(ready, err));
+    if (fd_pipe(ready, NULL) < 0)
+        return -1;
     pid_t pid = fork();
     if (pid == 0) {
         enter(path);
@@ -124,9 +172,9 @@ static pid_t start_in(const char *path, void (*work)(void))
         _exit(0);
     }
     close(ready[1]);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
+    bool there = hear(ready[0], &byte, 1);
     close(ready[0]);
-    return pid;
+    return there ? pid : -1;
 }
 
 static void wait_for_ever(void)
@@ -151,8 +199,8 @@ static pid_t start_controller(int to)
         return pid;
     struct guard *g[2];
     pid_t guards[2];
-    start_in(group, fork_bomb);
-    start_in(second, wait_for_ever);
+    if (start_in(group, fork_bomb) < 0 || start_in(second, wait_for_ever) < 0)
+        _exit(8);
     if (guard_new(&here, group, UINT64_MAX, &g[0], NULL) < 0 ||
         guard_new(&here, second, time_deadline(3600 * NS_PER_S), &g[1], NULL) < 0)
         _exit(6);
@@ -174,7 +222,7 @@ static void test_controller_is_killed(void **state)
     assert_ok(fd_pipe(pipe_fds, err));
     pid_t controller = start_controller(pipe_fds[1]);
     close(pipe_fds[1]);
-    assert_int_equal(read(pipe_fds[0], guards, sizeof(guards)), sizeof(guards));
+    assert_true(hear(pipe_fds[0], guards, sizeof(guards)));
     close(pipe_fds[0]);
     assert_int_equal(proc_comm(guards[0], comm, sizeof(comm)), 0);
     assert_string_equal(comm, GUARD_NAME);
@@ -186,7 +234,6 @@ static void test_controller_is_killed(void **state)
     await_empty(second); /* the second guard, forked later, does not keep the first one's end */
     await_gone(guards[0]);
     await_gone(guards[1]);
-    finish();
 }
 
 static void test_deadline(void **state)
@@ -195,7 +242,7 @@ static void test_deadline(void **state)
     bool killed = false;
     if (!groups())
         skip();
-    start_in(group, fork_bomb);
+    assert_true(start_in(group, fork_bomb) > 0);
     uint64_t start = time_mono_ns();
     assert_ok(guard_new(&here, group, time_deadline(200 * NS_PER_MS), &g, err));
     await_empty(group);
@@ -205,12 +252,11 @@ static void test_deadline(void **state)
     assert_ok(guard_end(g, &killed, err));
     assert_true(killed);
     /* In the midst of it: waited for, and nobody is left afterwards. */
-    start_in(group, fork_bomb);
+    assert_true(start_in(group, fork_bomb) > 0);
     assert_ok(guard_new(&here, group, 0, &g, err));
     assert_ok(guard_end(g, &killed, err));
     if (killed)
         assert_int_equal(alive_in(group), 0);
-    finish();
 }
 
 static void test_stands_down(void **state)
@@ -220,6 +266,7 @@ static void test_stands_down(void **state)
     if (!groups())
         skip();
     pid_t pid = start_in(group, wait_for_ever);
+    assert_true(pid > 0);
     assert_ok(guard_new(&here, group, time_deadline(600 * NS_PER_S), &g, err));
     pid_t guard = guard_pid(g);
     assert_ok(guard_end(g, &killed, err));
@@ -230,7 +277,6 @@ static void test_stands_down(void **state)
     killed = true;
     assert_ok(guard_end(NULL, &killed, err));
     assert_false(killed);
-    finish();
 }
 
 static size_t count_open(pid_t pid)
@@ -273,7 +319,6 @@ static void test_is_on_its_own(void **state)
     killed = true;
     assert_fails(guard_end(g, &killed, err), ESRCH, "gone before its time");
     assert_false(killed);
-    finish();
 }
 
 static void test_refuses(void **state)
@@ -289,20 +334,19 @@ static void test_refuses(void **state)
         enter(group);
         _exit(guard_new(&here, group, UINT64_MAX, &g, NULL) == -EDEADLK ? 0 : 1);
     }
+    await_gone(pid);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     assert_null(g);
-    finish();
 }
+
+#define TEST(f) cmocka_unit_test_teardown(f, finish)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_controller_is_killed),
-        cmocka_unit_test(test_deadline),
-        cmocka_unit_test(test_stands_down),
-        cmocka_unit_test(test_is_on_its_own),
-        cmocka_unit_test(test_refuses),
+        TEST(test_controller_is_killed), TEST(test_deadline), TEST(test_stands_down),
+        TEST(test_is_on_its_own),        TEST(test_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
