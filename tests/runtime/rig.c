@@ -106,6 +106,115 @@ bool rig_unusable(const char *target)
     return !usable;
 }
 
+/* ---- checks ---- */
+
+void rig_open_or_skip(struct rig *r, const char *target)
+{
+    if (rig_open(r, target))
+        return;
+    print_message("# %s: %s\n", target, r->info.reason);
+    rig_release(r);
+    skip();
+}
+
+void rig_check_unusable(const char *target, enum err_kind kind, const char *text)
+{
+    struct rig r;
+    rig_init(&r);
+    if (rig_open(&r, target))
+        fail_msg("%s is usable: %s", target, r.info.reason);
+    if (r.info.why != kind || !strstr(r.info.reason, text))
+        fail_msg("%s: %s: '%s', not '%s'", target, err_kind_name(r.info.why), r.info.reason, text);
+    rig_release(&r);
+}
+
+void rig_check_start_fails(struct rig *r, enum err_kind kind, const char *text, uint64_t limit_ns)
+{
+    struct session *s = NULL;
+    struct err why = ERR_INIT;
+    uint64_t begin = time_mono_ns();
+    int rc = r->driver->start(&r->site, r->engine, &rig_probe, &s, &why);
+    uint64_t took = time_mono_ns() - begin;
+    assert_null(s);
+    assert_true(rc < 0);
+    print_message("# %s\n", why.msg);
+    if (why.kind != kind || !strstr(why.msg, text))
+        fail_msg("%s: '%s', not '%s'", err_kind_name(why.kind), why.msg, text);
+    if (took > limit_ns)
+        fail_msg("took %.1f s to fail", (double)took / NS_PER_S);
+}
+
+void rig_script(const char *dir, const char *folder, const char *name, const char *body)
+{
+    char path[256];
+    str_format(path, sizeof(path), "%s/%s", dir, folder);
+    assert_ok(fs_mkdirs(path, 0700, err));
+    str_format(path, sizeof(path), "%s/%s/%s", dir, folder, name);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    fprintf(f, "#!/bin/sh\n%s", body);
+    assert_int_equal(fchmod(fileno(f), 0755), 0);
+    fclose(f);
+}
+
+/* ---- times ---- */
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *v, size_t n)
+{
+    qsort(v, n, sizeof(double), compare);
+    return v[n / 2];
+}
+
+/* Median round trip of an empty frame. */
+static double ping_us(struct session *s)
+{
+    enum { PINGS = 101 };
+    double us[PINGS];
+    for (size_t i = 0; i < PINGS; i++) {
+        struct frame f;
+        frame_init(&f, FRAME_PING, s->nonce, 0);
+        assert_ok(session_call(s, &f, FRAME_PONG, time_deadline(20 * NS_PER_S), NULL, err));
+        us[i] = (double)session_control_ns(s) / NS_PER_US;
+    }
+    return median(us, PINGS);
+}
+
+void rig_print_times(const char *target)
+{
+    enum { TIMES = 7 };
+    double start_ms[TIMES], stop_ms[TIMES], ping = 0;
+    size_t times = getenv("CUPEL_FULL") ? TIMES : 1;
+    struct rig r;
+    uint64_t opened = time_mono_ns();
+    rig_init(&r);
+    if (!rig_open(&r, target)) {
+        print_message("# %s: %s\n", target, r.info.reason);
+        rig_release(&r);
+        return;
+    }
+    opened = time_mono_ns() - opened;
+    rig_stop(&r, rig_start(&r)); /* docker's image is imported, podman's database made */
+    for (size_t i = 0; i < times; i++) {
+        struct session *s = rig_start(&r);
+        ping = ping_us(s);
+        uint64_t begin = time_mono_ns();
+        start_ms[i] = (double)session_launch_ns(s) / NS_PER_MS;
+        rig_stop(&r, s);
+        stop_ms[i] = (double)(time_mono_ns() - begin) / NS_PER_MS;
+    }
+    print_message("# %s: opened in %.0f ms, start to hello %.0f ms, empty frame %.0f us, stop "
+                  "%.0f ms\n",
+                  target, (double)opened / NS_PER_MS, median(start_ms, times), ping,
+                  median(stop_ms, times));
+    rig_release(&r);
+}
+
 /* ---- leftovers ---- */
 
 static void note(struct str *ret, size_t *n, const char *kind, const char *what)

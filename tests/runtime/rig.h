@@ -45,6 +45,19 @@ size_t rig_leftovers(const struct rig *r, struct str *ret);
 /* Open descriptors of this process. */
 size_t rig_fds(void);
 
+/* rig_open, or skips the cmocka test with the reason (the rig is released). */
+void rig_open_or_skip(struct rig *r, const char *target);
+/* A target that is found unusable, so. */
+void rig_check_unusable(const char *target, enum err_kind kind, const char *text);
+/* Starting a session fails so, in less than limit_ns. */
+void rig_check_start_fails(struct rig *r, enum err_kind kind, const char *text, uint64_t limit_ns);
+/* Writes an executable <dir>/<folder>/<name> for sh. */
+void rig_script(const char *dir, const char *folder, const char *name, const char *body);
+/* Prints how long opening, a start, an empty frame and a stop take: medians of seven in the long
+ * form (CUPEL_FULL), else once, which shows that they work. A target that is unusable here is
+ * named. */
+void rig_print_times(const char *target);
+
 struct session *rig_start(struct rig *r);
 void rig_stop(struct rig *r, struct session *s);
 

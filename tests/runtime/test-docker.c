@@ -33,16 +33,7 @@ static int restore(void **state)
     return 0;
 }
 
-static void open_or_skip(struct rig *r, const char *target)
-{
-    if (rig_open(r, target))
-        return;
-    print_message("# %s: %s\n", target, r->info.reason);
-    rig_release(r);
-    skip();
-}
-
-/* The same without opening it. */
+/* rig_open_or_skip without opening it. */
 static void look_or_skip(struct rig *r, const char *target)
 {
     struct target t;
@@ -72,34 +63,6 @@ static json_t *ask(struct docker *d, const char *method, const char *path, json_
     return answer;
 }
 
-static void check_start_fails(struct rig *r, enum err_kind kind, const char *text,
-                              uint64_t limit_ns)
-{
-    struct session *s = NULL;
-    struct err why = ERR_INIT;
-    uint64_t begin = time_mono_ns();
-    int rc = r->driver->start(&r->site, r->engine, &rig_probe, &s, &why);
-    uint64_t took = time_mono_ns() - begin;
-    assert_null(s);
-    assert_true(rc < 0);
-    print_message("# %s\n", why.msg);
-    if (why.kind != kind || !strstr(why.msg, text))
-        fail_msg("%s: '%s', not '%s'", err_kind_name(why.kind), why.msg, text);
-    if (took > limit_ns)
-        fail_msg("took %.1f s to fail", (double)took / NS_PER_S);
-}
-
-static void check_unusable(const char *target, enum err_kind kind, const char *text)
-{
-    struct rig r;
-    rig_init(&r);
-    if (rig_open(&r, target))
-        fail_msg("%s is usable: %s", target, r.info.reason);
-    if (r.info.why != kind || !strstr(r.info.reason, text))
-        fail_msg("%s: %s: '%s', not '%s'", target, err_kind_name(r.info.why), r.info.reason, text);
-    rig_release(&r);
-}
-
 /* A workload from its beginning to its end; how many operations it did. */
 static uint64_t slice(struct session *s, uint64_t ops)
 {
@@ -111,60 +74,12 @@ static uint64_t slice(struct session *s, uint64_t ops)
 
 /* ---- times ---- */
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Median round trip of an empty frame. */
-static double ping_us(struct session *s)
-{
-    enum { PINGS = 101 };
-    double us[PINGS];
-    for (size_t i = 0; i < PINGS; i++) {
-        struct frame f;
-        frame_init(&f, FRAME_PING, s->nonce, 0);
-        assert_ok(session_call(s, &f, FRAME_PONG, DEADLINE, NULL, err));
-        us[i] = (double)session_control_ns(s) / NS_PER_US;
-    }
-    qsort(us, PINGS, sizeof(double), compare);
-    return us[PINGS / 2];
-}
-
 static void test_times(void **state)
 {
     static const char *const targets[] = {"runc",         "docker/runc",         "docker/crun",
                                           "runsc:ptrace", "docker/runsc:ptrace", "containerd/runc"};
-    enum { TIMES = 7 };
-    for (size_t t = 0; t < ARRAY_SIZE(targets); t++) {
-        double start_ms[TIMES], stop_ms[TIMES], ping = 0;
-        struct rig r;
-        uint64_t opened = time_mono_ns();
-        rig_init(&r);
-        if (!rig_open(&r, targets[t])) {
-            print_message("# %s: %s\n", targets[t], r.info.reason);
-            rig_release(&r);
-            continue;
-        }
-        opened = time_mono_ns() - opened;
-        rig_stop(&r, rig_start(&r)); /* the image is imported */
-        for (size_t i = 0; i < TIMES; i++) {
-            struct session *s = rig_start(&r);
-            ping = ping_us(s);
-            uint64_t begin = time_mono_ns();
-            start_ms[i] = (double)session_launch_ns(s) / NS_PER_MS;
-            rig_stop(&r, s);
-            stop_ms[i] = (double)(time_mono_ns() - begin) / NS_PER_MS;
-        }
-        qsort(start_ms, TIMES, sizeof(double), compare);
-        qsort(stop_ms, TIMES, sizeof(double), compare);
-        print_message("# %s: opened in %.0f ms, start to hello %.0f ms, empty frame %.0f us, stop "
-                      "%.0f ms\n",
-                      targets[t], (double)opened / NS_PER_MS, start_ms[TIMES / 2], ping,
-                      stop_ms[TIMES / 2]);
-        rig_release(&r);
-    }
+    for (size_t t = 0; t < ARRAY_SIZE(targets); t++)
+        rig_print_times(targets[t]);
 }
 
 /* ---- what is not there ---- */
@@ -173,15 +88,16 @@ static void test_missing(void **state)
 {
     setenv("PATH", "/nonexistent", 1);
     setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock", 1);
-    check_unusable("docker/runc", ERR_UNSUPPORTED, "docker is not installed");
+    rig_check_unusable("docker/runc", ERR_UNSUPPORTED, "docker is not installed");
     setenv("DOCKER_HOST", "tcp://127.0.0.1:1", 1);
-    check_unusable("docker/runc", ERR_ENVIRONMENT, "DOCKER_HOST names no socket of this machine");
-    check_unusable("docker", ERR_USAGE, "a runtime is missing");
+    rig_check_unusable("docker/runc", ERR_ENVIRONMENT,
+                       "DOCKER_HOST names no socket of this machine");
+    rig_check_unusable("docker", ERR_USAGE, "a runtime is missing");
     setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock", 1);
     setenv("PATH", path_before, 1);
     struct rig r;
     rig_init(&r);
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     assert_non_null(strstr(r.info.reason, "docker is installed but not running; a private one ("));
     rig_release(&r);
 }
@@ -209,10 +125,10 @@ static void test_mute_socket(void **state)
     char path[100];
     setenv("PATH", "/nonexistent", 1);
     int fd = listen_at(path, true);
-    check_unusable("docker/runc", ERR_TIMEOUT, "no answer after 3 s");
+    rig_check_unusable("docker/runc", ERR_TIMEOUT, "no answer after 3 s");
     fd_close(&fd);
     fd = listen_at(path, false);
-    check_unusable("docker/runc", ERR_UNSUPPORTED, "docker is not installed");
+    rig_check_unusable("docker/runc", ERR_UNSUPPORTED, "docker is not installed");
     fd_close(&fd);
     unlink(path);
 }
@@ -251,7 +167,7 @@ static void test_shared_daemon(void **state)
     static const char *const more[] = {"docker/runsc:ptrace", "new=docker/runc"};
     struct rig r;
     rig_init(&r);
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     size_t n;
     const char *const *names = driver_names(&n);
     struct engine *e[ARRAY_SIZE(more)] = {NULL};
@@ -285,7 +201,7 @@ static void test_daemon_dies(void **state)
 {
     struct rig r;
     rig_init(&r);
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     struct session *s = rig_start(&r), *who;
     struct session *const set[] = {s};
     struct frame f;
@@ -301,7 +217,7 @@ static void test_daemon_dies(void **state)
     assert_int_equal(why.kind, ERR_ENVIRONMENT);
     assert_non_null(strstr(why.msg, "dockerd died"));
     rig_stop(&r, s);
-    check_start_fails(&r, ERR_ENVIRONMENT, "dockerd died: killed by signal 9", NS_PER_S);
+    rig_check_start_fails(&r, ERR_ENVIRONMENT, "dockerd died: killed by signal 9", NS_PER_S);
     rig_release(&r);
 }
 
@@ -348,7 +264,7 @@ static void test_full_image(void **state)
     for (int i = 0; i < 512; i++)
         assert_ok(fd_write_full(fd, noise, sizeof(noise), err));
     narrow(&r, 16 << 20);
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     const struct launch what = {.program = PROGRAM_PROBE, .image = image};
     assert_true(r.driver->start(&r.site, r.engine, &what, &s, &why) < 0);
     print_message("# %s\n", why.msg);
@@ -363,7 +279,7 @@ static void test_paused(void **state)
 {
     struct rig r;
     rig_init(&r);
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     struct session *s = rig_start(&r);
     struct frame f;
     struct err why = ERR_INIT;
@@ -389,11 +305,11 @@ static void test_frozen_daemon(void **state)
     rig_init(&r);
     r.site.start_timeout_ns = 2 * NS_PER_S;
     r.site.stop_timeout_ns = 2 * NS_PER_S;
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     rig_stop(&r, rig_start(&r));
     kill(daemon_of(&r)->process.pid, SIGSTOP);
-    check_start_fails(&r, ERR_TIMEOUT, "timed out at start after 2 s (docker create)",
-                      8 * NS_PER_S);
+    rig_check_start_fails(&r, ERR_TIMEOUT, "timed out at start after 2 s (docker create)",
+                          8 * NS_PER_S);
     kill(daemon_of(&r)->process.pid, SIGCONT);
     rig_stop(&r, rig_start(&r));
     rig_release(&r);
@@ -424,7 +340,7 @@ static void users_start(struct users *u)
     const char *image;
     setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock", 1);
     rig_init(&u->rig);
-    open_or_skip(&u->rig, "docker/runc");
+    rig_open_or_skip(&u->rig, "docker/runc");
     u->api = daemon_of(&u->rig)->api;
     assert_ok(docker_daemon_image(daemon_of(&u->rig), NULL, &image, err));
     str_format(parent, sizeof(parent), "%s/by", u->rig.site.cgroup);
@@ -474,7 +390,7 @@ static void test_users_daemon(void **state)
     struct rig r;
     users_start(&u);
     rig_init(&r);
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     print_message("# %s\n", r.info.reason);
     assert_non_null(strstr(r.info.reason, " runs: its runtime runc"));
     assert_int_equal(daemon_of(&r)->whose, DOCKER_USERS);
@@ -500,12 +416,12 @@ static void test_users_daemon_late(void **state)
     struct rig r;
     users_start(&u);
     rig_init(&r);
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     rig_stop(&r, rig_start(&r));
     r.site.start_timeout_ns = r.site.stop_timeout_ns = NS_PER_S;
     pid_t daemon = daemon_of(&u.rig)->process.pid;
     kill(daemon, SIGSTOP);
-    check_start_fails(&r, ERR_TIMEOUT, "left behind of cupel-", 8 * NS_PER_S);
+    rig_check_start_fails(&r, ERR_TIMEOUT, "left behind of cupel-", 8 * NS_PER_S);
     kill(daemon, SIGCONT);
     char name[40];
     str_format(name, sizeof(name), "cupel-%s-0001", r.site.run_id);
@@ -541,7 +457,7 @@ static void test_users_interrupt(void **state)
     users_start(&u);
     rig_init(&r);
     assert_ok(loop_catch_interrupts(r.loop, err));
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     rig_stop(&r, rig_start(&r));
     for (unsigned i = 0; i < 12; i++) {
         struct session *s = NULL;
@@ -575,7 +491,7 @@ static void test_users_systemd(void **state)
     struct rig r;
     users_start(&u);
     rig_init(&r);
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     daemon_of(&r)->systemd = true;
     struct session *s = rig_start(&r);
     assert_true(proc_in_cgroup(s->caps.pid, s->caps.cgroup));
@@ -594,7 +510,7 @@ static void test_users_without_runtime(void **state)
     struct rig r;
     users_start(&u);
     rig_init(&r);
-    open_or_skip(&r, "docker/runsc:ptrace");
+    rig_open_or_skip(&r, "docker/runsc:ptrace");
     print_message("# %s\n", r.info.reason);
     assert_non_null(strstr(r.info.reason, " runs without this runtime; a private one"));
     assert_int_equal(daemon_of(&r)->whose, DOCKER_OWN);
@@ -624,13 +540,13 @@ static void test_users_registered(void **state)
         str_format(host, sizeof(host), "unix://%s", docker_socket(u.api));
         setenv("DOCKER_HOST", host, 1);
         rig_init(&r);
-        open_or_skip(&r, "docker/runsc:ptrace");
+        rig_open_or_skip(&r, "docker/runsc:ptrace");
         print_message("# %s\n", r.info.reason);
         assert_int_equal(daemon_of(&r)->whose, DOCKER_USERS);
         rig_stop(&r, rig_start(&r));
         rig_release(&r);
         rig_init(&r);
-        open_or_skip(&r, "docker/runsc:ptrace,debug=false"); /* a flag he did not give it */
+        rig_open_or_skip(&r, "docker/runsc:ptrace,debug=false"); /* a flag he did not give it */
         assert_int_equal(daemon_of(&r)->whose, DOCKER_OWN);
         rig_release(&r);
         u.rig.driver->close(&u.rig.site, e);
@@ -647,21 +563,21 @@ static void test_names_taken(void **state)
     char path[128];
     users_start(&u);
     rig_init(&r);
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     const char *image = daemon_of(&u.rig)->images.v[0].name;
     str_format(path, sizeof(path), "/containers/create?name=cupel-%s-0000", r.site.run_id);
     json_decref(ask(u.api, "POST", path, json_pack("{s:s, s:[s]}", "Image", image, "Cmd", "/x")));
-    check_start_fails(&r, ERR_ENVIRONMENT, "is already in use by container", 5 * NS_PER_S);
+    rig_check_start_fails(&r, ERR_ENVIRONMENT, "is already in use by container", 5 * NS_PER_S);
     str_format(path, sizeof(path), "/containers/cupel-%s-0000?force=1", r.site.run_id);
     json_decref(ask(u.api, "DELETE", path, NULL)); /* it is still there to be deleted */
     rig_stop(&r, rig_start(&r));
     rig_release(&r);
     rig_init(&r);
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     str_format(path, sizeof(path), "/images/%s/tag?repo=cupel-%s-0&tag=latest", image,
                r.site.run_id);
     json_decref(ask(u.api, "POST", path, NULL));
-    check_start_fails(&r, ERR_ENVIRONMENT, "is there already", 5 * NS_PER_S);
+    rig_check_start_fails(&r, ERR_ENVIRONMENT, "is there already", 5 * NS_PER_S);
     users_check(&u, 1, 2);
     rig_release(&r);
     users_check(&u, 1, 2);
@@ -676,7 +592,7 @@ static void test_users_daemon_dies(void **state)
     struct err why = ERR_INIT;
     users_start(&u);
     rig_init(&r);
-    open_or_skip(&r, "docker/runc");
+    rig_open_or_skip(&r, "docker/runc");
     struct session *s = rig_start(&r), *who;
     struct session *const set[] = {s};
     struct frame f;
@@ -692,7 +608,7 @@ static void test_users_daemon_dies(void **state)
     assert_true(r.driver->stop(&r.site, r.engine, s, ENDING_BYE, NULL, &why) < 0);
     print_message("# %s\n", why.msg);
     assert_non_null(strstr(why.msg, "left behind of cupel-"));
-    check_start_fails(&r, ERR_ENVIRONMENT, "docker at ", 5 * NS_PER_S);
+    rig_check_start_fails(&r, ERR_ENVIRONMENT, "docker at ", 5 * NS_PER_S);
     /* What cannot be asked for any more is still written down: the container and the image. */
     r.driver->close(&r.site, r.engine);
     r.engine = NULL;

@@ -5,12 +5,9 @@
 
 #include "base/fd.h"
 #include "base/fs.h"
-#include "host/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/stat.h>
 
 static char scripts[64] = "/tmp/cupel-scripts-XXXXXX";
 
@@ -18,27 +15,9 @@ static char scripts[64] = "/tmp/cupel-scripts-XXXXXX";
 static const char *script(const char *folder, const char *name, const char *body, char *dst,
                           size_t size)
 {
-    char path[256];
-    str_format(path, sizeof(path), "%s/%s", scripts, folder);
-    assert_ok(fs_mkdirs(path, 0700, err));
-    str_format(path, sizeof(path), "%s/%s/%s", scripts, folder, name);
-    FILE *f = fopen(path, "we");
-    assert_non_null(f);
-    fprintf(f, "#!/bin/sh\n%s", body);
-    assert_int_equal(fchmod(fileno(f), 0755), 0);
-    fclose(f);
-    str_format(dst, size, "oci:%s", path);
+    rig_script(scripts, folder, name, body);
+    str_format(dst, size, "oci:%s/%s/%s", scripts, folder, name);
     return dst;
-}
-
-static void need_root(struct rig *r)
-{
-    char path[256];
-    if (r->machine.is_root && fs_which("runc", path, sizeof(path)) == 0)
-        return;
-    rig_release(r);
-    print_message("# needs root and runc\n");
-    skip();
 }
 
 /* Starting it fails so, in less than limit_ns, and nothing is left. */
@@ -49,33 +28,10 @@ static void check_start_fails(const char *target, enum err_kind kind, const char
     rig_init(&r);
     r.site.start_timeout_ns = 3 * NS_PER_S;
     r.site.stop_timeout_ns = 5 * NS_PER_S;
-    need_root(&r);
     if (!rig_open(&r, target))
         fail_msg("%s: %s", target, r.info.reason);
-    struct session *s = NULL;
-    struct err why = ERR_INIT;
-    uint64_t begin = time_mono_ns();
-    int rc = r.driver->start(&r.site, r.engine, &rig_probe, &s, &why);
-    uint64_t took = time_mono_ns() - begin;
-    assert_null(s);
-    assert_true(rc < 0);
-    if (why.kind != kind || !strstr(why.msg, text))
-        fail_msg("%s: %s: '%s', not '%s'", target, err_kind_name(why.kind), why.msg, text);
-    if (took > limit_ns)
-        fail_msg("%s took %.1f s to fail", target, (double)took / NS_PER_S);
+    rig_check_start_fails(&r, kind, text, limit_ns);
     assert_int_equal(ledger_open_items(r.site.ledger), 4); /* the site's two, the state dir's two */
-    rig_release(&r);
-}
-
-static void check_unusable(const char *target, enum err_kind kind, const char *text)
-{
-    struct rig r;
-    rig_init(&r);
-    need_root(&r);
-    if (rig_open(&r, target))
-        fail_msg("%s is usable", target);
-    if (r.info.why != kind || !strstr(r.info.reason, text))
-        fail_msg("%s: %s: '%s', not '%s'", target, err_kind_name(r.info.why), r.info.reason, text);
     rig_release(&r);
 }
 
@@ -137,7 +93,7 @@ static void test_name_and_version(void **state)
 {
     char target[300];
     script("other", "runsc", "exec runc \"$@\"\n", target, sizeof(target));
-    check_unusable(target, ERR_ENVIRONMENT, "calls itself \"runc version");
+    rig_check_unusable(target, ERR_ENVIRONMENT, "calls itself \"runc version");
 }
 
 /* An upgrade between two blocks. */
@@ -148,7 +104,6 @@ static void test_replaced_runtime(void **state)
     struct rig r;
     script("upgrade", "runc", body, target, sizeof(target));
     rig_init(&r);
-    need_root(&r);
     assert_true(rig_open(&r, target));
     rig_stop(&r, rig_start(&r));
     char path[300];
@@ -166,16 +121,16 @@ static void test_replaced_runtime(void **state)
 static void test_unusable(void **state)
 {
     char target[300];
-    check_unusable("oci:/nonexistent/runc", ERR_UNSUPPORTED, "no program at /nonexistent/runc");
-    check_unusable("nosuchruntime", ERR_UNSUPPORTED, "no nosuchruntime on the PATH");
-    check_unusable("runc:kvm", ERR_USAGE, "runc has no platforms");
+    rig_check_unusable("oci:/nonexistent/runc", ERR_UNSUPPORTED, "no program at /nonexistent/runc");
+    rig_check_unusable("nosuchruntime", ERR_UNSUPPORTED, "no nosuchruntime on the PATH");
+    rig_check_unusable("runc:kvm", ERR_USAGE, "runc has no platforms");
     script("mute", "runc", "exit 7\n", target, sizeof(target));
-    check_unusable(target, ERR_ENVIRONMENT, "exit 7");
+    rig_check_unusable(target, ERR_ENVIRONMENT, "exit 7");
     script("hung", "runc", "exec sleep 100\n", target, sizeof(target));
-    check_unusable(target, ERR_TIMEOUT, "timed out");
+    rig_check_unusable(target, ERR_TIMEOUT, "timed out");
     char path[256];
     if (fs_which("runsc", path, sizeof(path)) == 0)
-        check_unusable("runsc:warp", ERR_UNSUPPORTED, "this build has ");
+        rig_check_unusable("runsc:warp", ERR_UNSUPPORTED, "this build has ");
 }
 
 /* ---- failures ---- */
@@ -237,7 +192,6 @@ static void test_useless_delete(void **state)
         script(folder, "runc", body, target, sizeof(target));
         rig_init(&r);
         r.site.stop_timeout_ns = 2 * NS_PER_S;
-        need_root(&r);
         assert_true(rig_open(&r, target));
         rig_stop(&r, rig_start(&r));
         rig_release(&r);
@@ -263,7 +217,6 @@ static void test_endings(void **state)
         struct lifetimes t = {0};
         _cleanup_(str_release) struct str text = STR_INIT;
         rig_init(&r);
-        need_root(&r);
         assert_true(rig_open(&r, target));
         struct session *s = rig_start(&r);
         assert_ok(r.driver->stop(&r.site, r.engine, s, cases[i].how, &t, err));
@@ -284,11 +237,7 @@ static void test_kvm(void **state)
     struct rig r;
     rig_init(&r);
     r.site.start_timeout_ns = 3 * NS_PER_S;
-    if (!rig_open(&r, "runsc:kvm")) {
-        print_message("# runsc:kvm: %s\n", r.info.reason);
-        rig_release(&r);
-        skip();
-    }
+    rig_open_or_skip(&r, "runsc:kvm");
     struct session *s = NULL;
     struct err why = ERR_INIT;
     uint64_t begin = time_mono_ns();
@@ -326,6 +275,11 @@ int main(int argc, char **argv)
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
+    char runc[256];
+    if (geteuid() != 0 || fs_which("runc", runc, sizeof(runc)) < 0) {
+        printf("1..0 # SKIP needs root and runc\n");
+        return 0;
+    }
     if (!rig_has_static_probe()) {
         printf("1..0 # SKIP the probe of this build is not static: set CUPEL_PROBE\n");
         return 0;

@@ -4,7 +4,6 @@
  * target. Also prints how long a start and a stop take, of each target that is usable here. */
 #include "rig.h"
 
-#include "base/fd.h"
 #include "base/fs.h"
 #include "base/spawn.h"
 #include "driver/containerd-words.h"
@@ -14,34 +13,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
 
 static char scripts[64] = "/tmp/cupel-engines-XXXXXX";
 static char *path_before;
 
-static void open_or_skip(struct rig *r, const char *target)
-{
-    if (rig_open(r, target))
-        return;
-    print_message("# %s: %s\n", target, r->info.reason);
-    rig_release(r);
-    skip();
-}
-
 /* An executable <scripts>/<folder>/<name>, which then stands first on the PATH. */
 static void script(const char *folder, const char *name, const char *body)
 {
-    char path[256], all[4096];
-    str_format(path, sizeof(path), "%s/%s", scripts, folder);
-    assert_ok(fs_mkdirs(path, 0700, err));
-    str_format(all, sizeof(all), "%s:%s", path, path_before);
+    char all[4096];
+    rig_script(scripts, folder, name, body);
+    str_format(all, sizeof(all), "%s/%s:%s", scripts, folder, path_before);
     setenv("PATH", all, 1);
-    str_format(path, sizeof(path), "%s/%s/%s", scripts, folder, name);
-    FILE *f = fopen(path, "we");
-    assert_non_null(f);
-    fprintf(f, "#!/bin/sh\n%s", body);
-    assert_int_equal(fchmod(fileno(f), 0755), 0);
-    fclose(f);
 }
 
 static int restore_path(void **state)
@@ -51,31 +33,7 @@ static int restore_path(void **state)
     return 0;
 }
 
-/* Starting it fails so, in less than limit_ns, and nothing is left. */
-static void check_start_fails(struct rig *r, enum err_kind kind, const char *text,
-                              uint64_t limit_ns)
-{
-    struct session *s = NULL;
-    struct err why = ERR_INIT;
-    uint64_t begin = time_mono_ns();
-    int rc = r->driver->start(&r->site, r->engine, &rig_probe, &s, &why);
-    uint64_t took = time_mono_ns() - begin;
-    assert_null(s);
-    assert_true(rc < 0);
-    print_message("# %s\n", why.msg);
-    if (why.kind != kind || !strstr(why.msg, text))
-        fail_msg("%s: '%s', not '%s'", err_kind_name(why.kind), why.msg, text);
-    if (took > limit_ns)
-        fail_msg("took %.1f s to fail", (double)took / NS_PER_S);
-}
-
 /* ---- times ---- */
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static void test_times(void **state)
 {
@@ -83,59 +41,27 @@ static void test_times(void **state)
         "runc",         "podman/runc",         "containerd/runc",
         "crun",         "podman/crun",         "containerd/crun",
         "runsc:ptrace", "podman/runsc:ptrace", "containerd/runsc:ptrace"};
-    enum { TIMES = 7 };
-    for (size_t t = 0; t < ARRAY_SIZE(targets); t++) {
-        double start_ms[TIMES], stop_ms[TIMES];
-        struct rig r;
-        rig_init(&r);
-        if (rig_open(&r, targets[t])) {
-            rig_stop(&r, rig_start(&r)); /* podman makes its database */
-            for (size_t i = 0; i < TIMES; i++) {
-                struct session *s = rig_start(&r);
-                uint64_t begin = time_mono_ns();
-                start_ms[i] = (double)session_launch_ns(s) / NS_PER_MS;
-                rig_stop(&r, s);
-                stop_ms[i] = (double)(time_mono_ns() - begin) / NS_PER_MS;
-            }
-            qsort(start_ms, TIMES, sizeof(double), compare);
-            qsort(stop_ms, TIMES, sizeof(double), compare);
-            print_message("# %s: start to hello %.0f ms, stop %.0f ms\n", targets[t],
-                          start_ms[TIMES / 2], stop_ms[TIMES / 2]);
-        } else {
-            print_message("# %s: %s\n", targets[t], r.info.reason);
-        }
-        rig_release(&r);
-    }
+    for (size_t t = 0; t < ARRAY_SIZE(targets); t++)
+        rig_print_times(targets[t]);
 }
 
 /* ---- what is missing ---- */
-
-static void check_unusable(const char *target, const char *text)
-{
-    struct rig r;
-    rig_init(&r);
-    if (rig_open(&r, target))
-        fail_msg("%s is usable", target);
-    if (r.info.why != ERR_UNSUPPORTED || !strstr(r.info.reason, text))
-        fail_msg("%s: %s: '%s', not '%s'", target, err_kind_name(r.info.why), r.info.reason, text);
-    rig_release(&r);
-}
 
 static void test_missing(void **state)
 {
     setenv("PATH", "/nonexistent", 1);
     setenv("CONTAINERD_ADDRESS", "/nonexistent/socket", 1);
-    check_unusable("podman/runc", "podman is not installed");
-    check_unusable("containerd/runc", "containerd is not installed");
+    rig_check_unusable("podman/runc", ERR_UNSUPPORTED, "podman is not installed");
+    rig_check_unusable("containerd/runc", ERR_UNSUPPORTED, "containerd is not installed");
     setenv("PATH", path_before, 1);
     struct rig r;
     rig_init(&r);
-    open_or_skip(&r, "containerd/runc");
+    rig_open_or_skip(&r, "containerd/runc");
     assert_non_null(
         strstr(r.info.reason, " is installed but not running; a private one will be started"));
     rig_release(&r);
-    check_unusable("containerd/io.containerd.nosuch.v7",
-                   "no containerd-shim-nosuch-v7 on the PATH");
+    rig_check_unusable("containerd/io.containerd.nosuch.v7", ERR_UNSUPPORTED,
+                       "no containerd-shim-nosuch-v7 on the PATH");
 }
 
 /* ---- podman ---- */
@@ -156,14 +82,15 @@ static void start_podman_script(struct rig *r, const char *folder, const char *b
         "case \"$*\" in *--version*) echo podman version 4; exit;; %s esac\nexec %s \"$@\"\n", body,
         real);
     script(folder, "podman", text);
-    open_or_skip(r, "podman/runc");
+    rig_open_or_skip(r, "podman/runc");
 }
 
 static void test_podman_refuses(void **state)
 {
     struct rig r;
     start_podman_script(&r, "refuses", "*--detach*) echo 'Error: not today' >&2; exit 125;;");
-    check_start_fails(&r, ERR_ENVIRONMENT, "podman run: exit 125: Error: not today", 5 * NS_PER_S);
+    rig_check_start_fails(&r, ERR_ENVIRONMENT, "podman run: exit 125: Error: not today",
+                          5 * NS_PER_S);
     rig_release(&r);
 }
 
@@ -171,7 +98,8 @@ static void test_podman_hangs(void **state)
 {
     struct rig r;
     start_podman_script(&r, "hangs", "*--detach*) sleep 1000;;");
-    check_start_fails(&r, ERR_TIMEOUT, "timed out at start after 3 s (podman run)", 9 * NS_PER_S);
+    rig_check_start_fails(&r, ERR_TIMEOUT, "timed out at start after 3 s (podman run)",
+                          9 * NS_PER_S);
     rig_release(&r);
 }
 
@@ -193,7 +121,7 @@ static void test_conmon_dies(void **state)
 {
     struct rig r;
     rig_init(&r);
-    open_or_skip(&r, "podman/runc");
+    rig_open_or_skip(&r, "podman/runc");
     struct session *s = rig_start(&r);
     char comm[32] = "";
     pid_t conmon = proc_parent(s->caps.pid);
@@ -215,7 +143,7 @@ static void test_daemon_dies(void **state)
     struct rig r;
     setenv("CONTAINERD_ADDRESS", "/nonexistent/socket", 1); /* the user's is not ours to kill */
     rig_init(&r);
-    open_or_skip(&r, "containerd/runc");
+    rig_open_or_skip(&r, "containerd/runc");
     const struct containerd *d = r.engine->own;
     assert_true(d->own_daemon);
     struct session *s = rig_start(&r);
@@ -232,7 +160,7 @@ static void test_daemon_dies(void **state)
     assert_int_equal(why.kind, ERR_MEASUREMENT);
     assert_non_null(strstr(why.msg, "(containerd died)"));
     rig_stop(&r, s);
-    check_start_fails(&r, ERR_ENVIRONMENT, "containerd died: killed by signal 9", NS_PER_S);
+    rig_check_start_fails(&r, ERR_ENVIRONMENT, "containerd died: killed by signal 9", NS_PER_S);
     rig_release(&r);
 }
 
@@ -283,7 +211,7 @@ static void frozen(const char *target)
     struct rig r;
     rig_init(&r);
     r.site.stop_timeout_ns = 5 * NS_PER_S;
-    open_or_skip(&r, target);
+    rig_open_or_skip(&r, target);
     struct session *s = rig_start(&r);
     rig_prepare(s, "cpu.prime", 1, "limit", 5000);
     assert_int_equal(kill(s->caps.pid, SIGSTOP), 0);
@@ -322,8 +250,8 @@ static void false_crun(const char *engine)
     script("lie", "crun", body);
     rig_init(&r);
     str_format(target, sizeof(target), "%s:%s/lie/crun", engine, scripts);
-    open_or_skip(&r, target);
-    check_start_fails(&r, ERR_MEASUREMENT, "this is not crun: ", 15 * NS_PER_S);
+    rig_open_or_skip(&r, target);
+    rig_check_start_fails(&r, ERR_MEASUREMENT, "this is not crun: ", 15 * NS_PER_S);
     rig_release(&r);
 }
 
@@ -366,7 +294,7 @@ static void test_users_containerd(void **state)
     struct rig user, r;
     setenv("CONTAINERD_ADDRESS", "/nonexistent/socket", 1);
     rig_init(&user);
-    open_or_skip(&user, "containerd/runc"); /* its private daemon plays the user's */
+    rig_open_or_skip(&user, "containerd/runc"); /* its private daemon plays the user's */
     const struct containerd *d = user.engine->own;
     const char *socket = d->address;
     const char *const make[] = {"--namespace", "bystander", "containers", "create",
@@ -385,7 +313,7 @@ static void test_users_containerd(void **state)
     assert_int_equal(user_ctr(&user, socket, make_it, NULL), 0);
     setenv("CONTAINERD_ADDRESS", socket, 1);
     rig_init(&r);
-    open_or_skip(&r, "containerd/runc");
+    rig_open_or_skip(&r, "containerd/runc");
     assert_non_null(strstr(r.info.reason, " runs: in a namespace of the run's own"));
     assert_false(((struct containerd *)r.engine->own)->own_daemon);
     struct session *s = rig_start(&r);
