@@ -6,9 +6,12 @@ kept, and what happens when something goes wrong.
 
 LIAR is a probe that lies (liar.c). CUPEL_PROBE in the environment stands for PROBE: a static one for a
 sanitised build, whose own cannot run in a container. Prints TAP. Every run has a state directory below one temporary
-directory; nothing outside it and the control groups of the runs is touched.
+directory; nothing outside it and the control groups of the runs is touched. So two cases run at a time,
+except those whose figures another's work would change.
 """
 import atexit
+import concurrent.futures
+import itertools
 import json
 import os
 import re
@@ -45,6 +48,12 @@ def case(f):
     return f
 
 
+def alone(f):
+    """Says how long something takes, or how much slower it is: nothing of ours runs beside it."""
+    f.alone = True
+    return f
+
+
 def long_case(f):
     """What a sanitised build has nothing to find in that the others do not run as well."""
     return f if os.environ.get("CUPEL_TEST_BRIEF") else case(f)
@@ -69,11 +78,10 @@ def environment(state, probe=PROBE):
 
 class Bench:
     """A state directory with its own results, and cupel in it."""
-    number = 0
+    number = itertools.count(1)
 
     def __init__(self, probe=PROBE):
-        Bench.number += 1
-        self.state = os.path.join(WORK, "s%d" % Bench.number)
+        self.state = os.path.join(WORK, "s%d" % next(Bench.number))
         os.mkdir(self.state, 0o700)
         self.env = environment(self.state, probe)
 
@@ -300,6 +308,7 @@ def median_ratio(d, target):
 
 
 @case
+@alone
 def a_target_twice_is_the_same_twice():
     b = Bench()
     r = b.run(*targets("host", "host"), *workloads("cpu.prime"), "--slice", "10ms", "--repeats", "8")
@@ -310,6 +319,7 @@ def a_target_twice_is_the_same_twice():
 
 
 @case
+@alone
 def injected_work_is_told_apart():
     b = Bench()
     r = b.run(*targets("host", "slow=host,inject=cpu:20%"), *workloads("cpu.prime"), "--slice", "10ms",
@@ -334,7 +344,7 @@ def expect_whole(d, blocks):
 @case
 def an_interrupt_ends_in_order_and_resume_finishes():
     b = Bench()
-    p = b.begin(*MANY, "--repeats", "12", "--seed", "5")
+    p = b.begin(*MANY, "--repeats", "6", "--seed", "5")
     wait_for_block(p, 3)
     time.sleep(.15)
     begin = time.monotonic()
@@ -350,12 +360,12 @@ def an_interrupt_ends_in_order_and_resume_finishes():
     run = re.search(r"--resume (r\d+)", err).group(1)
     b.run("--resume", run)
     d = b.export()
-    expect_whole(d, 12)
+    expect_whole(d, 6)
     for key, start in before.items():
         expect([t["start_ns"] for t in d["trials"] if (t["block"], t["cell"]) == key] == [start], key)
     # It went on as the run would have without the interrupt.
     again = Bench()
-    again.run(*MANY, "--repeats", "12", "--seed", "5")
+    again.run(*MANY, "--repeats", "6", "--seed", "5")
     one, other = schedule(d), schedule(again.export())
     expect(one[1:] == other[1:], "the resumed run had another schedule")
     r = b.cupel("run", "--resume", run)
@@ -451,7 +461,7 @@ def a_session_that_dies_is_replaced():
     need("runc")
     b = Bench()
     p = b.begin(*targets("host", "runc"), *workloads("sys.getpid", "clock.gettime", "mm.mmap", "cpu.prime"),
-                "--slice", "20ms", "--rounds", "20", "--repeats", "3")
+                "--slice", "20ms", "--rounds", "10", "--repeats", "3")
     wait_for_block(p, 1)
     killed, end = None, time.monotonic() + 20
     while not killed and time.monotonic() < end:
@@ -588,7 +598,7 @@ def limits_in_force(b):
 
 def watch_limits(*args):
     b = Bench()
-    p = b.begin(*args, *workloads("cpu.prime"), "--slice", "20ms", "--rounds", "20", "--repeats", "2")
+    p = b.begin(*args, *workloads("cpu.prime"), "--slice", "20ms", "--rounds", "5", "--repeats", "2")
     wait_for_block(p, 1)
     found, end = {}, time.monotonic() + 20
     while p.poll() is None and time.monotonic() < end:
@@ -667,6 +677,7 @@ def one_execution_serves_several_cells():
 
 
 @case
+@alone
 def a_whole_workload_lasts_as_long_as_it_is_told():
     b = Bench()
     b.run(*targets("host"), *workloads("unixbench.mix@1"), "-p", "time=300ms", "--repeats", "1")
@@ -772,6 +783,7 @@ def a_killed_crowd_is_cleaned_up():
 
 
 @case
+@alone
 def starts_at_once():
     need("runc", "crun")
     b = Bench()
@@ -793,6 +805,7 @@ def starts_at_once():
 
 
 @case
+@alone
 def engines_start_several_at_once():
     need("runc")
     engines = [t for t, program in (("docker/runc", "dockerd"), ("podman/runc", "podman"), ("containerd/runc", "containerd"))
@@ -838,7 +851,7 @@ def starts_at_once_are_interrupted_and_killed():
     need("runc")
     for sig in (signal.SIGINT, signal.SIGKILL):
         b = Bench()
-        p = b.begin(*targets("runc"), *workloads("parallel.*"), "-p", "at_once=64", "--repeats", "1")
+        p = b.begin(*targets("runc"), *workloads("parallel.*"), "-p", "at_once=32", "--repeats", "1")
         folder = os.path.join(b.state, "run")
         for _ in range(1200):
             runs = os.listdir(folder) if os.path.isdir(folder) else []
@@ -901,6 +914,7 @@ def beside(b, target, *names, param=(), status=0):
 
 
 @long_case
+@alone
 def an_aggressor_is_held_inside_its_limits():
     need("runc")
     b = Bench()
@@ -959,6 +973,7 @@ def slowdown(b):
 
 
 @long_case
+@alone
 def a_planted_loss_is_found_and_none_where_there_is_none():
     need("runc")
     b = Bench()
@@ -1092,7 +1107,7 @@ def aggressors_die_with_the_controller():
                          ("runsc:ptrace", "forks")):
         b = Bench()
         p = b.begin("--quiet", *targets(target), "--workload", "beside.%s@create" % load, *INSIDE,
-                    *(["-p", "phase=3s"] if load == "forks" else []), "--i-understand", "--repeats", "1")
+                    *(["-p", "phase=1s"] if load == "forks" else []), "--i-understand", "--repeats", "1")
         seen = wait_until(lambda: is_at_work(b, load), 30)
         p.kill()
         p.communicate()
@@ -1309,27 +1324,36 @@ def odd_wishes_are_answered_in_one_line():
     b.expect_clean()
 
 
+def outcome(f):
+    """What one case says: its line without a number, and what belongs to it."""
+    name = f.__name__.replace("_", " ")
+    begin = time.monotonic()
+    said = []
+    try:
+        f()
+        result = ("ok", name)
+    except Skip as why:
+        result = ("ok", "%s # SKIP %s" % (name, why))
+    except Exception:
+        result = ("not ok", name)
+        said = ["# " + line for line in traceback.format_exc().splitlines()]
+    return result, said + ["# took %.1f s" % (time.monotonic() - begin)]
+
+
 def main():
     global silent_run
     silent.env["CUPEL_PROBE"] = liar("silent")
     # Takes its twenty seconds while the others run; its results say nothing about time.
     silent_run = silent.begin("--quiet", *LIE)
     chosen = [f for f in cases if not sys.argv[4:] or f.__name__ in sys.argv[4:]]
+    lone = [f for f in chosen if hasattr(f, "alone")]
     print("TAP version 13\n1..%d" % len(chosen))
-    for i, f in enumerate(chosen, 1):
-        name = f.__name__.replace("_", " ")
-        begin = time.monotonic()
-        try:
-            f()
-            print("ok %d - %s" % (i, name))
-        except Skip as why:
-            print("ok %d - %s # SKIP %s" % (i, name, why))
-        except Exception:
-            print("not ok %d - %s" % (i, name))
-            for line in traceback.format_exc().splitlines():
-                print("# " + line)
-        print("# took %.1f s" % (time.monotonic() - begin))
-        sys.stdout.flush()
+    number = itertools.count(1)
+    for those, at_once in (([f for f in chosen if f not in lone], 2), (lone, 1)):
+        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+            for done in concurrent.futures.as_completed([pool.submit(outcome, f) for f in those]):
+                (result, name), said = done.result()
+                print("%s %d - %s" % (result, next(number), name), *said, sep="\n", flush=True)
     if silent_run.poll() is None:
         silent_run.send_signal(signal.SIGINT)
         silent_run.communicate(timeout=60)
