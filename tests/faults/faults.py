@@ -9,14 +9,18 @@ and a search for leftovers: processes, mounts, control groups, namespaces, direc
 time the next run has to clean up instead of `cupel clean`. All the while a container of another owner
 runs beside it; at the end it must still be the same process. Where containerd or docker are to be had,
 some of the runs are given one of another owner's, with a container of that owner's in it: what the run
-has there must go from it, and the container stay. Prints TAP. Needs root, runc for the bystanders, and
-the targets' runtimes; engines that are not on the PATH are left out with a word.
+has there must go from it, and the container stay. Two targets are gone through at a time, each with a
+state directory of its own, so that none cleans up for another. Prints TAP. Needs root, runc for the
+bystanders, and the targets' runtimes; engines that are not on the PATH are left out with a word.
 """
 import argparse
+import concurrent.futures
+import contextlib
 import hashlib
 import http.client
 import json
 import os
+import queue
 import random
 import shutil
 import signal
@@ -25,6 +29,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 
 EVENTS = 44  # a run as below has about that many
@@ -417,6 +422,37 @@ def usable(targets):
     return here
 
 
+def moments_of(args, where, target, foreign, say, stop):
+    """All of one target's. Its moments depend on the seed and on the target alone."""
+    words = target + " " + (foreign.words if foreign else "")
+    place = os.path.join(where, hashlib.sha256(words.encode()).hexdigest()[:8])
+    os.mkdir(place)
+    bench = Bench(os.path.abspath(args.cupel), os.path.abspath(args.probe), place)
+    rng = random.Random(f"{args.seed} {words}")
+    for index in range(args.moments):
+        if stop.is_set():
+            break
+        what, problems = one_moment(bench, target, rng, index, foreign)
+        say((words + what, problems))
+
+
+def all_moments(args, where, targets, foreign):
+    """Yields (what happened, problems) of each, as they come."""
+    said, stop = queue.SimpleQueue(), threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(moments_of, args, where, target, foreign.get(needs), said.put, stop)
+                for target, needs in targets]
+        for job in jobs:
+            job.add_done_callback(lambda _: said.put(None))
+        try:
+            for _ in jobs:
+                yield from iter(said.get, None)
+        finally:
+            stop.set()
+        for job in jobs:
+            job.result()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("cupel")
@@ -433,27 +469,21 @@ def main():
     targets = usable(targets)
     # Told to end, it still ends what it has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    rng = random.Random(args.seed)
     number = failed = killed = 0
     print(f"# seed {args.seed}")
     print(f"1..{len(targets) * args.moments + 2}")
     with tempfile.TemporaryDirectory(prefix="faults-") as where:
         bystander = Bystander(os.path.abspath(args.probe), where)
-        bench = Bench(os.path.abspath(args.cupel), os.path.abspath(args.probe), where)
         foreign = {}
         try:
             for engine in {needs for _, needs in targets if needs}:
                 foreign[engine] = FOREIGN[engine](bystander, os.path.join(where, engine))
-            for target, needs in targets:
-                for index in range(args.moments):
-                    what, problems = one_moment(bench, target, rng, index,
-                                                foreign.get(needs))
-                    if needs:
-                        what = foreign[needs].words + what
+            with contextlib.closing(all_moments(args, where, targets, foreign)) as moments:
+                for what, problems in moments:
                     number += 1
                     killed += "it had ended" not in what
                     failed += bool(problems)
-                    print(f"{'not ok' if problems else 'ok'} {number} - {target} {what}", flush=True)
+                    print(f"{'not ok' if problems else 'ok'} {number} - {what}", flush=True)
                     for line in problems:
                         print(f"# {line}")
             enough = killed >= .6 * number
