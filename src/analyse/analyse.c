@@ -139,6 +139,22 @@ static void noise_floor(struct analysis *a, const double *sds)
     a->noise_floor = used ? expm1(describe_median(mde, used)) : NAN;
 }
 
+static bool is_work(const struct cell *c)
+{
+    bool count = c->unit[0] && !c->app;
+    return c->workload->experiment == EXPERIMENT_WORK && !c->workload->host_calls && !count;
+}
+
+bool analysis_in_composite(const struct analysis *a, size_t cell)
+{
+    if (is_work(&a->head.plan.cells.v[cell]))
+        return true;
+    VEC_FOREACH (&a->head.plan.cells, struct cell, c)
+        if (is_work(c))
+            return false;
+    return true;
+}
+
 /* Log ratios of one target as blocks x cells, NAN where a block has none; cells without any value
  * are left out. Returns how many cells stayed. */
 static size_t ratio_matrix(struct gather *g, size_t target, size_t blocks, double *d)
@@ -152,6 +168,8 @@ static size_t ratio_matrix(struct gather *g, size_t target, size_t blocks, doubl
         const struct pair_data *p = gather_pair(g, k, target);
         bool any = false;
 
+        if (!analysis_in_composite(a, k))
+            continue;
         VEC_FOREACH (&p->values, struct block_value, v) {
             if (v->block >= blocks || !isfinite(v->log_ratio))
                 continue;
@@ -286,27 +304,62 @@ const struct cell_result *analysis_at(const struct analysis *a, size_t cell, siz
     return &a->results[cell * a->n_targets + target];
 }
 
-struct one_pair {
-    struct pair_data data;
+/* One cell, the targets first .. first + n. */
+struct some_pairs {
+    struct pair_data *data;
     struct scratch scratch;
-    uint32_t target, base;
+    uint32_t first, base;
+    size_t n;
     struct cell cell;
 };
 
-static int one_trial(void *user, const struct trial *t)
+static int some_trial(void *user, const struct trial *t)
 {
-    struct one_pair *o = user;
+    struct some_pairs *o = user;
 
-    pair_data_add(&o->data, &o->cell, t, o->target, o->base, &o->scratch);
+    for (size_t i = 0; i < o->n; i++)
+        pair_data_add(&o->data[i], &o->cell, t, o->first + (uint32_t)i, o->base, &o->scratch);
     return 0;
+}
+
+static struct cell_series series_of(const struct pair_data *d)
+{
+    struct cell_series c = {.n = d->values.n};
+
+    c.block = xcalloc(c.n + 1, sizeof(*c.block));
+    c.log_ratio = xcalloc(c.n + 1, sizeof(double));
+    c.ns_per_op = xcalloc(c.n + 1, sizeof(double));
+    c.cpu_per_op = xcalloc(c.n + 1, sizeof(double));
+    for (size_t i = 0; i < c.n; i++) {
+        const struct block_value *v = &d->values.v[i];
+        c.block[i] = v->block;
+        c.log_ratio[i] = v->log_ratio;
+        c.ns_per_op[i] = v->ns_per_op;
+        c.cpu_per_op[i] = v->cpu_per_op;
+    }
+    return c;
+}
+
+static int read_series(struct store *s, int64_t run, uint32_t cell, struct some_pairs *o,
+                       struct cell_series *ret, struct err *err)
+{
+    o->data = xcalloc(o->n + 1, sizeof(*o->data));
+    int r = store_trials(s, run, (int32_t)cell, some_trial, o, err);
+    for (size_t i = 0; i < o->n; i++) {
+        if (r == 0)
+            ret[i] = series_of(&o->data[i]);
+        pair_data_release(&o->data[i]);
+    }
+    free(o->data);
+    scratch_release(&o->scratch);
+    return r;
 }
 
 int analyse_series(struct store *s, int64_t run, uint32_t cell, uint32_t target,
                    struct cell_series *ret, struct err *err)
 {
-    struct one_pair o = {.target = target, .cell = {.workload = workload_unknown()}};
+    struct some_pairs o = {.first = target, .n = 1, .cell = {.workload = workload_unknown()}};
     struct run_head head;
-    struct cell_series c = {0};
     int r;
 
     run_head_init(&head);
@@ -315,26 +368,16 @@ int analyse_series(struct store *s, int64_t run, uint32_t cell, uint32_t target,
     if (r == 0 && cell < head.plan.cells.n)
         o.cell = head.plan.cells.v[cell];
     run_head_release(&head);
-    if (r == 0)
-        r = store_trials(s, run, (int32_t)cell, one_trial, &o, err);
-    if (r == 0) {
-        c.n = o.data.values.n;
-        c.block = xcalloc(c.n + 1, sizeof(*c.block));
-        c.log_ratio = xcalloc(c.n + 1, sizeof(double));
-        c.ns_per_op = xcalloc(c.n + 1, sizeof(double));
-        c.cpu_per_op = xcalloc(c.n + 1, sizeof(double));
-        for (size_t i = 0; i < c.n; i++) {
-            const struct block_value *v = &o.data.values.v[i];
-            c.block[i] = v->block;
-            c.log_ratio[i] = v->log_ratio;
-            c.ns_per_op[i] = v->ns_per_op;
-            c.cpu_per_op[i] = v->cpu_per_op;
-        }
-        *ret = c;
-    }
-    pair_data_release(&o.data);
-    scratch_release(&o.scratch);
-    return r;
+    return r == 0 ? read_series(s, run, cell, &o, ret, err) : r;
+}
+
+int analyse_series_all(struct store *s, const struct analysis *a, uint32_t cell,
+                       struct cell_series *ret, struct err *err)
+{
+    struct some_pairs o = {
+        .n = a->n_targets, .base = a->head.base, .cell = a->head.plan.cells.v[cell]};
+
+    return read_series(s, a->head.id, cell, &o, ret, err);
 }
 
 void cell_series_release(struct cell_series *c)

@@ -86,7 +86,7 @@ struct analysis {
     struct warning *warnings;
     size_t n_warnings;
     size_t n_blocks;          /* complete ones */
-    struct estimate *geomean; /* per target, over its measured cells (block bootstrap) */
+    struct estimate *geomean; /* per target, over its cells in the composite (block bootstrap) */
     double noise_floor;       /* smallest half-width-resolvable difference seen: median MDE; NAN */
     uint64_t elapsed_ns;
 };
@@ -96,6 +96,9 @@ int analyse_run(struct store *s, int64_t run, struct analysis *ret, struct err *
  * longer than all the rest: for looks between blocks. */
 int analyse_progress(struct store *s, int64_t run, struct analysis *ret, struct err *err);
 void analysis_release(struct analysis *a);
+/* Does the composite (geomean) take this cell? It is about work done inside: where a run has any,
+ * starts, crowds, neighbours and counts stand for themselves. */
+bool analysis_in_composite(const struct analysis *a, size_t cell);
 const struct cell_result *analysis_at(const struct analysis *a, size_t cell, size_t target);
 
 /* The per-block series behind a cell, for the cell view, the export and the reports. Arrays of n.
@@ -109,6 +112,9 @@ struct cell_series {
 };
 int analyse_series(struct store *s, int64_t run, uint32_t cell, uint32_t target,
                    struct cell_series *ret, struct err *err);
+/* Of all targets at once, from one reading of the cell's trials: ret has room for a->n_targets. */
+int analyse_series_all(struct store *s, const struct analysis *a, uint32_t cell,
+                       struct cell_series *ret, struct err *err);
 void cell_series_release(struct cell_series *c);
 
 #endif

@@ -16,11 +16,7 @@ static int export_json(struct store *s, int64_t run, struct str *out, struct err
         r = exchange_export(s, run, report_summary_json(&a), &document, err);
     if (r < 0)
         return r;
-    char *text = json_dumps(document, JSON_INDENT(1));
-    json_decref(document);
-    str_add(out, text);
-    str_addc(out, '\n');
-    free(text);
+    report_json_text(document, out);
     return 0;
 }
 

@@ -38,15 +38,6 @@ static int find_target(const struct analysis *a, const char *name, uint32_t *ret
                    near ? "?" : "");
 }
 
-static void json_text(json_t *o, struct str *out)
-{
-    char *text = json_dumps(o, JSON_INDENT(1));
-    str_add(out, text);
-    str_addc(out, '\n');
-    free(text);
-    json_decref(o);
-}
-
 static int show_cell(struct store *s, const struct analysis *a, const char *spec,
                      const struct report_options *ro, bool json, struct str *out, struct err *err)
 {
@@ -71,7 +62,7 @@ static int show_cell(struct store *s, const struct analysis *a, const char *spec
         return report_cell(s, a, cell, target, ro, out, err);
     r = report_cell_json(s, a, cell, target, &o, err);
     if (r >= 0)
-        json_text(o, out);
+        report_json_text(o, out);
     return r;
 }
 
@@ -80,22 +71,13 @@ static void show_trade(const struct analysis *a, const struct trade *t,
                        const struct report_options *ro, const char *format, struct str *out)
 {
     if (str_eq(format, "json"))
-        json_text(report_trade_json(a, t), out);
+        report_json_text(report_trade_json(a, t), out);
     else if (str_eq(format, "csv"))
         report_trade_csv(a, t, out);
     else if (str_eq(format, "md"))
         report_trade_markdown(a, t, out);
     else
         report_trade(a, t, ro, out);
-}
-
-static void show_json(const struct analysis *a, const struct report_more *more, struct str *out)
-{
-    json_t *o = report_summary_json(a);
-
-    if (more->has_trade)
-        json_object_set_new(o, "trade", report_trade_json(a, &more->trade));
-    json_text(o, out);
 }
 
 static int show_whole(struct store *s, const struct analysis *a, const struct report_options *ro,
@@ -115,7 +97,7 @@ static int show_whole(struct store *s, const struct analysis *a, const struct re
     if (trade)
         show_trade(a, &more.trade, ro, format, out);
     else if (str_eq(format, "json"))
-        show_json(a, &more, out);
+        report_json_text(report_whole_json(a, &more), out);
     else if (str_eq(format, "md"))
         report_markdown(a, &more, ro, out);
     else
@@ -147,11 +129,10 @@ static int show_run(struct cli *cli, const struct options *o, struct err *err)
     if (cell && options_flag(o, "trade"))
         return err_set(err, ERR_USAGE, EINVAL,
                        "--trade is of all cells together: leave out --cell, or --trade");
-    if (cell) {
+    if (cell)
         r = show_cell(s, &a, cell, &ro, json, &out, err);
-    } else {
+    else
         r = show_whole(s, &a, &ro, json ? "json" : format, options_flag(o, "trade"), &out, err);
-    }
     return r < 0 ? r : cli_print(&out, err);
 }
 

@@ -10,6 +10,7 @@
     X(workloads)                                                                                   \
     X(run)                                                                                         \
     X(show)                                                                                        \
+    X(report)                                                                                      \
     X(export)                                                                                      \
     X(import)                                                                                      \
     X(runs)                                                                                        \

@@ -37,6 +37,11 @@ void view_line(const struct view *v, const char *key, const char *text)
 {
     _cleanup_(str_release) struct str lead = STR_INIT;
 
+    if (v->lines) {
+        key += strspn(key, " ");
+        json_array_append_new(v->lines, json_pack("[s, s]", key, text));
+        return;
+    }
     str_add(&lead, "  ");
     text_pad(&lead, key, KEY_WIDTH, false);
     if (text_width(key) >= KEY_WIDTH)
@@ -192,7 +197,7 @@ void evidence_release(struct evidence *e)
     free(e->facts);
 }
 
-static int evidence_session(void *user, const struct session_record *s)
+int evidence_session(void *user, const struct session_record *s)
 {
     struct evidence *e = user;
 
@@ -210,7 +215,7 @@ static int evidence_session(void *user, const struct session_record *s)
     return 0;
 }
 
-static int evidence_trial(void *user, const struct trial *t)
+int evidence_trial(void *user, const struct trial *t)
 {
     struct evidence *e = user;
 
@@ -377,7 +382,7 @@ void view_sparkline(const struct style *s, const double *x, size_t n, struct str
     }
 }
 
-static void put_evidence(const struct view *v, const struct evidence *e)
+void cell_put_proof(const struct view *v, const struct evidence *e)
 {
     _cleanup_(str_release) struct str t = STR_INIT;
     char launch[UNIT_TEXT];
@@ -392,8 +397,15 @@ static void put_evidence(const struct view *v, const struct evidence *e)
     view_line(v, "starts", t.buf);
     put_proof(v, e->proof);
     put_object(v, "guest says", e->hello);
+}
+
+void cell_put_work(const struct view *v, const struct evidence *e)
+{
+    _cleanup_(str_release) struct str t = STR_INIT;
+
+    if (e->starts == 0)
+        return;
     if (e->detail && e->detail[0]) {
-        str_clear(&t);
         text_inert(&t, e->detail);
         view_line(v, "work done", t.buf);
     }
@@ -467,7 +479,7 @@ static void put_blocks(const struct view *v, const struct cell_series *c)
     view_line(v, "blocks", t.buf);
 }
 
-static void put_remarks(const struct view *v)
+void cell_put_remarks(const struct view *v)
 {
     for (unsigned bit = 1; bit && bit <= v->r->flags; bit <<= 1)
         if (v->r->flags & bit)
@@ -566,6 +578,21 @@ void report_again(const struct analysis *a, uint32_t cell, uint32_t target, stru
         str_addf(out, " --seed %" PRIu64, p->seed);
 }
 
+int cell_put_figures(const struct view *v, const struct cell_series *c, const struct evidence *e,
+                     struct err *err)
+{
+    put_values(v);
+    put_failure(v);
+    put_ratio(v);
+    put_costs(v);
+    put_score(v, c);
+    put_percentiles(v, c);
+    int r = cell_put_reach(v, e, err);
+    if (r >= 0)
+        cell_put_neighbour(v, e);
+    return r;
+}
+
 int report_cell(struct store *s, const struct analysis *a, uint32_t cell, uint32_t target,
                 const struct report_options *o, struct str *out, struct err *err)
 {
@@ -592,19 +619,13 @@ int report_cell(struct store *s, const struct analysis *a, uint32_t cell, uint32
     if (v.cell->workload)
         str_addf(&head, " %s %s", style_glyph(&o->style, GLYPH_DOT), v.cell->workload->title);
     text_wrap(out, &o->style, "", 2, head.buf);
-    put_values(&v);
-    put_failure(&v);
-    put_ratio(&v);
-    put_costs(&v);
-    put_score(&v, &series);
-    put_percentiles(&v, &series);
-    r = cell_put_reach(&v, &e, err);
+    r = cell_put_figures(&v, &series, &e, err);
     if (r < 0)
         return r;
-    cell_put_neighbour(&v, &e);
-    put_evidence(&v, &e);
+    cell_put_proof(&v, &e);
+    cell_put_work(&v, &e);
     put_blocks(&v, &series);
-    put_remarks(&v);
+    cell_put_remarks(&v);
     report_again(a, cell, target, &again);
     /* One unbroken line, to be copied. */
     str_add(out, "  ");

@@ -13,7 +13,7 @@ static enum kind kind_of(const struct cell *cell)
     return cell->workload && str_eq(cell->workload->op, "flop") ? KIND_FLOPS : KIND_TIME;
 }
 
-static double value_of(const struct cell *cell, double cost_ns)
+double figure_value(const struct cell *cell, double cost_ns)
 {
     switch (kind_of(cell)) {
     case KIND_BYTES:
@@ -48,7 +48,7 @@ const char *figure_unit(const struct cell *cell)
 void figure_parts(const struct style *s, const struct cell *cell, double cost_ns,
                   char num[UNIT_TEXT], char unit[UNIT_TEXT])
 {
-    double v = value_of(cell, cost_ns);
+    double v = figure_value(cell, cost_ns);
 
     switch (kind_of(cell)) {
     case KIND_TIME:
@@ -72,7 +72,7 @@ void figure_text(const struct style *s, const struct cell *cell, const struct es
                  struct str *out)
 {
     char num[UNIT_TEXT], unit[UNIT_TEXT], lo[2 * UNIT_TEXT + 1], hi[2 * UNIT_TEXT + 1];
-    bool turned = value_of(cell, 1) > value_of(cell, 2);
+    bool turned = figure_value(cell, 1) > figure_value(cell, 2);
 
     figure_parts(s, cell, cost->value, num, unit);
     str_addf(out, "%s%s%s", num, unit[0] ? " " : "", unit);
@@ -88,9 +88,9 @@ void figure_text(const struct style *s, const struct cell *cell, const struct es
 struct estimate figure_estimate(const struct cell *cell, const struct estimate *cost)
 {
     struct estimate e = *cost;
-    double lo = value_of(cell, cost->lo), hi = value_of(cell, cost->hi);
+    double lo = figure_value(cell, cost->lo), hi = figure_value(cell, cost->hi);
 
-    e.value = value_of(cell, cost->value);
+    e.value = figure_value(cell, cost->value);
     e.lo = lo < hi ? lo : hi;
     e.hi = lo < hi ? hi : lo;
     if (!isfinite(cost->lo) || !isfinite(cost->hi))

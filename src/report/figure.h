@@ -17,6 +17,7 @@ void figure_text(const struct style *s, const struct cell *cell, const struct es
                  struct str *out);
 /* The same as numbers in figure_unit, for other programs. n == 0 stays so. */
 struct estimate figure_estimate(const struct cell *cell, const struct estimate *cost);
+double figure_value(const struct cell *cell, double cost_ns); /* one number of it */
 const char *figure_unit(const struct cell *cell); /* "ns", "B/s", "flop/s", "requests/s" */
 
 #endif

@@ -1,19 +1,32 @@
-/* The table as Markdown, for a README or an issue. */
+/* The table as Markdown, for a README or an issue; and the whole report, for a pull request or an
+ * appendix. */
 #include "report/markdown.h"
+
+#include "report/answers.h"
+#include "report/notes.h"
 #include "report/report.h"
 
+#include <inttypes.h>
+#include <jansson.h>
 #include <math.h>
 
+/* A sentence of ours, in which what came from outside is inert already: nothing is mark-up. */
+static void md_line(struct str *out, const char *s)
+{
+    for (const char *p = s; *p; p++) {
+        if (strchr("|\\`*_<>[]!&~", *p))
+            str_addc(out, '\\');
+        str_addc(out, *p);
+    }
+}
+
+/* Text from outside into a table cell: inert, and nothing of it is mark-up. */
 void md_text(struct str *out, const char *s)
 {
     _cleanup_(str_release) struct str inert = STR_INIT;
 
     text_inert(&inert, s);
-    for (const char *p = inert.buf; *p; p++) {
-        if (strchr("|\\`*_<>[]!&~", *p))
-            str_addc(out, '\\');
-        str_addc(out, *p);
-    }
+    md_line(out, inert.buf);
 }
 
 void md_cell(const struct cell_words *w, struct str *out)
@@ -119,4 +132,145 @@ void report_markdown(const struct analysis *a, const struct report_more *more,
         str_addc(out, '\n');
         report_trade_markdown(a, &more->trade, out);
     }
+}
+
+static void bullet(void *user, const char *text)
+{
+    struct str *out = user;
+    str_add(out, "- ");
+    md_line(out, text);
+    str_addc(out, '\n');
+}
+
+static void put_answers(const struct analysis *a, const struct style *s, struct str *out)
+{
+    _cleanup_(str_release) struct str t = STR_INIT;
+
+    answer_what(a, s, &t);
+    md_line(out, t.buf);
+    str_clear(&t);
+    answer_cheapest(a, s, &t);
+    str_addc(out, '\n');
+    if (t.len) {
+        str_addc(out, '\n');
+        md_line(out, t.buf);
+        str_addc(out, '\n');
+    }
+}
+
+/* A row a chapter, a column a target. */
+static void put_where(const struct analysis *a, const struct style *s, struct str *out)
+{
+    size_t columns = 0;
+
+    str_add(out, "\n| |");
+    for (size_t t = 0; t < a->n_targets; t++) {
+        if (t == a->head.base)
+            continue;
+        str_addc(out, ' ');
+        md_text(out, a->head.plan.targets.v[t].label);
+        str_add(out, " |");
+        columns++;
+    }
+    str_add(out, "\n|---|");
+    while (columns--)
+        str_add(out, "---|");
+    str_addc(out, '\n');
+    for (enum chapter c = 0; c < CHAPTER_COUNT; c++) {
+        _cleanup_(str_release) struct str row = STR_INIT;
+        for (uint32_t t = 0; t < a->n_targets; t++) {
+            _cleanup_(str_release) struct str text = STR_INIT;
+            if (t == a->head.base || !answer_where(a, s, t, c, &text))
+                continue;
+            str_addc(&row, ' ');
+            md_line(&row, text.buf);
+            str_add(&row, " |");
+        }
+        if (row.len)
+            str_addf(out, "| %s |%s\n", chapter_title(c), row.buf);
+    }
+}
+
+static void put_notes(const struct analysis *a, const struct style *s, struct str *out)
+{
+    _cleanup_(str_release) struct str t = STR_INIT;
+
+    notes_failures(a, s, bullet, &t);
+    notes_semantics(a, s, bullet, &t);
+    notes_warnings(a, s, bullet, &t);
+    if (t.len)
+        str_addf(out, "\n## Failures and warnings\n\n%s", t.buf);
+}
+
+static void machine_line(const char *key, const char *what, json_t *machine, struct str *out)
+{
+    json_t *v = json_object_get(machine, key);
+    char bytes[UNIT_TEXT];
+
+    if (!json_is_string(v) && !json_is_integer(v))
+        return;
+    str_addf(out, "- %s: ", what);
+    if (json_is_string(v)) {
+        md_text(out, json_string_value(v));
+    } else if (str_ends(key, "_bytes")) {
+        unit_bytes((uint64_t)json_integer_value(v), bytes);
+        str_add(out, bytes);
+    } else {
+        str_addf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+    }
+    str_addc(out, '\n');
+}
+
+static void put_machine(const struct analysis *a, struct str *out)
+{
+    static const char *const lines[][2] = {
+        {"cpu_model", "processor"}, {"cpus_usable", "CPUs"},
+        {"memory_bytes", "memory"}, {"kernel", "kernel"},
+        {"os", "system"},           {"virtualisation", "inside"},
+        {"clocksource", "clock"},   {"cgroup_mode", "control groups"},
+    };
+    json_t *machine = a->head.machine ? json_loads(a->head.machine, 0, NULL) : NULL;
+
+    str_add(out, "\n## Machine\n\n");
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+        machine_line(lines[i][0], lines[i][1], machine, out);
+    for (size_t t = 0; t < a->n_targets; t++) {
+        json_t *info = a->targets[t].info ? json_loads(a->targets[t].info, 0, NULL) : NULL;
+        const char *version = json_string_value(json_object_get(info, "version"));
+        str_add(out, "- ");
+        md_text(out, a->head.plan.targets.v[t].label);
+        str_add(out, ": ");
+        md_text(out, version && version[0] ? version : "version not known");
+        str_addc(out, '\n');
+        json_decref(info);
+    }
+    str_add(out, "- measured with cupel ");
+    md_text(out, a->head.version ? a->head.version : "of an unknown version");
+    str_add(out, ": ");
+    md_text(out, a->head.command ? a->head.command : "command not known");
+    str_addc(out, '\n');
+    json_decref(machine);
+}
+
+void report_markdown_full(const struct analysis *a, const struct report_more *more, struct str *out)
+{
+    const struct style style = {.utf8 = true};
+    const struct report_more none = {.has_trade = false};
+    struct report_options o = {.style = style};
+
+    str_addf(out, "# r%" PRId64, a->head.id);
+    if (a->head.plan.suite[0])
+        str_addf(out, ": %s", a->head.plan.suite);
+    str_add(out, "\n\n");
+    put_answers(a, &style, out);
+    if (a->n_targets > 1) {
+        put_where(a, &style, out);
+        str_add(out, "\n## Ratios\n\n");
+        report_markdown(a, more, &o, out);
+    }
+    str_add(out, "\n## Values\n\n");
+    o.absolute = true;
+    report_markdown(a, &none, &o, out);
+    put_notes(a, &style, out);
+    put_machine(a, out);
 }

@@ -20,3 +20,12 @@ void report_more_release(struct report_more *m)
     matrix_release(&m->matrix);
     trade_release(&m->trade);
 }
+
+json_t *report_whole_json(const struct analysis *a, const struct report_more *more)
+{
+    json_t *o = report_summary_json(a);
+
+    if (more->has_trade)
+        json_object_set_new(o, "trade", report_trade_json(a, &more->trade));
+    return o;
+}

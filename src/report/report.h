@@ -1,4 +1,5 @@
-/* Reports: a run as a table for a terminal, as Markdown, as CSV, as JSON, and one cell in detail.
+/* Reports: a run as a table for a terminal, as Markdown, as CSV, as JSON, as a page for a browser,
+ * and one cell in detail.
  *
  * Layer: report. Reads what analyse gives (and, for samples and proofs, the store); measures and
  * judges nothing. Everything is appended to a str; only cli prints. Text that came out of a
@@ -51,11 +52,22 @@ void report_trade_markdown(const struct analysis *a, const struct trade *t, stru
 void report_trade_csv(const struct analysis *a, const struct trade *t, struct str *out);
 /* {"kinds": {...}, "measures": [{"measure", "kind", ..., "values": [...]}]}; a new reference. */
 json_t *report_trade_json(const struct analysis *a, const struct trade *t);
+/* The whole run as Markdown: the answers in words, ratios, values, what failed, the machine. */
+void report_markdown_full(const struct analysis *a, const struct report_more *more,
+                          struct str *out);
+/* One self-contained page: data, style and script in one HTML file, nothing loaded from anywhere.
+ * Whatever stands in the run's strings is inert in it: the data is JSON without `<`, `>` and `&`,
+ * and the script makes text of it, never markup. */
+int report_html(struct store *s, const struct analysis *a, struct str *out, struct err *err);
 /* One line per cell and target, every figure of cell_result; empty fields where there is none. */
 void report_summary_csv(const struct analysis *a, struct str *out);
 /* The same as JSON: {"base", "blocks", "cells": [...], "geometric_mean": [...], "warnings": [...]}.
  * A new reference. Figures that do not exist are null. */
 json_t *report_summary_json(const struct analysis *a);
+/* With "trade", where there is one. A new reference. */
+json_t *report_whole_json(const struct analysis *a, const struct report_more *more);
+/* A document as text for people, too; takes the reference. */
+void report_json_text(json_t *o, struct str *out);
 /* One line per sample, failures as lines of their own. */
 int report_samples_csv(struct store *s, int64_t run, struct str *out, struct err *err);
 

@@ -1,6 +1,7 @@
 /* The table for a terminal. The eye is to find the differences first: equal cells are dim and bear
  * a thin sign, large differences have up to three signs, failures stand in their cell in words. */
 #include "report/grid.h"
+#include "report/notes.h"
 #include "report/report.h"
 #include "report/words.h"
 
@@ -13,6 +14,11 @@ struct table {
     bool has_mean;       /* a last row: the geometric mean */
     bool absolute;
     struct grid grid;
+};
+
+struct noted {
+    const struct table *table;
+    struct str *out;
 };
 
 static void mean_words(const struct table *t, uint32_t target, struct cell_words *ret)
@@ -172,134 +178,10 @@ static void put_legend(const struct table *t, struct str *out)
         flow_end(&f);
 }
 
-static bool same_failure(const struct cell_result *a, const struct cell_result *b)
+static void put_note(void *user, const char *text)
 {
-    return a->target == b->target && a->status == b->status && a->fail_kind == b->fail_kind &&
-           a->failed == b->failed && a->tried == b->tried && str_eq(a->fail_text, b->fail_text);
-}
-
-static bool is_failure(const struct cell_result *r)
-{
-    return r->status == CELL_FAILED || r->status == CELL_SOME_FAILED;
-}
-
-static void put_failure(const struct table *t, uint32_t target, size_t cell, struct str *out)
-{
-    const struct analysis *a = t->a;
-    const struct style *s = &t->o->style;
-    const struct cell_result *r = analysis_at(a, cell, target);
-    _cleanup_(str_release) struct str text = STR_INIT;
-    size_t same = 0;
-
-    for (size_t i = 0; i < a->n_cells; i++) {
-        const struct cell_result *o = analysis_at(a, i, target);
-        if (is_failure(o) && same_failure(o, r)) {
-            if (i < cell)
-                return; /* said already */
-            same++;
-        }
-    }
-    str_addf(&text, "%s ",
-             style_glyph(s, r->fail_kind == ERR_UNSUPPORTED ? GLYPH_NONE : GLYPH_FAIL));
-    if (same == a->n_cells && same > 1)
-        str_add(&text, "all cells");
-    else if (same > 1)
-        str_addf(&text, "%s and %zu more", a->head.plan.cells.v[cell].name, same - 1);
-    else
-        str_add(&text, a->head.plan.cells.v[cell].name);
-    str_add(&text, " on ");
-    text_inert(&text, a->head.plan.targets.v[target].label);
-    str_add(&text, ": ");
-    failure_sentence(r, &text);
-    if (r->fail_text[0]) {
-        str_add(&text, ": ");
-        text_inert(&text, r->fail_text);
-    }
-    if (r->status == CELL_SOME_FAILED && isfinite(r->ratio.value) && r->ratio.n) {
-        char ratio[UNIT_TEXT];
-        unit_ratio(r->ratio.value, interval_half(r->ratio.lo, r->ratio.hi), ratio);
-        str_addf(&text, " (where it worked: %s%s)", style_glyph(s, GLYPH_TIMES), ratio);
-    }
-    text_wrap(out, s, "", 2, text.buf);
-}
-
-static void put_failures(const struct table *t, struct str *out)
-{
-    for (uint32_t target = 0; target < t->a->n_targets; target++) {
-        bool any = false;
-        for (size_t cell = 0; cell < t->a->n_cells; cell++) {
-            if (!is_failure(analysis_at(t->a, cell, target)))
-                continue;
-            any = true;
-            put_failure(t, target, cell, out);
-        }
-        if (!any && t->a->target_reason && t->a->target_reason[target][0]) {
-            _cleanup_(str_release) struct str text = STR_INIT;
-            bool missing = target_why(&t->a->targets[target]) == ERR_UNSUPPORTED;
-            str_addf(&text, "%s ", style_glyph(&t->o->style, missing ? GLYPH_NONE : GLYPH_FAIL));
-            text_inert(&text, t->a->head.plan.targets.v[target].label);
-            str_add(&text, " was not measured: ");
-            text_inert(&text, t->a->target_reason[target]);
-            text_wrap(out, &t->o->style, "", 2, text.buf);
-        }
-    }
-}
-
-/* What the operations really did, where that is not what their name says: a line a kind and target.
- */
-static void put_semantics(const struct table *t, struct str *out)
-{
-    const struct analysis *a = t->a;
-
-    for (unsigned bit = CELL_FLAG_MEMORY_FS; bit <= CELL_FLAG_HUGE_PAGES; bit <<= 1) {
-        for (uint32_t target = 0; target < a->n_targets; target++) {
-            const char *first = NULL;
-            _cleanup_(str_release) struct str text = STR_INIT;
-            size_t n = 0;
-            for (size_t cell = 0; cell < a->n_cells; cell++) {
-                if (!(analysis_at(a, cell, target)->flags & bit))
-                    continue;
-                first = first ? first : a->head.plan.cells.v[cell].name;
-                n++;
-            }
-            if (n == 0)
-                continue;
-            str_addf(&text, "%s %s", style_glyph(&t->o->style, GLYPH_WARN), first);
-            if (n > 1)
-                str_addf(&text, " and %zu more", n - 1);
-            str_add(&text, " on ");
-            text_inert(&text, a->head.plan.targets.v[target].label);
-            str_addf(&text, ": %s", flag_words(bit));
-            text_wrap(out, &t->o->style, "", 2, text.buf);
-        }
-    }
-}
-
-/* Warnings by kind: the worst one speaks, the others are counted. */
-static void put_warnings(const struct table *t, struct str *out)
-{
-    const struct analysis *a = t->a;
-
-    for (enum warning_kind k = 0; k < WARN_KIND_COUNT; k++) {
-        const struct warning *worst = NULL;
-        _cleanup_(str_release) struct str text = STR_INIT;
-        size_t n = 0;
-        for (size_t i = 0; i < a->n_warnings; i++) {
-            const struct warning *w = &a->warnings[i];
-            if (w->kind != k)
-                continue;
-            n++;
-            if (!worst || w->value > worst->value)
-                worst = w;
-        }
-        if (!worst)
-            continue;
-        str_addf(&text, "%s %s: ", style_glyph(&t->o->style, GLYPH_WARN), warning_name(k));
-        text_inert(&text, worst->text);
-        if (n > 1)
-            str_addf(&text, " (the largest of %zu)", n);
-        text_wrap(out, &t->o->style, "", 2, text.buf);
-    }
+    const struct noted *n = user;
+    text_wrap(n->out, &n->table->o->style, "", 2, text);
 }
 
 /* The cell worth looking at: the largest measured difference, else the first cell. */
@@ -332,6 +214,8 @@ static void put_hint(const struct table *t, struct str *out)
              a->head.plan.cells.v[cell].name, label.buf, where.buf);
     if (!t->absolute && t->cells.n)
         flow_add(&f, "in ns: cupel show r%lld --absolute%s", (long long)a->head.id, where.buf);
+    flow_add(&f, "page: cupel report r%lld -o r%lld.html%s", (long long)a->head.id,
+             (long long)a->head.id, where.buf);
     flow_end(&f);
 }
 
@@ -339,6 +223,7 @@ void report_table(const struct analysis *a, const struct report_more *more,
                   const struct report_options *o, struct str *out)
 {
     struct table t;
+    struct noted noted = {.table = &t, .out = out};
 
     table_init(&t, a, o);
     put_head(&t, out);
@@ -346,9 +231,9 @@ void report_table(const struct analysis *a, const struct report_more *more,
     put_legend(&t, out);
     if (more->matrix.n_loads)
         report_matrix(a, &more->matrix, o, out);
-    put_failures(&t, out);
-    put_semantics(&t, out);
-    put_warnings(&t, out);
+    notes_failures(a, &o->style, put_note, &noted);
+    notes_semantics(a, &o->style, put_note, &noted);
+    notes_warnings(a, &o->style, put_note, &noted);
     put_hint(&t, out);
     table_release(&t);
     if (more->has_trade) {

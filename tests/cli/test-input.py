@@ -70,6 +70,11 @@ refused("plan that is not there", ["run", "--plan", WORK + "/none.yaml"], "none.
 refused("workloads of an unknown name", ["workloads", "sys.getpit"], "sys.getpid")
 refused("show before anything was measured", ["show"], "nothing was measured yet", status=2)
 refused("runs before anything was measured", ["runs"], "nothing was measured yet", status=2)
+refused("report before anything was measured", ["report", "--output", WORK + "/x.html"],
+        "nothing was measured yet", status=2)
+refused("report in an unknown form", ["report", "--format", "pdf"], '"pdf"', "html")
+refused("report in a place that is not there", ["report", "--output", WORK + "/no/x.html"], "/no",
+        status=2)
 refused("json in a place that is not there",
         ["run", "--target", "host", "--json", WORK + "/no/x.json"], "/no", status=2)
 refused("control characters are refused", ["run", "--workload", "a\033[2Jb\nc"], "control")
@@ -100,6 +105,25 @@ def unknown_run_cell_and_target_of_show():
                          (["--cell", "sys.getpid,rnc"], "runc"), (["--cell", "sys.getpid"], "--cell")):
         r = cupel("show", "--db", db, *args)
         expect(r.status in (1, 2) and wanted in one_line(r), r)
+
+
+@case
+def report_of_a_run_that_is_not_there():
+    path = os.path.join(WORK, "none.html")
+    r = cupel("report", "r77", "--db", fixture("one.db"), "--output", path)
+    expect(r.status in (1, 2) and "r77" in one_line(r) and not os.path.exists(path), r)
+
+
+@case
+def report_replaces_a_file_as_a_whole():
+    path, db = os.path.join(WORK, "page.html"), fixture("page.db")
+    with open(path, "w") as f:
+        f.write("old")
+    r = cupel("report", "--db", db, "--output", path)
+    expect(r.status == 0 and r.out == r.err == "", r)
+    with open(path) as f:
+        expect(f.read().startswith("<!DOCTYPE html>"), "not written")
+    expect([n for n in os.listdir(WORK) if n.startswith("page.html")] == ["page.html"], "left over")
 
 
 def digest(path):

@@ -2,12 +2,15 @@
 
     tests/cli/test-show.py --update    (with meson's environment) rewrites the golden files
 """
+import base64
 import csv
+import hashlib
 import io
 import json
 import math
 import os
 import re
+import struct
 import sys
 
 from cli import SOURCE_ROOT, case, cupel, expect, main, on_terminal, state_fixture
@@ -126,6 +129,63 @@ def csv_of_samples():
     failed = [row for row in rows if row["outcome"] != "ok"]
     expect(len(failed) == 14 and all(row["ns"] == "" for row in failed), "failures have no value")
     golden_csv("samples-head.csv", "".join(r.out.splitlines(True)[:30]))
+
+
+def reported(*args):
+    r = cupel("report", *args, env={"CUPEL_STATE": state_fixture()})
+    expect(r.status == 0 and r.err == "", r)
+    return r.out
+
+
+@case
+def report_as_markdown():
+    golden("report.md", reported("--format", "md"))
+
+
+@case
+def report_of_estimates_is_what_show_says():
+    for form in ("csv", "json"):
+        expect(reported("--format", form) == shown("--format", form), form)
+
+
+@case
+def page_is_one_file_that_runs_its_own_scripts_alone():
+    page = reported()
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page).group(1)
+    expect("default-src 'none'" in policy and "unsafe" not in policy, policy)
+    allowed = set(re.findall(r"'sha256-([^']+)'", policy))
+    bodies = re.findall(r"<(script|style)>(.*?)</\1>", page, re.S)
+    expect(len(bodies) == 3 == len(allowed), "two scripts and a style")
+    for _, body in bodies:
+        hashed = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        expect(hashed in allowed, "a script or style that its hash does not allow")
+    expect(not re.search(r"<(img|link|iframe|object|embed|base)\b| (src|srcset|on\w+)=", page.split(
+        "<script", 1)[0]), "the page refers to something else")
+
+
+@case
+def data_of_the_page_is_inert():
+    page = reported()
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S).group(1)
+    expect(data.isascii() and not set(data) & set("<>&"), "something can end or begin an element")
+    run = json.loads(data)
+    expect(json.dumps(run["answers"]).count("evil") == 2, run["answers"])
+    cell = run["cells"][2]
+    expect(cell["name"] == "sys.getpid" and cell["chapter"] == "calls", cell["name"])
+    one = cell["targets"][3]
+    values = struct.unpack("<%df" % sum(one["n"]), base64.b64decode(one["y"]))
+    expect(len(values) == 12 * 5 == len(one["p"]), "not every sample is there")
+    raw = [row for row in csv.DictReader(io.StringIO(cupel(
+        "export", "--format", "csv", env={"CUPEL_STATE": state_fixture()}).out))
+        if row["cell"] == "sys.getpid" and row["target"] == "runsc:ptrace"]
+    for value, row in zip(values, raw):
+        expect(math.isclose(value, int(row["ns"]) / int(row["ops"]), rel_tol=1e-6), row)
+
+
+@case
+def page_needs_a_file_or_a_pipe():
+    status, text = on_terminal("report", env={"CUPEL_STATE": state_fixture()})
+    expect(status == 1 and "--output" in text and len(text.splitlines()) == 1, text)
 
 
 @case

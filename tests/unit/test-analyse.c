@@ -751,6 +751,83 @@ static void composites(void **state)
     }
 }
 
+/* Starts and counts are not averaged with work; where there is nothing else, they are. */
+static void composites_are_of_work(void **state)
+{
+    static const struct {
+        const char *cells[4];
+        double wanted;
+    } runs[] = {
+        {{"sys.getpid", "life.start", "reach.answered"}, 1.1},
+        {{"life.start", "life.destroy", "reach.answered"}, 2.2}, /* cbrt(1.1 * 2.2 * 4.4) */
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(runs); i++) {
+        struct setup u = {.targets = {"host", "runc"}};
+        struct analysis a;
+        struct synth y;
+
+        memcpy(u.cells, runs[i].cells, sizeof(u.cells));
+        synth_open(*state, &u, &y);
+        assert_int_equal(y.n_targets, 2);
+        for (uint32_t b = 0; b < 8; b++) {
+            for (uint32_t c = 0; c < 3; c++) {
+                struct trial t;
+
+                trial_begin(&t, b, c);
+                part_ok(&t, 0, 100);
+                part_ok(&t, 1, 110 << c);
+                trial_keep(&y, &t);
+            }
+        }
+        analyse_and_close(&y, &a);
+        assert_int_equal(a.n_cells, 3);
+        assert_near(a.geomean[1].value, runs[i].wanted, 1e-6);
+        assert_true(analysis_in_composite(&a, 0));
+        assert_int_equal(analysis_in_composite(&a, 2), i == 1);
+        analysis_release(&a);
+        unlink(((struct fixture *)*state)->db);
+    }
+}
+
+/* Both targets' blocks of a cell from one reading, as from two. */
+static void all_series_at_once(void **state)
+{
+    struct setup u = {.targets = {"host", "runc"}, .cells = {"sys.getpid"}};
+    struct cell_series both[2], one;
+    struct analysis a;
+    struct synth y;
+
+    synth_open(*state, &u, &y);
+    for (uint32_t b = 0; b < 3; b++) {
+        struct trial t;
+
+        trial_begin(&t, b, 0);
+        part_ok(&t, 0, 100 + b);
+        if (b == 1)
+            part_fail(&t, 1, ERR_MEASUREMENT, "no");
+        else
+            part_ok(&t, 1, 200 + b);
+        trial_keep(&y, &t);
+    }
+    assert_ok(analyse_run(y.s, y.run, &a, err));
+    assert_ok(analyse_series_all(y.s, &a, 0, both, err));
+    for (uint32_t t = 0; t < 2; t++) {
+        assert_ok(analyse_series(y.s, y.run, 0, t, &one, err));
+        assert_int_equal(both[t].n, t == 0 ? 3 : 2);
+        assert_int_equal(one.n, both[t].n);
+        assert_memory_equal(one.block, both[t].block, one.n * sizeof(*one.block));
+        assert_memory_equal(one.ns_per_op, both[t].ns_per_op, one.n * sizeof(double));
+        for (size_t i = 0; i < one.n; i++)
+            assert_true(t == 0 ? isnan(both[t].log_ratio[i])
+                               : one.log_ratio[i] == both[t].log_ratio[i]);
+        cell_series_release(&one);
+        cell_series_release(&both[t]);
+    }
+    analysis_release(&a);
+    store_close(y.s);
+}
+
 /* Sample standard deviation. */
 static double spread(const double *x, size_t n)
 {
@@ -893,6 +970,8 @@ int main(void)
         T(without_a_base_cells_are_judged_by_themselves),
         T(a_single_target),
         T(composites),
+        T(composites_are_of_work),
+        T(all_series_at_once),
         T(noise_floor_and_many_comparisons),
         T(the_series_is_what_the_ratios_come_from),
         T(an_empty_run_and_one_that_is_not_there),
