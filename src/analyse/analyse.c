@@ -208,8 +208,11 @@ static int geomeans(struct gather *g, struct err *err)
         packed = xcalloc(blocks * used, sizeof(*packed));
         for (size_t i = 0; i < blocks; i++)
             memcpy(&packed[i * used], &d[i * a->n_cells], used * sizeof(*packed));
-        if (boot_geomean(packed, blocks, used, BOOT_DRAWS, FIXED_ALPHA, a->head.plan.seed, &b,
-                         err) < 0)
+        int r =
+            boot_geomean(packed, blocks, used, BOOT_DRAWS, FIXED_ALPHA, a->head.plan.seed, &b, err);
+        if (r == -ERANGE) /* a cell that worked in a block or two: nothing to draw from, no mean */
+            continue;
+        if (r < 0)
             return err_wrap(err, "geometric mean of %s", a->head.plan.targets.v[t].label);
         a->geomean[t] =
             (struct estimate){exp(b.estimate), exp(b.lo), exp(b.hi), 1 - FIXED_ALPHA, b.blocks};

@@ -829,6 +829,36 @@ static void all_series_at_once(void **state)
 }
 
 /* Sample standard deviation. */
+/* Two that worked in a block each: few draws of blocks have both. That costs the target its mean,
+ * and not the whole run its table. */
+static void cells_that_hardly_ever_worked_leave_no_mean(void **state)
+{
+    struct setup u = {.targets = {"host", "runc"},
+                      .cells = {"sys.getpid", "clock.gettime", "mm.mmap"}};
+    struct analysis a;
+    struct synth y;
+
+    synth_open(*state, &u, &y);
+    for (uint32_t b = 0; b < 12; b++) {
+        for (uint32_t c = 0; c < 3; c++) {
+            struct trial t;
+
+            trial_begin(&t, b, c);
+            part_ok(&t, 0, 100);
+            if (c > 0 && b != c)
+                part_fail(&t, 1, ERR_TIMEOUT, "no");
+            else
+                part_ok(&t, 1, 110);
+            trial_keep(&y, &t);
+        }
+    }
+    analyse_and_close(&y, &a);
+    assert_near(analysis_at(&a, 0, 1)->ratio.value, 1.1, 1e-6);
+    assert_int_equal(analysis_at(&a, 1, 1)->failed, 11);
+    assert_true(isnan(a.geomean[1].value));
+    analysis_release(&a);
+}
+
 static double spread(const double *x, size_t n)
 {
     double m = 0, s = 0;
@@ -970,6 +1000,7 @@ int main(void)
         T(without_a_base_cells_are_judged_by_themselves),
         T(a_single_target),
         T(composites),
+        T(cells_that_hardly_ever_worked_leave_no_mean),
         T(composites_are_of_work),
         T(all_series_at_once),
         T(noise_floor_and_many_comparisons),
