@@ -49,7 +49,7 @@ static int report_run(struct cli *cli, const struct options *o, struct err *err)
     return r < 0 ? r : cli_output(file, &out, err);
 }
 
-static const struct option_def report_options_[] = {
+static const struct option_def report_options[] = {
     {.name = "output",
      .letter = 'o',
      .arg = "FILE",
@@ -82,8 +82,8 @@ const struct command cmd_report = {
         "latest one if it is left out.",
     .operands = "[RUN]",
     .max_operands = 1,
-    .options = report_options_,
-    .n_options = ARRAY_SIZE(report_options_),
+    .options = report_options,
+    .n_options = ARRAY_SIZE(report_options),
     .examples = report_examples,
     .n_examples = ARRAY_SIZE(report_examples),
     .run = report_run,

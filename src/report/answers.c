@@ -12,7 +12,7 @@ static void label(const struct analysis *a, size_t target, struct str *out)
     text_inert(out, a->head.plan.targets.v[target].label);
 }
 
-void answer_what(const struct analysis *a, const struct style *s, struct str *out)
+void answer_what(const struct analysis *a, struct str *out)
 {
     char elapsed[UNIT_TEXT];
 
@@ -26,7 +26,7 @@ void answer_what(const struct analysis *a, const struct style *s, struct str *ou
         str_add(out, ", compared with ");
         label(a, a->head.base, out);
     }
-    str_add(out, ". Every figure is one with its 95 % interval");
+    str_add(out, ". Every figure comes with its 95 % interval");
     if (isfinite(a->noise_floor)) {
         char floor[UNIT_TEXT];
         unit_percent(a->noise_floor, floor);
@@ -105,7 +105,7 @@ static size_t next_dearer(const struct analysis *a, size_t after)
     return best;
 }
 
-void answer_cheapest(const struct analysis *a, const struct style *s, struct str *out)
+void answer_cheapest(const struct analysis *a, struct str *out)
 {
     size_t first = next_dearer(a, SIZE_MAX), shown = 0, all = 0;
     _cleanup_(str_release) struct str base = STR_INIT;

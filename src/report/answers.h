@@ -12,9 +12,9 @@
 #include <stdbool.h>
 
 /* "quick: 14 workloads on 4 targets, 15 blocks in 3:55" and what all is compared with. */
-void answer_what(const struct analysis *a, const struct style *s, struct str *out);
+void answer_what(const struct analysis *a, struct str *out);
 /* Who costs least over all workloads, and the others beside; nothing where no composite exists. */
-void answer_cheapest(const struct analysis *a, const struct style *s, struct str *out);
+void answer_cheapest(const struct analysis *a, struct str *out);
 /* "alike", "1.05 to 106 × slower in 5 of 6", "failed": what target costs in the workloads of that
  * chapter. False if the chapter has none. */
 bool answer_where(const struct analysis *a, const struct style *s, uint32_t target, enum chapter c,

@@ -142,14 +142,14 @@ static void bullet(void *user, const char *text)
     str_addc(out, '\n');
 }
 
-static void put_answers(const struct analysis *a, const struct style *s, struct str *out)
+static void put_answers(const struct analysis *a, struct str *out)
 {
     _cleanup_(str_release) struct str t = STR_INIT;
 
-    answer_what(a, s, &t);
+    answer_what(a, &t);
     md_line(out, t.buf);
     str_clear(&t);
-    answer_cheapest(a, s, &t);
+    answer_cheapest(a, &t);
     str_addc(out, '\n');
     if (t.len) {
         str_addc(out, '\n');
@@ -262,7 +262,7 @@ void report_markdown_full(const struct analysis *a, const struct report_more *mo
     if (a->head.plan.suite[0])
         str_addf(out, ": %s", a->head.plan.suite);
     str_add(out, "\n\n");
-    put_answers(a, &style, out);
+    put_answers(a, out);
     if (a->n_targets > 1) {
         put_where(a, &style, out);
         str_add(out, "\n## Ratios\n\n");

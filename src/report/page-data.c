@@ -393,8 +393,8 @@ static json_t *answers_json(const struct analysis *a)
     json_t *failures = json_array(), *semantics = json_array(), *warnings = json_array();
     _cleanup_(str_release) struct str what = STR_INIT, cheapest = STR_INIT;
 
-    answer_what(a, &page_style, &what);
-    answer_cheapest(a, &page_style, &cheapest);
+    answer_what(a, &what);
+    answer_cheapest(a, &cheapest);
     notes_failures(a, &page_style, append_line, failures);
     notes_semantics(a, &page_style, append_line, semantics);
     notes_warnings(a, &page_style, append_line, warnings);

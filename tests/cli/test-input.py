@@ -115,6 +115,17 @@ def report_of_a_run_that_is_not_there():
 
 
 @case
+def report_from_an_older_format():
+    db, path = fixture("older.db"), os.path.join(WORK, "older.html")
+    c = sqlite3.connect(db)
+    c.execute("PRAGMA user_version = 1")
+    c.commit()
+    c.close()
+    r = cupel("report", "--db", db, "--output", path)
+    expect(r.status == 2 and "older format" in one_line(r) and not os.path.exists(path), r)
+
+
+@case
 def report_replaces_a_file_as_a_whole():
     path, db = os.path.join(WORK, "page.html"), fixture("page.db")
     with open(path, "w") as f:

@@ -92,6 +92,7 @@ function componentsFigure() {
       return d;
     });
   });
+  const most = Math.max(1, ...stacks.map((s) => s.reduce((sum, d) => sum + d.v, 0)));
   return chartFigure({
     name: 'density-components', title: 'What one container weighs', height: 90 + 46 * there.length,
     what: 'Proportional set size by component, and what the kernel keeps for it; whiskers are the intervals of each part.',
@@ -101,7 +102,7 @@ function componentsFigure() {
       type: 'bar',
       data: { labels: there.map((t) => labels[t]), datasets: names.map((n, k) => ({ label: title(n), backgroundColor: colour(`--t${(k + 1) % 8}`), whiskerColor: colour('--ink'), barPercentage: .7,
         data: stacks.map((s, j) => ({ x: s[k].v, y: labels[there[j]], lo: s[k].lo, hi: s[k].hi })) })) },
-      options: { indexAxis: 'y', scales: { x: { stacked: true, ticks: { callback: (v) => tickText(v, 'B'), maxTicksLimit: 7, maxRotation: 0 } }, y: { stacked: true, grid: { display: false }, ticks: { color: colour('--ink') } } },
+      options: { indexAxis: 'y', scales: { x: { stacked: true, ticks: { callback: (v) => tickText(v, 'B'), stepSize: unitStep(most, 'B'), maxRotation: 0 } }, y: { stacked: true, grid: { display: false }, ticks: { color: colour('--ink') } } },
         plugins: { tooltip: { callbacks: { label: (x) => `${x.dataset.label}: ${withUnit(x.raw.x, 'B')}` } } } },
     }),
   });
@@ -129,7 +130,7 @@ function matrix(prefix, title) {
         const i = cells.find((k) => split(k)[0] === d && (split(k)[1] || '') === a);
         if (i === undefined) return el('td', { class: 'soft' }, '');
         const v = result(i, t).value, w = run.cells[i].targets[t].absolute;
-        return el('td', { heat: v ? heat(v.value) : null }, el('button', { type: 'button', class: 'quiet-button', 'aria-label': `${run.cells[i].name} on ${labels[t]}: details`, on: { click: () => openCell(i, t) } },
+        return el('td', { heat: v && (v.lo > 1 || v.hi < 1) ? heat(v.value) : null }, el('button', { type: 'button', class: 'quiet-button', 'aria-label': `${run.cells[i].name} on ${labels[t]}: details`, on: { click: () => openCell(i, t) } },
           v ? ratioText(v.value) : w.word), el('small', {}, v && is(v.lo) ? `[${digits(v.lo)}, ${digits(v.hi)}]` : ''));
       }))))))));
 }
@@ -137,7 +138,7 @@ function matrix(prefix, title) {
 function isolationChapter() {
   const pairsOf = cellsOf('isolation', (c) => c.family === 'neighbour');
   const series = pairsOf.flatMap((i) => allTargets().filter((t) => run.cells[i].targets[t].series).map((t) => seriesFigure(i, t, null, `series-${run.cells[i].name}-${labels[t]}`)));
-  return [pairsOf.length ? dotPlot({ name: 'neighbour', title: 'LINPACK beside a busy neighbour', what: 'Time with, or after, the neighbour divided by time before it: 1 is untouched.', one: true,
+  return [pairsOf.some((i) => allTargets().some((t) => result(i, t).value)) ? dotPlot({ name: 'neighbour', title: 'LINPACK beside a busy neighbour', what: 'Time with, or after, the neighbour divided by time before it: 1 is untouched.', one: true,
     names: pairsOf.map((i) => run.cells[i].name), points: pairsOf.flatMap((i, row) => allTargets().map((t) => point(i, t, 'value', row))), text: (x) => ratioText(x), tick: ratioTick, rows: figureRows(pairsOf) }) : null,
   series.length ? el('div', { class: 'grid-2' }, series) : null,
   el('div', { class: 'grid-2' }, matrix('beside', 'Time beside an aggressor / without'), matrix('tail', '99th percentile beside an aggressor / without'))];

@@ -89,6 +89,7 @@ const ground = {
 
 Chart.register(whiskers, marks, ground);
 Chart.defaults.animation = false;
+Chart.defaults.devicePixelRatio = Math.max(2, devicePixelRatio); /* for the pictures that are saved */
 Chart.defaults.maintainAspectRatio = false;
 Chart.defaults.plugins.legend.display = false;
 Chart.defaults.plugins.tooltip.displayColors = false;
@@ -122,6 +123,13 @@ function logScale(title, text, reach) {
 function linearScale(title, text, extra) {
   return { type: 'linear', title: { display: Boolean(title), text: title },
     ticks: { maxRotation: 0, callback: (v) => (text ? text(v) : String(Number(v.toPrecision(4)))) }, ...extra };
+}
+
+/* Steps of 1, 2 or 5 in the unit that the axis is read in, also where that is a power of 1024. */
+function unitStep(most, unit) {
+  const factor = scaleFor(most, unit)[0];
+  const rough = most / factor / 5, power = 10 ** Math.floor(Math.log10(rough));
+  return factor * power * [1, 2, 5, 10].find((n) => n * power >= rough);
 }
 
 /* Wide ranges are read on a log scale, narrow ones on a linear one. */
@@ -208,7 +216,7 @@ function dotPlot(spec) {
   const values = spec.points.flatMap((p) => [p.value, p.lo, p.hi]).filter(is);
   return chartFigure({
     ...spec, key: targets,
-    height: 70 + spec.names.length * Math.max(26, 12 * targets.length + 6),
+    height: 70 + spec.names.length * (spec.names.length > 24 ? Math.max(18, 8 * targets.length + 4) : Math.max(26, 12 * targets.length + 6)),
     config: () => ({
       type: 'scatter',
       data: { datasets: targets.map((t) => ({ ...targetLook(t),

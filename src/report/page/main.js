@@ -25,7 +25,7 @@ function answersSection() {
   const others = labels.filter((_, t) => t !== base && summary.targets[t].usable);
   const m = run.machine || {};
   return el('section', { id: 'answers' },
-    el('h1', {}, hasRatios ? `What ${list(others)} cost${others.length === 1 ? 's' : ''} on ${host}` : `What ${labels[0]} does on ${host}`),
+    el('h1', {}, others.length && hasRatios ? `What ${list(others)} cost${others.length === 1 ? 's' : ''} on ${host}` : `What ${labels[base]} does on ${host}`),
     el('ul', { class: 'facts-row' }, [summary.suite, when(run.head.started_ms), m.cpu_model && `${m.cpus_usable || '?'} × ${m.cpu_model}`, m.kernel && `Linux ${m.kernel}`,
       m.virtualisation && `inside ${m.virtualisation}`, summary.status !== 'complete' && summary.status !== 'imported' && `run ${summary.status}`].filter(Boolean).map((x) => el('li', {}, x))),
     run.answers.cheapest && el('p', { class: 'lead' }, run.answers.cheapest), el('p', { class: 'soft' }, run.answers.what),
@@ -92,13 +92,16 @@ function build() {
 
 function redraw() { drawAll(drawn); drawAll(cellCharts); }
 
-/* Paper is light, and has room for what is folded away but for the figures behind charts. */
-let themeBefore;
+/* Paper is light. Both events may come more than once. */
+let printing = null;
 addEventListener('beforeprint', () => {
-  themeBefore = document.documentElement.dataset.theme;
+  if (!printing) printing = { theme: document.documentElement.dataset.theme };
   if (isDark()) setTheme('light', false);
 });
-addEventListener('afterprint', () => { setTheme(themeBefore, false); });
+addEventListener('afterprint', () => {
+  if (printing) setTheme(printing.theme, false);
+  printing = null;
+});
 
 try {
   const kept = localStorage.getItem('cupel-theme');
@@ -111,4 +114,5 @@ dark.addEventListener('change', () => setTheme(document.documentElement.dataset.
 drawAll(drawn);
 openFromAddress();
 addEventListener('hashchange', openFromAddress);
+addEventListener('resize', fitTable);
 document.documentElement.dataset.ready = 'yes';

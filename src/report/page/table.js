@@ -1,9 +1,11 @@
 /* The table of all workloads and targets: signs, numbers, intervals, words, heat. Sorted by a head,
    filtered by name, chapter and verdict; arrow keys walk, Enter opens. */
 
-/* Ratios first: they are what is asked. */
-const columnOrder = [...labels.keys()].filter((t) => t !== base).concat(base);
+/* Ratios first: they are what is asked; what could not be used stands at the end. */
+const columnOrder = [...labels.keys()].sort((a, b) => columnRank(a) - columnRank(b) || a - b);
 const tableState = { sort: -1, up: false, text: '', chapter: '', only: false, absolute: !hasRatios };
+
+function columnRank(t) { return t === base ? 1 : summary.targets[t].usable ? 0 : 2; }
 
 function rowsShown() {
   let rows = run.cells.map((c, i) => i).filter((i) => {
@@ -84,9 +86,17 @@ function fillTable() {
     body.append(el('tr', {}, el('td', { colspan: labels.length + 1 }, el('p', { class: 'soft' }, 'No workload is left by the filter.'))));
   table.replaceChildren(el('caption', { class: 'unseen' }, 'Workloads by targets; each cell opens its details.'),
     el('thead', {}, el('tr', {}, headCell('workload', -2), columnOrder.map((t) => headCell(labels[t], t, t)))), body);
+  fitTable();
   const first = body.querySelector('button');
   if (first) first.tabIndex = 0;
   if (focused !== undefined) table.querySelector(`[data-sort="${CSS.escape(focused)}"]`).focus();
+}
+
+/* Where the table fits, its head stays in sight; where not, it scrolls sideways in its box. */
+function fitTable() {
+  const table = document.getElementById('heat-table'), box = table.parentElement;
+  box.classList.remove('fits');
+  box.classList.toggle('fits', table.scrollWidth <= box.clientWidth);
 }
 
 /* May be broken before its variant and at its dots. */
