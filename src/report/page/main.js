@@ -92,14 +92,19 @@ function build() {
 
 function redraw() { drawAll(drawn); drawAll(cellCharts); }
 
-/* Paper is light. Both events may come more than once. */
+/* Paper is light and narrow: charts are drawn for it, so that their words stay readable. Both events
+   may come more than once. */
+const paperWidth = 640;
 let printing = null;
 addEventListener('beforeprint', () => {
   if (!printing) printing = { theme: document.documentElement.dataset.theme };
   if (isDark()) setTheme('light', false);
+  for (const item of drawn)
+    if (item.canvas.parentElement.clientWidth > paperWidth) item.chart.resize(paperWidth, item.canvas.parentElement.clientHeight);
 });
 addEventListener('afterprint', () => {
   if (printing) setTheme(printing.theme, false);
+  for (const item of drawn) item.chart.resize();
   printing = null;
 });
 
