@@ -139,7 +139,7 @@ static void noise_floor(struct analysis *a, const double *sds)
     a->noise_floor = used ? expm1(describe_median(mde, used)) : NAN;
 }
 
-static bool is_work(const struct cell *c)
+bool analysis_is_work(const struct cell *c)
 {
     bool count = c->unit[0] && !c->app;
     return c->workload->experiment == EXPERIMENT_WORK && !c->workload->host_calls && !count;
@@ -147,10 +147,10 @@ static bool is_work(const struct cell *c)
 
 bool analysis_in_composite(const struct analysis *a, size_t cell)
 {
-    if (is_work(&a->head.plan.cells.v[cell]))
+    if (analysis_is_work(&a->head.plan.cells.v[cell]))
         return true;
     VEC_FOREACH (&a->head.plan.cells, struct cell, c)
-        if (is_work(c))
+        if (analysis_is_work(c))
             return false;
     return true;
 }

@@ -96,8 +96,9 @@ int analyse_run(struct store *s, int64_t run, struct analysis *ret, struct err *
  * longer than all the rest: for looks between blocks. */
 int analyse_progress(struct store *s, int64_t run, struct analysis *ret, struct err *err);
 void analysis_release(struct analysis *a);
-/* Does the composite (geomean) take this cell? It is about work done inside: where a run has any,
- * starts, crowds, neighbours and counts stand for themselves. */
+/* Is it about work done inside, and not about starts, crowds, neighbours or counts? */
+bool analysis_is_work(const struct cell *c);
+/* Does the composite (geomean) take this cell? Where a run has work, all else stands for itself. */
 bool analysis_in_composite(const struct analysis *a, size_t cell);
 const struct cell_result *analysis_at(const struct analysis *a, size_t cell, size_t target);
 

@@ -72,7 +72,7 @@ static bool has_mean(const struct analysis *a, size_t target)
            isfinite(a->geomean[target].value);
 }
 
-/* Cells that the composite of target is made of, of how many. */
+/* Cells of work, which the composite of target is made of, of how many. */
 static size_t cells_with_ratio(const struct analysis *a, size_t target, size_t *ret_all)
 {
     size_t n = 0;
@@ -80,12 +80,20 @@ static size_t cells_with_ratio(const struct analysis *a, size_t target, size_t *
     *ret_all = 0;
     for (size_t i = 0; i < a->n_cells; i++) {
         const struct estimate *e = &analysis_at(a, i, target)->ratio;
-        if (!analysis_in_composite(a, i))
+        if (!analysis_is_work(&a->head.plan.cells.v[i]))
             continue;
         (*ret_all)++;
         n += isfinite(e->value) && e->n;
     }
     return n;
+}
+
+static bool has_work(const struct analysis *a)
+{
+    VEC_FOREACH (&a->head.plan.cells, struct cell, c)
+        if (analysis_is_work(c))
+            return true;
+    return false;
 }
 
 /* The next dearer than `after` (SIZE_MAX: the cheapest), SIZE_MAX at the end. */
@@ -110,7 +118,7 @@ void answer_cheapest(const struct analysis *a, struct str *out)
     size_t first = next_dearer(a, SIZE_MAX), shown = 0, all = 0;
     _cleanup_(str_release) struct str base = STR_INIT;
 
-    if (first == SIZE_MAX)
+    if (first == SIZE_MAX || !has_work(a))
         return;
     double reach = a->geomean[first].hi;
     label(a, a->head.base, &base);

@@ -13,7 +13,8 @@
 
 /* "quick: 14 workloads on 4 targets, 15 blocks in 3:55" and what all is compared with. */
 void answer_what(const struct analysis *a, struct str *out);
-/* Who costs least over all workloads, and the others beside; nothing where no composite exists. */
+/* Who costs least over all work, and the others beside; nothing where no composite of work exists.
+ */
 void answer_cheapest(const struct analysis *a, struct str *out);
 /* "alike", "1.05 to 106 × slower in 5 of 6", "failed": what target costs in the workloads of that
  * chapter. False if the chapter has none. */

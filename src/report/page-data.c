@@ -454,7 +454,7 @@ int page_data(struct store *s, const struct analysis *a, json_t **ret, struct er
         r = one_cell(&b, c, &cell, err);
         if (!cell)
             continue;
-        add(cell, "in_mean", json_boolean(analysis_in_composite(a, c)));
+        add(cell, "work", json_boolean(analysis_is_work(&a->head.plan.cells.v[c])));
         json_array_append_new(cells, cell);
     }
     add(o, "summary", report_summary_json(a));
