@@ -132,6 +132,18 @@ def table_sorts():
 
 
 @case
+def the_head_of_the_table_stays_in_sight():
+    page = opened(real(), height=600)
+    page.value("""document.documentElement.style.scrollBehavior = 'auto';
+        window.scrollTo(0, document.getElementById('heat-table').getBoundingClientRect().top + 320)""")
+    hidden = page.value("""[...document.querySelectorAll('#heat-table thead th')].filter((h) => {
+        const r = h.getBoundingClientRect();
+        return !h.contains(document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2)); })
+        .map((h) => h.innerText)""")
+    expect(hidden == [], hidden)
+
+
+@case
 def table_filters():
     page = opened(real())
     count = "document.querySelectorAll('#heat-table tbody tr[data-row]').length"
