@@ -18,7 +18,7 @@ static int write_report(struct store *s, int64_t run, const char *format, struct
     if (r < 0)
         return r;
     if (str_eq(format, "html"))
-        return report_html(s, &a, out, err);
+        return report_html(s, &a, &more, out, err);
     if (str_eq(format, "md"))
         report_markdown_full(&a, &more, out);
     else if (str_eq(format, "csv"))

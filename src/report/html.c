@@ -19,10 +19,11 @@ static void put_inert(const char *json, struct str *out)
     }
 }
 
-int report_html(struct store *s, const struct analysis *a, struct str *out, struct err *err)
+int report_html(struct store *s, const struct analysis *a, const struct report_more *more,
+                struct str *out, struct err *err)
 {
     json_t *data;
-    int r = page_data(s, a, &data, err);
+    int r = page_data(s, a, more, &data, err);
 
     if (r < 0)
         return r;

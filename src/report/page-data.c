@@ -436,7 +436,8 @@ static json_t *plan_json(const struct plan *p)
     return o;
 }
 
-int page_data(struct store *s, const struct analysis *a, json_t **ret, struct err *err)
+int page_data(struct store *s, const struct analysis *a, const struct report_more *more,
+              json_t **ret, struct err *err)
 {
     struct builder b = {.store = s, .a = a};
     json_t *o = json_object(), *cells = json_array();
@@ -462,6 +463,8 @@ int page_data(struct store *s, const struct analysis *a, json_t **ret, struct er
     add(o, "plan", plan_json(&a->head.plan));
     add(o, "machine", stored_json(a->head.machine));
     add(o, "answers", answers_json(a));
+    if (more->has_trade)
+        add(o, "trade", report_trade_json(a, &more->trade));
     add(o, "chapters", chapters_json(a));
     add(o, "targets", targets_json(&b));
     add(o, "cells", cells);

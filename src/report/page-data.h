@@ -18,9 +18,11 @@
 #define CUPEL_REPORT_PAGE_DATA_H
 
 #include "analyse/analyse.h"
+#include "report/report.h"
 
 #include <jansson.h>
 
-int page_data(struct store *s, const struct analysis *a, json_t **ret, struct err *err);
+int page_data(struct store *s, const struct analysis *a, const struct report_more *more,
+              json_t **ret, struct err *err);
 
 #endif

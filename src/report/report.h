@@ -58,7 +58,8 @@ void report_markdown_full(const struct analysis *a, const struct report_more *mo
 /* One self-contained page: data, style and script in one HTML file, nothing loaded from anywhere.
  * Whatever stands in the run's strings is inert in it: the data is JSON without `<`, `>` and `&`,
  * and the script makes text of it, never markup. */
-int report_html(struct store *s, const struct analysis *a, struct str *out, struct err *err);
+int report_html(struct store *s, const struct analysis *a, const struct report_more *more,
+                struct str *out, struct err *err);
 /* One line per cell and target, every figure of cell_result; empty fields where there is none. */
 void report_summary_csv(const struct analysis *a, struct str *out);
 /* The same as JSON: {"base", "blocks", "cells": [...], "geometric_mean": [...], "warnings": [...]}.

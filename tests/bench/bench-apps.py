@@ -32,7 +32,7 @@ import tempfile
 import time
 
 BOUND = .03
-PAIRS = {"disk": 30, "dav1d": 80, "redis": 60}
+PAIRS = {"disk": 30, "dav1d": 80, "redis": 240}
 
 STATE = os.environ.get("CUPEL_STATE", "/var/lib/cupel")
 SIZE_MIB = 256

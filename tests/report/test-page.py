@@ -95,6 +95,19 @@ def the_first_screen_answers():
 
 
 @case
+def cost_reach_and_loss_stand_side_by_side():
+    page = opened(real())
+    rows = page.value("""[...document.querySelectorAll('#answers [aria-label="Cost, reach and loss"] tr')].map(
+        (r) => [...r.children].map((c) => c.innerText))""")
+    expect(rows and rows[0] == ["", "host", "runc", "runsc:ptrace", "runsc:systrap"], rows[:1])
+    by_name = {r[0]: r[1:] for r in rows[1:]}
+    expect(by_name["cost: system calls (3)"][0] == "base", by_name)
+    expect(re.match(r"▲ ×[\d.]+ \[×[\d.]+, ×[\d.]+\] slower$", by_name["cost: system calls (3)"][2]), by_name)
+    expect([n for n in by_name if n.startswith("reach: host calls made")] and
+           [n for n in by_name if n.startswith("loss: LINPACK neighbour")], by_name)
+
+
+@case
 def signs_and_words_say_what_the_colours_do():
     page = opened(real())
     cell = page.value("""[...document.querySelectorAll('#heat-table td button')].filter((b) =>

@@ -21,6 +21,24 @@ function notes(lines, kind) { return lines.length ? el('ul', { class: 'notes' },
 /* The unit of a date is told: everything else is the machine's own. */
 function when(ms) { return ms ? new Date(ms).toISOString().slice(0, 16).replace('T', ' ') + ' UTC' : ''; }
 
+const verdictWords = { slower: ['▲', 'slower'], faster: ['▼', 'faster'], equivalent: ['=', 'alike'], 'detectable-small': ['≈', 'slight'], inconclusive: ['?', 'unsure'] };
+
+/* What each costs, reaches of the host, and loses to a neighbour: beside each other, never one figure. */
+function tradeTable() {
+  if (!run.trade) return null;
+  const text = (m, v, t) => {
+    if (m.kind === 'cost' && t === base) return 'base';
+    if (!is(v.value)) return '–';
+    if (m.kind === 'reach') return `${Number(v.value.toPrecision(4))}${v.at_least ? ' or more' : ''}`;
+    const [sign, word] = verdictWords[v.verdict] || ['', ''];
+    const interval = is(v.lo) ? ` [${ratioText(v.lo, halfOf(v))}, ${ratioText(v.hi, halfOf(v))}] ${word}` : '';
+    return `${sign} ${ratioText(v.value, halfOf(v))}${interval}${v.cell ? `, beside ${v.cell.replace('beside.', '')}` : ''}`;
+  };
+  const rows = run.trade.measures.filter((m) => m.values.some((v) => is(v.value))).map((m) => [`${m.kind}: ${m.title}`, ...m.values.map((v, t) => text(m, v, t))]);
+  return [el('h3', {}, 'Cost, reach and loss'), plainTable('Cost, reach and loss', ['', ...labels], rows),
+    el('p', { class: 'soft small' }, `Costs are time per operation against that of ${labels[base]}, losses time beside a neighbour against that without; means of (n) cells: ${run.trade.composites}.`)];
+}
+
 function answersSection() {
   const others = labels.filter((_, t) => t !== base && summary.targets[t].usable);
   const m = run.machine || {};
@@ -31,6 +49,7 @@ function answersSection() {
     run.answers.cheapest && el('p', { class: 'lead' }, run.answers.cheapest), el('p', { class: 'soft' }, run.answers.what),
     run.plan.scale < 1 && el('p', {}, `Durations and repeats were shortened by ${digits(run.plan.scale)}.`),
     hasRatios && el('div', { class: 'targets' }, labels.map((_, t) => (t === base || !summary.targets[t].usable ? null : targetCard(t)))),
+    tradeTable(),
     run.answers.failures.length ? [el('h3', {}, 'What failed or was not there'), notes(run.answers.failures)] : el('p', { class: 'soft' }, 'Nothing failed.'),
     run.answers.semantics.length + run.answers.warnings.length ? [el('h3', {}, 'What to know about these figures'), notes([...run.answers.semantics, ...run.answers.warnings])] : null);
 }
