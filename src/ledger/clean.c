@@ -1,6 +1,7 @@
 /* Clean-up from the ledgers. Order within a run: processes of its groups, containers through their
- * runtimes, processes and state entries by identifier, mounts, groups, directories, the ledger.
- * What fails is reported and the rest goes on; the ledger stays then, for the next time. */
+ * runtimes, processes and state entries by identifier, mounts, tracing instances, groups,
+ * directories, the ledger. What fails is reported and the rest goes on; the ledger stays then, for
+ * the next time. */
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/spawn.h"
@@ -9,6 +10,7 @@
 #include "host/cgroup.h"
 #include "host/mounts.h"
 #include "host/proc.h"
+#include "host/tracing.h"
 #include "ledger/byid.h"
 #include "ledger/journal.h"
 #include "ledger/namespace.h"
@@ -230,6 +232,16 @@ static void remove_dir(struct job *job, const char *path)
         removed(job, "directory", path);
 }
 
+static void remove_tracing(struct job *job, const char *path)
+{
+    struct err err = ERR_INIT;
+    int r = tracing_remove(path, &err);
+    if (r < 0)
+        failed(job, &err);
+    else if (r > 0)
+        removed(job, "tracing instance", path);
+}
+
 /* --- a run --- */
 
 static void each(struct job *job, enum ledger_kind kind,
@@ -253,6 +265,11 @@ static void act_mount(struct job *job, const struct ledger_item *it)
     remove_mount(job, it->path);
 }
 
+static void act_tracing(struct job *job, const struct ledger_item *it)
+{
+    remove_tracing(job, it->path);
+}
+
 static void act_group(struct job *job, const struct ledger_item *it)
 {
     remove_group(job, it->path);
@@ -274,6 +291,7 @@ static void work_off(struct job *job)
     each(job, LEDGER_DOCKER_IMAGE, remove_of_docker);
     if (job->kernel_side) {
         each(job, LEDGER_MOUNT, act_mount);
+        each(job, LEDGER_TRACING, act_tracing);
         each(job, LEDGER_CGROUP, act_group);
     }
     each(job, LEDGER_DIR, act_dir);
@@ -420,6 +438,18 @@ static void add_group(void *user, const char *path)
     VEC_PUSH(l, xstrdup(path));
 }
 
+static int list_tracing(struct text_list *to, struct err *err)
+{
+    _cleanup_(text_list_release) struct text_list names = {NULL, 0, 0};
+    const char *dir = tracing_dir();
+    _cleanup_free_ char *path = xasprintf("%s/instances", dir ? dir : "");
+    int r = dir ? list_names(path, &names, err) : 0;
+    VEC_FOREACH (&names, char *, name)
+        if (str_starts(*name, "cupel-"))
+            VEC_PUSH(to, xasprintf("%s/%s", path, *name));
+    return r;
+}
+
 int ledger_clean(const char *state_dir, struct loop *l,
                  void (*report)(void *user, const char *line), void *user, struct clean_result *ret,
                  struct err *err)
@@ -431,7 +461,8 @@ int ledger_clean(const char *state_dir, struct loop *l,
                       .user = user,
                       .count = &count,
                       .covered_ns = -1};
-    _cleanup_(text_list_release) struct text_list groups = {NULL, 0, 0}, dirs = {NULL, 0, 0};
+    _cleanup_(text_list_release) struct text_list groups = {NULL, 0, 0}, dirs = {NULL, 0, 0},
+                                                  tracing = {NULL, 0, 0};
     _cleanup_free_ char *run_dir = xasprintf("%s/run", state_dir);
     int r = cgroups_detect(&c.groups, err);
     if (r == 0 && file_read_line("/proc/sys/kernel/random/boot_id", c.boot, sizeof(c.boot)) < 0)
@@ -443,6 +474,8 @@ int ledger_clean(const char *state_dir, struct loop *l,
     if (r == 0)
         r = list_names(run_dir, &dirs, err);
     if (r == 0)
+        r = list_tracing(&tracing, err);
+    if (r == 0)
         r = work_off_all(&c, err);
     VEC_FOREACH (&groups, char *, path)
         if (r == 0 && !is_known(&c, *path, *path + 1) && cgroup_exists(&c.groups, *path))
@@ -452,6 +485,9 @@ int ledger_clean(const char *state_dir, struct loop *l,
         if (r == 0 && !is_known(&c, path, *name) && access(path, F_OK) == 0)
             unknown(&c, "directory", path);
     }
+    VEC_FOREACH (&tracing, char *, path)
+        if (r == 0 && !is_known(&c, *path, strrchr(*path, '/') + 1) && access(*path, F_OK) == 0)
+            unknown(&c, "tracing instance", *path);
     text_list_release(&c.known);
     fd_close(&c.covered_ns);
     if (r == 0)

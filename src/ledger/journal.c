@@ -1,5 +1,7 @@
 #include "ledger/journal.h"
 
+#include "host/tracing.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
@@ -8,6 +10,7 @@ static const char *const kind_names[LEDGER_KIND_COUNT] = {
     [LEDGER_CGROUP] = "cgroup",
     [LEDGER_DIR] = "dir",
     [LEDGER_MOUNT] = "mount",
+    [LEDGER_TRACING] = "tracing",
     [LEDGER_CONTAINER] = "container",
     [LEDGER_NAMESPACE] = "namespace",
     [LEDGER_DOCKER_CONTAINER] = "docker-container",
@@ -73,6 +76,16 @@ static bool is_our_group(const char *path)
     return is_plain_path(path) && str_starts(path, "/cupel-") && path[7];
 }
 
+static bool is_our_tracing(const char *path)
+{
+    static const char *const places[] = {TRACING_DIR "/instances/",
+                                         TRACING_DIR_DEBUG "/instances/"};
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+        if (str_starts(path, places[i]))
+            return is_numbered(path + strlen(places[i]), 1);
+    return false;
+}
+
 int journal_check(const struct ledger_item *item, const char *state_dir, struct err *err)
 {
     const char *path = item->path ? item->path : "";
@@ -84,6 +97,10 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
     case LEDGER_DIR:
     case LEDGER_MOUNT:
         if (is_our_place(path, state_dir))
+            return 0;
+        break;
+    case LEDGER_TRACING:
+        if (is_our_tracing(path))
             return 0;
         break;
     case LEDGER_CONTAINER:

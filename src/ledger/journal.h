@@ -33,8 +33,10 @@ struct journal {
 
 /* 0 if the item follows our naming; else ERR_BUG saying what does not. Directories and mounts lie
  * below the state directory (but are neither the ledgers nor the results) or below /run/cupel or
- * /run/cupel-…; control groups begin with "/cupel-"; containers are cupel-<8 hex digits>-<4 or more
- * digits>, their runtime is an absolute path, their state directory one of ours. */
+ * /run/cupel-…; control groups begin with "/cupel-"; tracing instances are cupel-<8 hex
+ * digits>-<digits> in one of the two places where the kernel has them; containers are cupel-<8 hex
+ * digits>-<4 or more digits>, their runtime is an absolute path, their state directory one of ours.
+ */
 int journal_check(const struct ledger_item *item, const char *state_dir, struct err *err);
 
 /* Never fails: what cannot be read is counted in refused. A last line without a newline is ignored.

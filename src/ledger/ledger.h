@@ -33,6 +33,7 @@ enum ledger_kind {
     LEDGER_CGROUP,    /* path: group path as in host/cgroup.h */
     LEDGER_DIR,       /* path: directory tree of ours */
     LEDGER_MOUNT,     /* path: mount point of ours */
+    LEDGER_TRACING,   /* path: tracing instance of ours, as host/tracing.h has it */
     LEDGER_CONTAINER, /* id, runtime (absolute path), path: runtime's --root; hybrid: needs cover */
     LEDGER_NAMESPACE, /* of a containerd; path: its socket, id: the namespace, runtime: ctr */
     LEDGER_DOCKER_CONTAINER, /* of a daemon of the user's; path: its socket, id: the name */
@@ -58,7 +59,8 @@ int ledger_state_dir(struct str *ret, struct err *err);
 int ledger_open(const char *state_dir, const char *run_id, struct ledger **ret, struct err *err);
 /* All items or none. What clean-up would not touch is refused here already (ERR_BUG): directories
  * and mounts lie below the state directory (not in <state>/ledger, not results.db) or below
- * /run/cupel or /run/cupel-…, control groups begin with "/cupel-", containers are cupel-<8 hex
+ * /run/cupel or /run/cupel-…, control groups begin with "/cupel-", tracing instances are
+ * cupel-<8 hex digits>-<digits> in the kernel's own place for them, containers are cupel-<8 hex
  * digits>-<4 or more digits>, with an absolute runtime path and a --root that is such a directory,
  * namespaces, and what docker holds, cupel-<8 hex digits>-<digits> at an absolute path. The strings
  * are copied. */
@@ -79,9 +81,9 @@ int ledger_live(const char *state_dir, char ret_run[16], pid_t *ret_pid, struct 
 
 /* Clean-up from every ledger that no live run holds:
  * for each run: kill all in its cgroup, `delete --force` each container still listed by its
- * runtime, remove the runtime's state entries, unmount, remove cgroups deepest first, remove
- * directories; then the ledger itself. A thing that bears our name but stands in no ledger is
- * reported, not deleted. report (may be NULL) gets one line per thing removed, left alone, or
+ * runtime, remove the runtime's state entries, unmount, remove tracing instances, cgroups deepest
+ * first, directories; then the ledger itself. A thing that bears our name but stands in no ledger
+ * is reported, not deleted. report (may be NULL) gets one line per thing removed, left alone, or
  * failed. */
 struct clean_result {
     unsigned runs;    /* ledgers worked off */

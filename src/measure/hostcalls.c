@@ -1,6 +1,7 @@
 #include "measure/hostcalls.h"
 
 #include "driver/attribution.h"
+#include "host/tracing.h"
 #include "measure/powers.h"
 #include "wire/callset.h"
 
@@ -11,20 +12,53 @@ struct side {
     uint64_t total;
 };
 
-void hostcalls_begin(struct course *c, struct lane *l, struct callcount **ret)
+static int own_instance(struct course *c, const struct session *s, struct hostcalls *h,
+                        struct err *err)
+{
+    char name[40];
+
+    str_format(name, sizeof(name), "cupel-%s-%04u", c->site.run_id, s->number);
+    tracing_instance_path(name, h->instance, sizeof(h->instance));
+    if (!h->instance[0])
+        return 0;
+    const struct ledger_item item = {.kind = LEDGER_TRACING, .path = h->instance};
+    int r = ledger_intend(c->site.ledger, &item, 1, err);
+    if (r < 0)
+        h->instance[0] = '\0';
+    return r;
+}
+
+void hostcalls_begin(struct course *c, struct lane *l, struct hostcalls *ret)
 {
     const struct session *s = l->slot->session;
     struct err why = ERR_INIT;
     int r;
 
-    *ret = NULL;
+    *ret = (struct hostcalls){.count = NULL};
     if (!s->caps.cgroup[0])
         r = err_set(&why, ERR_UNSUPPORTED, EPERM,
                     "system calls are counted by control group: root only");
     else
-        r = callcount_open(&c->site.machine->cgroups, s->caps.cgroup, ret, &why);
+        r = own_instance(c, s, ret, &why);
+    if (r == 0)
+        r = callcount_open(&c->site.machine->cgroups, s->caps.cgroup, ret->instance, &ret->count,
+                           &why);
     if (r < 0)
         lane_fail(c, l, &why);
+}
+
+int hostcalls_drop(struct course *c, struct hostcalls *h, struct err *err)
+{
+    const struct ledger_item item = {.kind = LEDGER_TRACING, .path = h->instance};
+    int r = 0;
+
+    callcount_close(h->count);
+    if (h->instance[0])
+        r = tracing_remove(h->instance, err);
+    if (h->instance[0] && r >= 0)
+        r = ledger_done(c->site.ledger, &item, err);
+    *h = (struct hostcalls){.count = NULL};
+    return r;
 }
 
 /* Of a process that has ended nobody knows any more what it was: it was the payload's, unless guest
@@ -78,7 +112,7 @@ static json_t *facts_of(const struct call_tallies *t, const struct attribution *
     return facts;
 }
 
-json_t *hostcalls_end(struct course *c, struct lane *l, struct callcount *k)
+json_t *hostcalls_end(struct course *c, struct lane *l, struct hostcalls *h)
 {
     struct call_tallies tallies = {0};
     struct attribution look = {0};
@@ -87,15 +121,20 @@ json_t *hostcalls_end(struct course *c, struct lane *l, struct callcount *k)
         .proc = "/proc", .self = getpid(), .claims = &claim, .n_claims = 1};
     json_t *facts = NULL;
     struct err why = ERR_INIT;
-    int r = callcount_read(k, &tallies, &why);
+    const char *by = callcount_by(h->count);
+    int r = callcount_read(h->count, &tallies, &why);
+    int dropped = hostcalls_drop(c, h, r == 0 ? &why : NULL);
 
-    callcount_close(k);
+    if (r == 0)
+        r = dropped;
     if (r == 0)
         r = attribution_read(&look, &in, &why);
     if (r < 0)
         lane_fail(c, l, &why);
     else
         facts = facts_of(&tallies, &look, l->slot->own_kernel, l->ops);
+    if (facts)
+        json_object_set_new(facts, "counted_by", json_string(by));
     attribution_release(&look);
     call_tallies_release(&tallies);
     return facts;

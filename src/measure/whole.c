@@ -71,15 +71,15 @@ static void add_facts(struct part *p, json_t *seen)
 static int counted_slice(struct course *c, struct lane *l, uint32_t position, int previous,
                          json_t **ret, struct err *err)
 {
-    struct callcount *k = NULL;
+    struct hostcalls h = {.count = NULL};
 
     if (cell_of(c, l->cell)->workload->host_calls)
-        hostcalls_begin(c, l, &k);
+        hostcalls_begin(c, l, &h);
     int r = l->alive ? lane_slice(c, l, 0, position, previous, err) : 0;
-    if (r == 0 && k && l->alive)
-        *ret = hostcalls_end(c, l, k);
+    if (r == 0 && h.count && l->alive)
+        *ret = hostcalls_end(c, l, &h);
     else
-        callcount_close(k);
+        (void)hostcalls_drop(c, &h, NULL);
     return r;
 }
 

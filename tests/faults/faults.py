@@ -314,7 +314,7 @@ def leftovers(state, ids, address=None):
         if os.path.isdir(folder):
             found += [f"file {folder}/{n}" for n in os.listdir(folder)]
     for folder in ("/run/netns", "/run/runc", "/run/crun", "/run/runsc", "/var/run/runsc", "/tmp",
-                   "/run"):
+                   "/run", "/sys/kernel/tracing/instances"):
         if os.path.isdir(folder):
             found += [f"file {folder}/{n}" for n in os.listdir(folder) if any(i in n for i in ids)]
     return found

@@ -257,7 +257,8 @@ static void names_left(const char *dir, const char *needle, struct str *ret, siz
 size_t rig_leftovers(const struct rig *r, struct str *ret)
 {
     static const char *const places[] = {
-        "/tmp", "/run", "/var/run/runsc", "/run/runc", "/run/crun", "/var/lib/cupel", "/run/netns"};
+        "/tmp",      "/run",           "/var/run/runsc", "/run/runc",
+        "/run/crun", "/var/lib/cupel", "/run/netns",     "/sys/kernel/tracing/instances"};
     size_t n = 0;
     processes_left(r, ret, &n);
     const struct cgroups *c = &r->machine.cgroups;

@@ -1187,6 +1187,79 @@ def how_much_of_a_kernel_is_inside():
     b.expect_clean()
 
 
+# Becomes the program it is given, in which bpf(2) is not permitted: as in many a container, and where the
+# kernel was built without.
+NO_BPF = """
+import ctypes, os, platform, struct, sys
+number = {"x86_64": 321, "aarch64": 280}[platform.machine()]
+code = struct.pack("HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, number, 6, 0, 0, 0x50001, 6, 0, 0, 0x7fff0000)
+text = ctypes.create_string_buffer(code)
+program = struct.pack("HxxxxxxP", 4, ctypes.addressof(text))
+if ctypes.CDLL(None, use_errno=True).prctl(22, 2, program, 0, 0) != 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+INSTANCES = "/sys/kernel/tracing/instances"
+
+
+def begin_without_bpf(b, *args):
+    return subprocess.Popen([sys.executable, "-c", NO_BPF, CUPEL, "run", "--quiet", *args], env=b.env,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def tracing_instances(b):
+    folder = os.path.join(b.state, "run")
+    ids = os.listdir(folder) if os.path.isdir(folder) else []
+    return [i for i in os.listdir(INSTANCES) if any(i.startswith("cupel-%s-" % n) for n in ids)]
+
+
+def need_tracing():
+    need("runsc")
+    if not os.path.isdir(INSTANCES):
+        raise Skip("no tracefs is mounted")
+
+
+@case
+def system_calls_are_counted_without_bpf():
+    need_tracing()
+    b = Bench()
+    cells = ["--workload", "reach.host", *targets("host", "runsc:ptrace"), "--repeats", "1"]
+    b.run(*cells)
+    by_bpf = [facts_by_cell(b.export(), t)["reach.host"]["facts"] for t in range(2)]
+    p = begin_without_bpf(b, *cells)
+    out, err = p.communicate(timeout=90)
+    expect(p.returncode == 0, (out, err))
+    by_tracefs = [facts_by_cell(b.export(), t)["reach.host"]["facts"] for t in range(2)]
+    expect([f["counted_by"] for f in by_bpf + by_tracefs] == ["bpf"] * 2 + ["tracefs"] * 2, (by_bpf, by_tracefs))
+    for key in ("payload_bits", "sandbox_bits", "host_total", "payload_total", "sandbox_total"):
+        expect(by_bpf[0][key] == by_tracefs[0][key], (key, by_bpf[0], by_tracefs[0]))
+    # How often a sentry's threads wait for one another is chance.
+    a, c = by_bpf[1], by_tracefs[1]
+    expect(c["payload_total"] == 0 and abs(a["sandbox_distinct"] - c["sandbox_distinct"]) < 6, (a, c))
+    expect(.5 < c["sandbox_total"] / a["sandbox_total"] < 2, (a, c))
+    shown = " ".join(b.cupel("show", "--cell", "reach.host,host").stdout.split())
+    expect("counted_by tracefs" in shown, shown)
+    b.expect_clean()
+
+
+@case
+def a_kill_while_tracing_leaves_what_clean_removes():
+    need_tracing()
+    b = Bench()
+    p = begin_without_bpf(b, "--workload", "reach.host", *targets("runsc:ptrace"), "--repeats", "1")
+    end = time.monotonic() + 60
+    while time.monotonic() < end and p.poll() is None and not tracing_instances(b):
+        time.sleep(.001)
+    p.kill()
+    p.communicate()
+    left = tracing_instances(b)
+    expect(len(left) == 1, (left, p.returncode))
+    r = b.cupel("clean")
+    expect(r.returncode == 0 and "removed tracing instance %s/%s" % (INSTANCES, left[0]) in r.stdout + r.stderr, r)
+    expect(left[0] not in os.listdir(INSTANCES), left)
+    b.expect_clean()
+
+
 OWN = ["--target", "host", "--target", "runc", "--repeats", "1"]
 
 

@@ -1,4 +1,4 @@
-/* What the kernel's counter says of a job, against strace's word on the same job. */
+/* What the kernel's counters say of a job, against strace's word on the same job. */
 #include "unit.h"
 
 #include "base/cleanup.h"
@@ -7,11 +7,14 @@
 #include "base/spawn.h"
 #include "base/time.h"
 #include "host/callcount.h"
+#include "host/tracing.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <seccomp.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,7 +25,7 @@ static const char job[] =
 static const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
 
 struct site {
-    char dir[64], group[64];
+    char dir[64], group[64], instance[96];
     struct loop *l;
     struct cgroups groups;
 };
@@ -32,6 +35,8 @@ static int set_up(void **state)
     struct site *s = *state = xcalloc(1, sizeof(*s));
     str_copy(s->dir, sizeof(s->dir), "/tmp/cupel-test-XXXXXX");
     str_format(s->group, sizeof(s->group), "/cupel-test-%d", (int)getpid());
+    str_format(s->instance, sizeof(s->instance), TRACING_DIR "/instances/cupel-test-%d",
+               (int)getpid());
     return mkdtemp(s->dir) && loop_new(&s->l, NULL) == 0 && cgroups_detect(&s->groups, NULL) == 0
                ? 0
                : -1;
@@ -50,6 +55,7 @@ static int tear_down(void **state)
     if (geteuid() == 0) { /* a job that was never told to begin, too */
         r = cgroup_kill(&s->groups, s->group, time_deadline(5 * NS_PER_S), reap, NULL, NULL);
         r = r == 0 ? cgroup_remove(&s->groups, s->group, NULL) : r;
+        tracing_remove(s->instance, NULL);
     }
     loop_free(s->l);
     fs_remove_tree(s->dir, NULL);
@@ -174,28 +180,43 @@ static size_t compare_with(char *table, const struct call_tallies *t)
     return compared;
 }
 
+/* By either way. */
+static int open_by(struct site *s, bool bpf, unsigned buffer_kib, struct callcount **ret,
+                   struct err *why)
+{
+    return bpf ? callcount_open_bpf(&s->groups, s->group, ret, why)
+               : callcount_open_tracefs(&s->groups, s->group, s->instance, buffer_kib, ret, why);
+}
+
+static void close_all(struct site *s, struct callcount *k)
+{
+    callcount_close(k);
+    assert_int_equal(access(s->instance, F_OK), -1);
+    assert_int_equal(tracing_remove(s->instance, NULL), 0);
+}
+
 /* The job in the group or beside it, and what was counted of the group meanwhile. */
-static void count_job(struct site *s, bool in_group, struct call_tallies *ret)
+static void count_job(struct site *s, bool bpf, bool in_group, struct call_tallies *ret)
 {
     struct worker w;
     struct callcount *k = NULL;
     assert_ok(cgroup_make(&s->groups, s->group, err));
     begin(s, in_group, &w);
-    assert_ok(callcount_open(&s->groups, s->group, &k, err));
+    assert_ok(open_by(s, bpf, 0, &k, err));
+    assert_string_equal(callcount_by(k), bpf ? "bpf" : "tracefs");
     finish(&w);
     assert_ok(callcount_read(k, ret, err));
-    callcount_close(k);
+    close_all(s, k);
 }
 
-static void agrees_with_strace(void **state)
+static void check_against_strace(struct site *s, bool bpf)
 {
-    struct site *s = *state;
     char path[96];
     _cleanup_(str_release) struct str table = STR_INIT;
     struct call_tallies t = {0};
     if (geteuid() != 0)
         skip();
-    count_job(s, true, &t);
+    count_job(s, bpf, true, &t);
     str_format(path, sizeof(path), "%s/table", s->dir);
     run_traced(s, path);
     assert_ok(file_read(path, 65536, &table, err));
@@ -203,15 +224,188 @@ static void agrees_with_strace(void **state)
     call_tallies_release(&t);
 }
 
-static void nobody_else_is_counted(void **state)
+static void bpf_agrees_with_strace(void **state)
 {
-    struct call_tallies t = {0};
+    check_against_strace(*state, true);
+}
+
+static void tracefs_agrees_with_strace(void **state)
+{
+    check_against_strace(*state, false);
+}
+
+static uint64_t times_by(const struct call_tallies *t, const struct call_tally *of)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->v[i].pid == of->pid && t->v[i].number == of->number)
+            return t->v[i].times;
+    return 0;
+}
+
+/* Of one and the same job: each call of each process. */
+static void both_ways_agree(void **state)
+{
+    struct site *s = *state;
+    struct worker w;
+    struct callcount *bpf = NULL, *tracefs = NULL;
+    struct call_tallies by_bpf = {0}, by_tracefs = {0};
     if (geteuid() != 0)
         skip();
-    count_job(*state, false, &t);
-    assert_int_equal(t.n, 0);
-    callcount_close(NULL);
+    assert_ok(cgroup_make(&s->groups, s->group, err));
+    begin(s, true, &w);
+    assert_ok(open_by(s, true, 0, &bpf, err));
+    assert_ok(open_by(s, false, 0, &tracefs, err));
+    finish(&w);
+    assert_ok(callcount_read(tracefs, &by_tracefs, err));
+    assert_ok(callcount_read(bpf, &by_bpf, err));
+    assert_true(by_bpf.n > 50);
+    assert_int_equal(by_tracefs.n, by_bpf.n);
+    for (size_t i = 0; i < by_bpf.n; i++)
+        assert_int_equal(times_by(&by_tracefs, &by_bpf.v[i]), by_bpf.v[i].times);
+    callcount_close(bpf);
+    close_all(s, tracefs);
+    call_tallies_release(&by_bpf);
+    call_tallies_release(&by_tracefs);
+}
+
+/* ---- threads ---- */
+
+static const int new_ones = 20;
+
+static void call_it(void *user)
+{
+    syscall(SYS_getppid);
+}
+
+static void *call_at_once(void *user)
+{
+    call_it(user);
+    return user;
+}
+
+static void call_by_threads(int ready, int go, pthread_t *old)
+{
+    char byte;
+    pthread_t t;
+    if (write(ready, "r", 1) != 1 || read(go, &byte, 1) != 1)
+        _exit(91);
+    for (int i = 0; i < new_ones; i++)
+        if (pthread_create(&t, NULL, call_at_once, NULL) != 0 || pthread_join(t, NULL) != 0)
+            _exit(92);
+    pthread_cancel(*old);
+    _exit(pthread_join(*old, NULL) == 0 ? 0 : 93);
+}
+
+static void *call_when_cancelled(void *user)
+{
+    pthread_cleanup_push(call_it, NULL);
+    pause();
+    pthread_cleanup_pop(0);
+    return user;
+}
+
+static pid_t start_threads(const struct site *s, int ready, int go)
+{
+    int join[SPAWN_MAX_JOIN],
+        n = cgroup_open_join(&s->groups, s->group, join, SPAWN_MAX_JOIN, NULL);
+    pid_t pid = fork();
+    pthread_t old;
+    if (pid == 0) {
+        for (int i = 0; i < n; i++)
+            if (write(join[i], "0", 1) != 1)
+                _exit(90);
+        if (pthread_create(&old, NULL, call_when_cancelled, NULL) != 0)
+            _exit(94);
+        call_by_threads(ready, go, &old);
+    }
+    for (int i = 0; i < n; i++)
+        fd_close(&join[i]);
+    return pid;
+}
+
+/* What threads call is their process's: those that were there, and those that begin and end. */
+static void threads_are_their_process(void **state)
+{
+    struct site *s = *state;
+    struct callcount *k = NULL;
+    struct call_tallies t = {0};
+    int ready[2], go[2], status = -1;
+    char byte;
+    if (geteuid() != 0)
+        skip();
+    assert_ok(cgroup_make(&s->groups, s->group, err));
+    assert_ok(fd_pipe(ready, err));
+    assert_ok(fd_pipe(go, err));
+    pid_t pid = start_threads(s, ready[1], go[0]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_ok(open_by(s, false, 0, &k, err));
+    assert_int_equal(write(go[1], "g", 1), 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_ok(callcount_read(k, &t, err));
+    const struct call_tally of = {.pid = pid, .number = SYS_getppid};
+    assert_int_equal(times_by(&t, &of), new_ones + 1);
+    for (size_t i = 0; i < t.n; i++)
+        assert_int_equal(t.v[i].pid, pid);
+    close_all(s, k);
     call_tallies_release(&t);
+    for (int i = 0; i < 2; i++) {
+        fd_close(&ready[i]);
+        fd_close(&go[i]);
+    }
+}
+
+/* ---- what is not counted, and what cannot be ---- */
+
+static void nobody_else_is_counted(void **state)
+{
+    struct site *s = *state;
+    struct call_tallies t = {0};
+    struct callcount *k = NULL;
+    struct err why = ERR_INIT;
+    if (geteuid() != 0)
+        skip();
+    count_job(s, true, false, &t);
+    assert_int_equal(t.n, 0);
+    call_tallies_release(&t);
+    /* Without anybody to follow tracing would follow everybody. */
+    assert_int_equal(open_by(s, false, 0, &k, &why), -ESRCH);
+    close_all(s, NULL);
+}
+
+static void what_is_lost_is_said(void **state)
+{
+    struct site *s = *state;
+    struct worker w;
+    struct callcount *k = NULL;
+    struct call_tallies t = {0};
+    struct err why = ERR_INIT;
+    if (geteuid() != 0)
+        skip();
+    assert_ok(cgroup_make(&s->groups, s->group, err));
+    begin(s, true, &w);
+    assert_ok(open_by(s, false, 8, &k, err));
+    finish(&w);
+    assert_int_equal(callcount_read(k, &t, &why), -ENOBUFS);
+    assert_int_equal(why.kind, ERR_MEASUREMENT);
+    assert_non_null(strstr(why.msg, "tracefs lost "));
+    assert_non_null(strstr(why.msg, "8 KiB a CPU"));
+    assert_int_equal(t.n, 0);
+    close_all(s, k);
+}
+
+/* An instance that is there is somebody's, and stays. */
+static void another_instance_is_not_taken(void **state)
+{
+    struct site *s = *state;
+    struct callcount *k = NULL;
+    struct err why = ERR_INIT;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(mkdir(s->instance, 0750), 0);
+    assert_int_equal(open_by(s, false, 0, &k, &why), -EEXIST);
+    assert_int_equal(why.kind, ERR_UNSUPPORTED);
+    assert_int_equal(tracing_remove(s->instance, NULL), 1);
 }
 
 static void says_what_is_missing(void **state)
@@ -219,16 +413,22 @@ static void says_what_is_missing(void **state)
     struct cgroups none = {.mode = CGROUP_V1};
     struct callcount *k = NULL;
     struct err why = ERR_INIT;
-    assert_int_equal(callcount_open(&none, "/cupel-test", &k, &why), -ENOTSUP);
+    assert_int_equal(callcount_open(&none, "/cupel-test", "", &k, &why), -ENOTSUP);
     assert_int_equal(why.kind, ERR_UNSUPPORTED);
-    assert_non_null(strstr(why.msg, "unified control group"));
+    assert_non_null(strstr(why.msg, "by BPF: there are no unified control groups; "));
+    assert_non_null(strstr(why.msg, "by tracefs: no "));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(agrees_with_strace, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bpf_agrees_with_strace, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tracefs_agrees_with_strace, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(both_ways_agree, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(threads_are_their_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_else_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_lost_is_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_instance_is_not_taken, set_up, tear_down),
         cmocka_unit_test(says_what_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include "host/cgroup.h"
 #include "host/mounts.h"
 #include "host/proc.h"
+#include "host/tracing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -207,6 +208,61 @@ static void test_groups(void **state)
     assert_int_equal(res.failed, 0);
     assert_false(cgroup_exists(&cg, group));
     assert_false(proc_alive(pid));
+    expect_no_ledger();
+}
+
+/* As a run killed while it counted leaves it: recording, and with a filter. */
+static void test_tracing(void **state)
+{
+    if (!as_root() || !tracing_dir())
+        skip();
+    char listed[96], never[96], unlisted[96];
+    str_format(listed, sizeof(listed), "%s/instances/%s", tracing_dir(), id);
+    str_format(never, sizeof(never), "%s/instances/cupel-%s-0002", tracing_dir(), run);
+    str_format(unlisted, sizeof(unlisted), "%s/instances/cupel-%s-0001", tracing_dir(), other_run);
+    const struct ledger_item items[] = {{.kind = LEDGER_TRACING, .path = listed},
+                                        {.kind = LEDGER_TRACING, .path = never}};
+    intend_and_crash(items, 2);
+    make_dir(listed);
+    make_dir(unlisted);
+    _cleanup_free_ char *pids = xasprintf("%s/set_event_pid", listed);
+    _cleanup_free_ char *enable = xasprintf("%s/events/raw_syscalls/sys_enter/enable", listed);
+    assert_int_equal(file_write(pids, "1", NULL), 0);
+    assert_int_equal(file_write(enable, "1", NULL), 0);
+    _cleanup_(str_release) struct str lines = STR_INIT;
+    struct clean_result res = clean(&lines);
+    assert_int_equal(res.removed, 1);
+    assert_int_equal(res.failed, 0);
+    assert_false(exists(listed));
+    assert_true(exists(unlisted));
+    assert_true(res.unknown >= 1);
+    assert_non_null(strstr(lines.buf, unlisted));
+    expect_no_ledger();
+    assert_int_equal(tracing_remove(unlisted, NULL), 1);
+}
+
+/* Somebody who looks into it keeps it from going: it stays in the ledger, but records no more. */
+static void test_tracing_in_use(void **state)
+{
+    if (!as_root() || !tracing_dir())
+        skip();
+    char path[96], on[8];
+    str_format(path, sizeof(path), "%s/instances/%s", tracing_dir(), id);
+    const struct ledger_item item = {.kind = LEDGER_TRACING, .path = path};
+    _cleanup_free_ char *pipe_path = xasprintf("%s/trace_pipe", path);
+    _cleanup_free_ char *on_path = xasprintf("%s/tracing_on", path);
+    intend_and_crash(&item, 1);
+    make_dir(path);
+    int fd = open(pipe_path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(fd >= 0);
+    struct clean_result res = clean(NULL);
+    assert_int_equal(res.failed, 1);
+    assert_int_equal(file_read_line(on_path, on, sizeof(on)) < 0, 0);
+    assert_string_equal(on, "0");
+    close(fd);
+    res = clean(NULL);
+    assert_int_equal(res.removed, 1);
+    assert_false(exists(path));
     expect_no_ledger();
 }
 
@@ -610,6 +666,8 @@ int main(void)
         cmocka_unit_test(test_directories),
         cmocka_unit_test(test_mounts),
         cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_tracing),
+        cmocka_unit_test(test_tracing_in_use),
         cmocka_unit_test(test_live),
         cmocka_unit_test(test_unknown_directory),
         cmocka_unit_test(test_unknown_group),

@@ -216,6 +216,18 @@ static void test_naming(void **state)
         struct ledger_item it = {.kind = LEDGER_CGROUP, .path = bad_groups[i]};
         assert_true(journal_check(&it, "/s", NULL) < 0);
     }
+    const char *const tracing[] = {"/sys/kernel/tracing/instances/cupel-3fa9c2d1-0001",
+                                   "/sys/kernel/debug/tracing/instances/cupel-3fa9c2d1-0001",
+                                   "/sys/kernel/tracing/instances/mine",
+                                   "/sys/kernel/tracing/instances/cupel-3fa9c2d1-0001/../mine",
+                                   "/sys/kernel/tracing/instances",
+                                   "/sys/kernel/tracing/cupel-3fa9c2d1-0001",
+                                   "/s/run/cupel-3fa9c2d1-0001",
+                                   "cupel-3fa9c2d1-0001"};
+    for (size_t i = 0; i < ARRAY_SIZE(tracing); i++) {
+        struct ledger_item it = {.kind = LEDGER_TRACING, .path = tracing[i]};
+        assert_int_equal(journal_check(&it, "/s", NULL) == 0, i < 2);
+    }
     const char *const bad_ids[] = {NULL,
                                    "",
                                    "web",
