@@ -86,9 +86,9 @@ const struct command cmd_clean = {
     .summary = "remove everything cupel ever left here, and nothing else",
     .description =
         "Works off the ledgers of runs that died: kills their processes, deletes their "
-        "containers, unmounts, removes control groups and directories, a line each. Runs "
-        "that are alive are left alone, and so is what bears cupel's name but stands in "
-        "no ledger. The next run does the same by itself. Results are never removed. "
+        "containers, unmounts, removes tracing instances, control groups and directories, a line "
+        "each. Runs that are alive are left alone, and so is what bears cupel's name but stands "
+        "in no ledger. The next run does the same by itself. Results are never removed. "
         "Images of applications are kept for later runs; --images removes those that no run "
         "uses.",
     .operands = "",
