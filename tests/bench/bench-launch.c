@@ -134,7 +134,7 @@ static int run_all(struct rig *rig, const char *launcher, const char *runtime, s
     _cleanup_free_ struct session **sessions = xcalloc(n, sizeof(struct session *));
     struct ours ours = {rig, sessions, n};
     struct subject a = {"cupel", &ours, ours_open, ours_slice, ours_close}, b;
-    struct bench_plan one = {.what = what, .blocks = 12, .rounds = 8, .slice_ns = 1, .most = 1.05};
+    struct bench_plan one = {.what = what, .blocks = 30, .rounds = 8, .slice_ns = 1, .most = 1.05};
     struct bench_plan many = {.what = what, .blocks = 8, .rounds = 1, .slice_ns = 1, .most = 1.1};
     int r = bare_prepare(&bare, launcher, err);
 
