@@ -497,6 +497,16 @@ static bool runtime_is_known(const char *runtime, const char *const *names, size
     return false;
 }
 
+static bool platform_is_known(const char *platform, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *colon = strchr(names[i], ':');
+        if (colon && str_eq(colon + 1, platform))
+            return true;
+    }
+    return false;
+}
+
 int run_plan_refuse(const struct target_info *info, struct err *err)
 {
     const struct target *t = &info->target;
@@ -509,10 +519,7 @@ int run_plan_refuse(const struct target_info *info, struct err *err)
     if (strchr(t->runtime, '/') && absent)
         return err_set(err, ERR_USAGE, ENOENT, "target \"%s\": %s", t->label, info->reason);
     bool known = !t->runtime[0] || runtime_is_known(t->runtime, names, n);
-    bool platform_known = !t->platform[0];
-    for (size_t i = 0; i < n && !platform_known; i++)
-        platform_known = str_ends(names[i], t->platform) &&
-                         names[i][strlen(names[i]) - strlen(t->platform) - 1] == ':';
+    bool platform_known = !t->platform[0] || platform_is_known(t->platform, names, n);
     if (known && platform_known && info->why != ERR_USAGE)
         return 0;
     const char *near = str_nearest(t->text, names, n);

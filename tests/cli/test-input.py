@@ -41,6 +41,7 @@ refused("unknown cell", ["run", "--workload", "fs.open@tmpf"], "fs.open@tmpf", "
 refused("glob that matches nothing", ["run", "--workload", "zz.*"], "zz.*")
 refused("unknown suite", ["run", "--suite", "quik"], '"quik"', "quick")
 refused("unknown target", ["run", "--target", "rnc"], '"rnc"', "did you mean runc?")
+refused("platform that is a name", ["run", "--target", "runscs+:crun"], 'no target "runscs+:crun"')
 refused("unknown platform", ["run", "--target", "runsc:ptrce"], "runsc:ptrce", "runsc:ptrace")
 refused("target by a path that is not there", ["run", "--target", "oci:/no/such/runtime"],
         "/no/such/runtime")
