@@ -870,6 +870,7 @@ def starts_at_once_are_interrupted_and_killed():
 
 
 @case
+@alone
 def a_neighbour_begins_to_work():
     need("runc")
     b = Bench()
@@ -1231,8 +1232,11 @@ def system_calls_are_counted_without_bpf():
     expect(p.returncode == 0, (out, err))
     by_tracefs = [facts_by_cell(b.export(), t)["reach.host"]["facts"] for t in range(2)]
     expect([f["counted_by"] for f in by_bpf + by_tracefs] == ["bpf"] * 2 + ["tracefs"] * 2, (by_bpf, by_tracefs))
-    for key in ("payload_bits", "sandbox_bits", "host_total", "payload_total", "sandbox_total"):
+    for key in ("payload_bits", "sandbox_bits", "sandbox_total"):
         expect(by_bpf[0][key] == by_tracefs[0][key], (key, by_bpf[0], by_tracefs[0]))
+    # A probe that has answered calls read once more, to wait in it: before the counting begins, or after.
+    for key in ("host_total", "payload_total"):
+        expect(abs(by_bpf[0][key] - by_tracefs[0][key]) <= 1, (key, by_bpf[0], by_tracefs[0]))
     # How often a sentry's threads wait for one another is chance.
     a, c = by_bpf[1], by_tracefs[1]
     expect(c["payload_total"] == 0 and abs(a["sandbox_distinct"] - c["sandbox_distinct"]) < 6, (a, c))
