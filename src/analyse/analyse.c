@@ -145,14 +145,17 @@ bool analysis_is_work(const struct cell *c)
     return c->workload->experiment == EXPERIMENT_WORK && !c->workload->host_calls && !count;
 }
 
-bool analysis_in_composite(const struct analysis *a, size_t cell)
+bool analysis_has_work(const struct analysis *a)
 {
-    if (analysis_is_work(&a->head.plan.cells.v[cell]))
-        return true;
     VEC_FOREACH (&a->head.plan.cells, struct cell, c)
         if (analysis_is_work(c))
-            return false;
-    return true;
+            return true;
+    return false;
+}
+
+bool analysis_in_composite(const struct analysis *a, size_t cell)
+{
+    return analysis_is_work(&a->head.plan.cells.v[cell]) || !analysis_has_work(a);
 }
 
 /* Log ratios of one target as blocks x cells, NAN where a block has none; cells without any value

@@ -98,6 +98,7 @@ int analyse_progress(struct store *s, int64_t run, struct analysis *ret, struct 
 void analysis_release(struct analysis *a);
 /* Is it about work done inside, and not about starts, crowds, neighbours or counts? */
 bool analysis_is_work(const struct cell *c);
+bool analysis_has_work(const struct analysis *a);
 /* Does the composite (geomean) take this cell? Where a run has work, all else stands for itself. */
 bool analysis_in_composite(const struct analysis *a, size_t cell);
 const struct cell_result *analysis_at(const struct analysis *a, size_t cell, size_t target);

@@ -1,5 +1,6 @@
 #include "analyse/trade.h"
 
+#include "analyse/chapter.h"
 #include "analyse/matrix.h"
 #include "analyse/series.h"
 #include "analyse/trade-reach.h"
@@ -54,25 +55,24 @@ const char *trade_kind_name(enum trade_kind k)
  * done and no rate of it, or the part of another's. */
 static enum trade_measure cost_of(const struct cell *c)
 {
-    static const struct {
-        const char *family;
-        enum trade_measure group;
-    } groups[] = {
-        {"cpu", TRADE_CPU},         {"linpack", TRADE_CPU},       {"mem", TRADE_MEMORY},
-        {"ramspeed", TRADE_MEMORY}, {"mm", TRADE_MEMORY},         {"fs", TRADE_STORAGE},
-        {"disk", TRADE_STORAGE},    {"blogbench", TRADE_STORAGE}, {"sqlite", TRADE_STORAGE},
-        {"sys", TRADE_CALLS},       {"call", TRADE_CALLS},        {"ipc", TRADE_CALLS},
-        {"clock", TRADE_CALLS},     {"unixbench", TRADE_CALLS},
-    };
-
-    if (c->app)
-        return TRADE_APPS;
     if (str_eq(c->workload->name, "life.start"))
         return TRADE_START;
-    for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
-        if (str_eq(c->workload->family, groups[i].family))
-            return groups[i].group;
-    return TRADE_MEASURES;
+    if (!analysis_is_work(c))
+        return TRADE_MEASURES;
+    switch (chapter_of(c)) {
+    case CHAPTER_CPU:
+        return TRADE_CPU;
+    case CHAPTER_MEMORY:
+        return TRADE_MEMORY;
+    case CHAPTER_CALLS:
+        return TRADE_CALLS;
+    case CHAPTER_STORAGE:
+        return TRADE_STORAGE;
+    case CHAPTER_APPS:
+        return TRADE_APPS;
+    default:
+        return TRADE_MEASURES;
+    }
 }
 
 static bool is_aggressor(const struct cell *c)
@@ -87,7 +87,7 @@ static bool is_of(const struct cell *c, enum trade_measure m)
 
     if (m == TRADE_BESIDE)
         return is_aggressor(c);
-    return group == m || (m == TRADE_ALL && group != TRADE_MEASURES);
+    return group == m || (m == TRADE_ALL && analysis_is_work(c) && group != TRADE_MEASURES);
 }
 
 static void kinds_of(const struct analysis *a, bool has[TRADE_KINDS])
@@ -156,10 +156,7 @@ static size_t common_cells(const struct analysis *a, enum trade_measure m, uint3
     _cleanup_free_ bool *takes_part = xcalloc(a->n_targets + 1, sizeof(*takes_part));
 
     for (size_t k = 0; k < a->n_cells; k++) {
-        const struct cell *c = &a->head.plan.cells.v[k];
-        enum trade_measure group = cost_of(c);
-        wanted[k] =
-            loss ? is_aggressor(c) : group == m || (m == TRADE_ALL && group != TRADE_MEASURES);
+        wanted[k] = is_of(&a->head.plan.cells.v[k], m);
         for (size_t t = 0; wanted[k] && t < a->n_targets; t++)
             takes_part[t] |= counts(a, k, t, loss);
     }
@@ -340,7 +337,7 @@ int analyse_trade(struct store *s, const struct analysis *a, struct trade *ret, 
         t.rows[m].values = xcalloc(a->n_targets + 1, sizeof(*t.rows[m].values));
     r = store_trials(s, a->head.id, -1, gather_trial, &g, err);
     if (r >= 0) {
-        for (enum trade_measure m = TRADE_CPU; m <= TRADE_ALL; m++)
+        for (enum trade_measure m = TRADE_CPU; m <= TRADE_START; m++)
             composites(&g, m, &t);
         composites(&g, TRADE_BESIDE, &t);
         one_cell(a, "neighbour.slowdown", TRADE_LINPACK, &t);

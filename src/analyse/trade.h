@@ -20,9 +20,9 @@ enum trade_measure {
     TRADE_MEMORY,
     TRADE_STORAGE,
     TRADE_CALLS,
-    TRADE_START,
     TRADE_APPS,
-    TRADE_ALL, /* over the cells of all of them, each as heavy as another */
+    TRADE_ALL, /* over all cells of work, as the composite of the whole run: starts are apart */
+    TRADE_START,
     /* Reach: counts. */
     TRADE_MADE,       /* reach.host */
     TRADE_COULD,      /* calls that filters let through, payload's and sandbox's together */

@@ -88,14 +88,6 @@ static size_t cells_with_ratio(const struct analysis *a, size_t target, size_t *
     return n;
 }
 
-static bool has_work(const struct analysis *a)
-{
-    VEC_FOREACH (&a->head.plan.cells, struct cell, c)
-        if (analysis_is_work(c))
-            return true;
-    return false;
-}
-
 /* The next dearer than `after` (SIZE_MAX: the cheapest), SIZE_MAX at the end. */
 static size_t next_dearer(const struct analysis *a, size_t after)
 {
@@ -118,7 +110,7 @@ void answer_cheapest(const struct analysis *a, struct str *out)
     size_t first = next_dearer(a, SIZE_MAX), shown = 0, all = 0;
     _cleanup_(str_release) struct str base = STR_INIT;
 
-    if (first == SIZE_MAX || !has_work(a))
+    if (first == SIZE_MAX || !analysis_has_work(a))
         return;
     double reach = a->geomean[first].hi;
     label(a, a->head.base, &base);

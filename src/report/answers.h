@@ -6,7 +6,7 @@
 #define CUPEL_REPORT_ANSWERS_H
 
 #include "analyse/analyse.h"
-#include "report/chapter.h"
+#include "analyse/chapter.h"
 #include "report/style.h"
 
 #include <stdbool.h>

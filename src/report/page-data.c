@@ -6,6 +6,7 @@
 #include "report/figure.h"
 #include "report/json-parts.h"
 #include "report/notes.h"
+#include "report/trade-words.h"
 #include "report/words.h"
 
 #include <math.h>
@@ -402,6 +403,34 @@ static json_t *answers_json(const struct analysis *a)
                      "failures", failures, "semantics", semantics, "warnings", warnings);
 }
 
+/* A row a measure, in the words that a terminal has. */
+static json_t *trade_json(const struct analysis *a, const struct trade *t)
+{
+    json_t *rows = json_array();
+
+    for (enum trade_measure m = 0; m < TRADE_MEASURES; m++) {
+        _cleanup_(str_release) struct str name = STR_INIT;
+        json_t *values = json_array();
+        if (trade_is_row(t, m))
+            trade_row_name(t, m, &name);
+        for (uint32_t i = 0; name.len && i < a->n_targets; i++) {
+            struct cell_words w, which = {.sign = ""};
+            trade_words(&page_style, a, t, m, i, &w);
+            if (m == TRADE_WORST && t->rows[m].cells)
+                trade_which(&page_style, t, i, &which);
+            json_t *v = words_json(&w);
+            add(v, "which", json_string(which.word));
+            json_array_append_new(values, v);
+        }
+        if (name.len)
+            json_array_append_new(rows, json_pack("{s:s, s:s, s:O}", "kind",
+                                                  trade_kind_name(trade_kind_of(m)), "name",
+                                                  name.buf, "values", values));
+        json_decref(values);
+    }
+    return json_pack("{s:s, s:o}", "composites", trade_formula(), "rows", rows);
+}
+
 static json_t *head_json(const struct run_head *h)
 {
     json_t *o = json_object();
@@ -464,7 +493,7 @@ int page_data(struct store *s, const struct analysis *a, const struct report_mor
     add(o, "machine", stored_json(a->head.machine));
     add(o, "answers", answers_json(a));
     if (more->has_trade)
-        add(o, "trade", report_trade_json(a, &more->trade));
+        add(o, "trade", trade_json(a, &more->trade));
     add(o, "chapters", chapters_json(a));
     add(o, "targets", targets_json(&b));
     add(o, "cells", cells);

@@ -80,8 +80,9 @@ static void table_init(struct table *t, const struct analysis *a, const struct r
     for (uint32_t i = 0; i < a->n_cells; i++)
         if (!matrix_has(a, i))
             VEC_PUSH(&t->cells, i);
-    /* The mean of all would be one of rows that are not there, and of things of different kinds. */
-    t->has_mean = !t->absolute && t->cells.n == a->n_cells && a->n_cells > 1 && any_mean(a);
+    /* Without work it would be a mean of rows that a matrix shows instead. */
+    bool of_rows = analysis_has_work(a) || t->cells.n == a->n_cells;
+    t->has_mean = !t->absolute && of_rows && t->cells.n > 1 && any_mean(a);
     grid_init(&t->grid, &o->style);
     for (size_t i = 0; i < t->cells.n; i++)
         grid_row(&t->grid, a->head.plan.cells.v[t->cells.v[i]].name, family_starts(t, i));

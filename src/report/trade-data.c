@@ -89,14 +89,12 @@ static json_t *value_json(const struct analysis *a, const struct trade *t, enum 
 static json_t *measure_json(const struct analysis *a, const struct trade *t, enum trade_measure m)
 {
     const struct trade_row *row = &t->rows[m];
-    _cleanup_(str_release) struct str command = STR_INIT, title = STR_INIT;
+    _cleanup_(str_release) struct str command = STR_INIT;
     json_t *o = json_object(), *values = json_array();
 
     trade_command(a, t, m, &command);
-    trade_row_name(t, m, &title);
     json_object_set_new(o, "kind", json_string(trade_kind_name(trade_kind_of(m))));
     json_object_set_new(o, "measure", json_string(trade_measure_name(m)));
-    json_object_set_new(o, "title", json_string(title.buf));
     json_object_set_new(o, "cells", json_integer((json_int_t)row->cells));
     json_object_set_new(o, "left_out", json_integer((json_int_t)row->left_out));
     if (row->cells && row->of)

@@ -12,7 +12,7 @@ static const struct {
     [TRADE_CALLS] = {"system calls", " --workload sys.mix"},
     [TRADE_START] = {"start", " --workload life.start"},
     [TRADE_APPS] = {"applications", ""},
-    [TRADE_ALL] = {"all", ""},
+    [TRADE_ALL] = {"all work", ""},
     [TRADE_MADE] = {"host calls made", " --suite reach"},
     [TRADE_COULD] = {"could make", " --suite reach"},
     [TRADE_ANSWERED] = {"answered inside", " --suite reach"},

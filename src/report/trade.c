@@ -55,7 +55,7 @@ static void add_column(struct grid *g, const struct analysis *a, const struct tr
 static size_t left_out(const struct trade *t)
 {
     const struct trade_row *rows = t->rows;
-    return rows[TRADE_ALL].left_out + rows[TRADE_BESIDE].left_out;
+    return rows[TRADE_ALL].left_out + rows[TRADE_START].left_out + rows[TRADE_BESIDE].left_out;
 }
 
 static bool unknown_calls(const struct trade *t)

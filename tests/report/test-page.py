@@ -102,7 +102,11 @@ def cost_reach_and_loss_stand_side_by_side():
     expect(rows and rows[0] == ["", "host", "runc", "runsc:ptrace", "runsc:systrap"], rows[:1])
     by_name = {r[0]: r[1:] for r in rows[1:]}
     expect(by_name["cost: system calls (3)"][0] == "base", by_name)
-    expect(re.match(r"▲ ×[\d.]+ \[×[\d.]+, ×[\d.]+\] slower$", by_name["cost: system calls (3)"][2]), by_name)
+    expect(re.match(r"▲▲▲ [\d.]+ ±[\d.]+ % slower$", by_name["cost: system calls (3)"][2]), by_name)
+    # One figure over the work, here and above.
+    total = by_name["cost: all work (9)"][2].split()[1]
+    cards = page.value("[...document.querySelectorAll('.target-card')].map((c) => c.innerText)")
+    expect(any("runsc:ptrace\n×" + total + "\n" in c for c in cards), (total, cards))
     expect([n for n in by_name if n.startswith("reach: host calls made")] and
            [n for n in by_name if n.startswith("loss: LINPACK neighbour")], by_name)
 

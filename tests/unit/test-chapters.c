@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "analyse/facts.h"
-#include "report/chapter.h"
+#include "analyse/chapter.h"
 
 #include <math.h>
 

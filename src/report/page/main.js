@@ -21,20 +21,11 @@ function notes(lines, kind) { return lines.length ? el('ul', { class: 'notes' },
 /* The unit of a date is told: everything else is the machine's own. */
 function when(ms) { return ms ? new Date(ms).toISOString().slice(0, 16).replace('T', ' ') + ' UTC' : ''; }
 
-const verdictWords = { slower: ['▲', 'slower'], faster: ['▼', 'faster'], equivalent: ['=', 'alike'], 'detectable-small': ['≈', 'slight'], inconclusive: ['?', 'unsure'] };
-
 /* What each costs, reaches of the host, and loses to a neighbour: beside each other, never one figure. */
 function tradeTable() {
   if (!run.trade) return null;
-  const text = (m, v, t) => {
-    if (m.kind === 'cost' && t === base) return 'base';
-    if (!is(v.value)) return '–';
-    if (m.kind === 'reach') return `${Number(v.value.toPrecision(4))}${v.at_least ? ' or more' : ''}`;
-    const [sign, word] = verdictWords[v.verdict] || ['', ''];
-    const interval = is(v.lo) ? ` [${ratioText(v.lo, halfOf(v))}, ${ratioText(v.hi, halfOf(v))}] ${word}` : '';
-    return `${sign} ${ratioText(v.value, halfOf(v))}${interval}${v.cell ? `, beside ${v.cell.replace('beside.', '')}` : ''}`;
-  };
-  const rows = run.trade.measures.filter((m) => m.values.some((v) => is(v.value))).map((m) => [`${m.kind}: ${m.title}`, ...m.values.map((v, t) => text(m, v, t))]);
+  const text = (w) => [w.sign, [w.number, w.unit].filter(Boolean).join(' '), w.half, w.word].filter(Boolean).join(' ') + (w.which ? `, ${w.which}` : '');
+  const rows = run.trade.rows.map((r) => [`${r.kind}: ${r.name}`, ...r.values.map(text)]);
   return [el('h3', {}, 'Cost, reach and loss'), plainTable('Cost, reach and loss', ['', ...labels], rows),
     el('p', { class: 'soft small' }, `Costs are time per operation against that of ${labels[base]}, losses time beside a neighbour against that without; means of (n) cells: ${run.trade.composites}.`)];
 }

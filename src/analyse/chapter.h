@@ -1,8 +1,8 @@
-/* What a cell is about: the chapters of a report, in their order.
+/* What a cell is about: the chapters of a report, in their order, and the groups of costs.
  *
- * Layer: report, internal. Adding one: its line in CHAPTERS, and the families in chapter.c. */
-#ifndef CUPEL_REPORT_CHAPTER_H
-#define CUPEL_REPORT_CHAPTER_H
+ * Layer: analyse. Adding one: its line in CHAPTERS, and the families in chapter.c. */
+#ifndef CUPEL_ANALYSE_CHAPTER_H
+#define CUPEL_ANALYSE_CHAPTER_H
 
 #include "model/workload.h"
 

@@ -1,4 +1,4 @@
-#include "report/chapter.h"
+#include "analyse/chapter.h"
 
 #include "base/str.h"
 
