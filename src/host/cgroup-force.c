@@ -126,25 +126,3 @@ int cgroup_read_limits(const struct cgroups *c, const char *path, struct cgroup_
     *ret = l;
     return 0;
 }
-
-static int tasks_in(const struct cgroups *c, const char *path, const char *file, uint64_t *ret)
-{
-    const struct cgroup_tree *t = cgroups_with(c, "pids");
-    if (!t)
-        return -ENOTSUP;
-    _cleanup_fd_ int fd = cgroup_dir(t, path);
-    if (fd < 0)
-        return fd;
-    int r = number_in(fd, file, UINT64_MAX, ret);
-    return r == -ENOENT ? -ENOTSUP : r;
-}
-
-int cgroup_tasks(const struct cgroups *c, const char *path, uint64_t *ret)
-{
-    return tasks_in(c, path, "pids.current", ret);
-}
-
-int cgroup_peak_tasks(const struct cgroups *c, const char *path, uint64_t *ret)
-{
-    return tasks_in(c, path, "pids.peak", ret);
-}

@@ -160,6 +160,29 @@ int cgroup_oom_kills(const struct cgroups *c, const char *path, uint64_t *ret)
     return sum_keyed(t, path, v2 ? "memory.events" : "memory.oom_control", "oom_kill", !v2, ret);
 }
 
+static int tasks_in(const struct cgroups *c, const char *path, const char *file, uint64_t *ret)
+{
+    const struct cgroup_tree *t = cgroups_with(c, "pids");
+    _cleanup_fd_ int fd = t ? cgroup_dir(t, path) : -ENOTSUP;
+    if (fd < 0)
+        return fd;
+    _cleanup_(str_release) struct str text = STR_INIT;
+    int r = file_read_at(fd, file, 64, &text, NULL);
+    if (r == -ENOENT) /* of the peak, before Linux 6.1 */
+        return -ENOTSUP;
+    return r < 0 ? r : parse_u64(str_strip(text.buf), 0, UINT64_MAX, "", ret, NULL);
+}
+
+int cgroup_tasks(const struct cgroups *c, const char *path, uint64_t *ret)
+{
+    return tasks_in(c, path, "pids.current", ret);
+}
+
+int cgroup_peak_tasks(const struct cgroups *c, const char *path, uint64_t *ret)
+{
+    return tasks_in(c, path, "pids.peak", ret);
+}
+
 /* Since Linux 6.11 v2 counts at the group whose limit it was, and at those above it; before, and on
  * v1, at the one that wanted the process. */
 int cgroup_refused_tasks(const struct cgroups *c, const char *path, uint64_t *ret)

@@ -29,6 +29,25 @@ void md_text(struct str *out, const char *s)
     md_line(out, inert.buf);
 }
 
+void md_targets(struct str *out, const struct analysis *a, bool with_base)
+{
+    size_t columns = 0;
+
+    str_add(out, "| |");
+    for (uint32_t t = 0; t < a->n_targets; t++) {
+        if (!with_base && t == a->head.base)
+            continue;
+        str_addc(out, ' ');
+        md_text(out, a->head.plan.targets.v[t].label);
+        str_add(out, " |");
+        columns++;
+    }
+    str_add(out, "\n|---|");
+    while (columns--)
+        str_add(out, "---|");
+    str_addc(out, '\n');
+}
+
 void md_cell(const struct cell_words *w, struct str *out)
 {
     const char *emphasis = w->tone == TONE_LOUD || w->tone == TONE_FAIL ? "**" : "";
@@ -74,21 +93,9 @@ static void md_table(const struct analysis *a, const struct report_options *o, s
     const struct plan *p = &a->head.plan;
     bool absolute = o->absolute || a->n_targets < 2;
     char theta[UNIT_TEXT];
-    size_t columns = 0;
 
-    str_add(out, "\n| |");
-    for (uint32_t t = 0; t < a->n_targets; t++) {
-        if (!absolute && t == a->head.base)
-            continue;
-        str_addc(out, ' ');
-        md_text(out, p->targets.v[t].label);
-        str_add(out, " |");
-        columns++;
-    }
-    str_add(out, "\n|---|");
-    while (columns--)
-        str_add(out, "---|");
     str_addc(out, '\n');
+    md_targets(out, a, absolute);
     for (size_t c = 0; c < a->n_cells; c++) {
         if (matrix_has(a, c))
             continue;
@@ -161,21 +168,8 @@ static void put_answers(const struct analysis *a, struct str *out)
 /* A row a chapter, a column a target. */
 static void put_where(const struct analysis *a, const struct style *s, struct str *out)
 {
-    size_t columns = 0;
-
-    str_add(out, "\n| |");
-    for (size_t t = 0; t < a->n_targets; t++) {
-        if (t == a->head.base)
-            continue;
-        str_addc(out, ' ');
-        md_text(out, a->head.plan.targets.v[t].label);
-        str_add(out, " |");
-        columns++;
-    }
-    str_add(out, "\n|---|");
-    while (columns--)
-        str_add(out, "---|");
     str_addc(out, '\n');
+    md_targets(out, a, false);
     for (enum chapter c = 0; c < CHAPTER_COUNT; c++) {
         _cleanup_(str_release) struct str row = STR_INIT;
         for (uint32_t t = 0; t < a->n_targets; t++) {

@@ -4,11 +4,14 @@
 #ifndef CUPEL_REPORT_MARKDOWN_H
 #define CUPEL_REPORT_MARKDOWN_H
 
+#include "analyse/analyse.h"
 #include "report/words.h"
 
 /* Text from outside into a table cell: inert, and nothing of it is mark-up. */
 void md_text(struct str *out, const char *s);
 /* " ▲ 1.08 ±0.9 % slower |", the loud ones bold. */
 void md_cell(const struct cell_words *w, struct str *out);
+/* The head of a table with a column for each target. */
+void md_targets(struct str *out, const struct analysis *a, bool with_base);
 
 #endif

@@ -171,16 +171,8 @@ static void md_row(const struct analysis *a, const struct trade *t, enum trade_m
 
 void report_trade_markdown(const struct analysis *a, const struct trade *t, struct str *out)
 {
-    str_addf(out, "Cost, reach and loss. Geometric means: %s.\n\n| |", trade_formula());
-    for (uint32_t i = 0; i < a->n_targets; i++) {
-        str_addc(out, ' ');
-        md_text(out, a->head.plan.targets.v[i].label);
-        str_add(out, " |");
-    }
-    str_add(out, "\n|---|");
-    for (uint32_t i = 0; i < a->n_targets; i++)
-        str_add(out, "---|");
-    str_addc(out, '\n');
+    str_addf(out, "Cost, reach and loss. Geometric means: %s.\n\n", trade_formula());
+    md_targets(out, a, true);
     for (enum trade_kind k = 0; k < TRADE_KINDS; k++) {
         _cleanup_(str_release) struct str heading = STR_INIT;
         trade_heading(a, k, &heading);

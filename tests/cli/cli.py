@@ -116,6 +116,23 @@ def expect(condition, what):
         raise AssertionError(what)
 
 
+def golden_text(name, text):
+    """The golden file of that name; with --update on the command line it is written first."""
+    path = os.path.join(SOURCE_ROOT, "tests/golden", name)
+    if "--update" in sys.argv:
+        with open(path, "w") as f:
+            f.write(text)
+    with open(path) as f:
+        return f.read()
+
+
+def golden(name, text):
+    wanted = golden_text(name, text)
+    for a, b in zip(wanted.splitlines(), text.splitlines()):
+        expect(a == b, "%s:\nwanted %s\ngot    %s" % (name, a, b))
+    expect(text == wanted, "%s: another number of lines" % name)
+
+
 def one_line(r):
     """An error is one line, on standard error, and nothing is on standard output."""
     lines = r.err.splitlines()

@@ -13,10 +13,8 @@ import re
 import struct
 import sys
 
-from cli import SOURCE_ROOT, case, cupel, expect, main, on_terminal, state_fixture
+from cli import case, cupel, expect, golden, golden_text, main, on_terminal, state_fixture
 
-GOLDEN = os.path.join(SOURCE_ROOT, "tests/golden")
-UPDATE = "--update" in sys.argv
 ESCAPE = "\033"
 
 
@@ -24,19 +22,6 @@ def shown(*args, **env):
     r = cupel("show", *args, env={"CUPEL_STATE": state_fixture(), "COLUMNS": "130", **env})
     expect(r.status == 0 and r.err == "", r)
     return r.out
-
-
-def golden(name, text):
-    path = os.path.join(GOLDEN, name)
-    if UPDATE:
-        with open(path, "w") as f:
-            f.write(text)
-    with open(path) as f:
-        wanted = f.read()
-    if text != wanted:
-        for a, b in zip(wanted.splitlines(), text.splitlines()):
-            expect(a == b, "%s:\nwanted %s\ngot    %s" % (name, a, b))
-        raise AssertionError("%s: another number of lines" % name)
 
 
 @case
@@ -102,12 +87,7 @@ def same_number(a, b):
 
 def golden_csv(name, text):
     """Figures are compared as numbers: the last digits belong to the C library."""
-    path = os.path.join(GOLDEN, name)
-    if UPDATE:
-        with open(path, "w") as f:
-            f.write(text)
-    with open(path) as f:
-        wanted = list(csv.reader(f))
+    wanted = list(csv.reader(io.StringIO(golden_text(name, text))))
     got = list(csv.reader(io.StringIO(text)))
     expect(len(got) == len(wanted), "another number of lines")
     for a, b in zip(wanted, got):

@@ -10,10 +10,8 @@ import math
 import os
 import sys
 
-from cli import SOURCE_ROOT, WORK, case, cupel, expect, main, one_line
+from cli import WORK, case, cupel, expect, golden, main, one_line
 
-GOLDEN = os.path.join(SOURCE_ROOT, "tests/golden")
-UPDATE = "--update" in sys.argv
 BLOCKS = 7
 TARGETS = [("host", "host", "", ""), ("runc", "oci", "runc", ""),
            ("runsc:ptrace", "oci", "runsc", "ptrace")]
@@ -140,18 +138,6 @@ def shown(*args, run=lambda: state("all"), columns="100", **env):
     r = cupel("show", *args, env={"CUPEL_STATE": run(), "COLUMNS": columns, **env})
     expect(r.status == 0 and r.err == "", r)
     return r.out
-
-
-def golden(name, text):
-    path = os.path.join(GOLDEN, name)
-    if UPDATE:
-        with open(path, "w") as f:
-            f.write(text)
-    with open(path) as f:
-        wanted = f.read()
-    for a, b in zip(wanted.splitlines(), text.splitlines()):
-        expect(a == b, "%s:\nwanted %s\ngot    %s" % (name, a, b))
-    expect(text == wanted, "%s: another number of lines" % name)
 
 
 def fits(text, columns):
