@@ -61,6 +61,7 @@ struct beside {
     unsigned round, rounds;
     VEC(struct point) points;
     struct hist *hist[2]; /* without, with */
+    size_t hists[2];      /* so many are in it */
     struct burnt burnt[2];
     double recovery_ns; /* sum over rounds; NAN: not in every one of them */
     uint64_t over_ns;   /* the load's end; of one that died, the last time it was seen alive */
@@ -208,8 +209,10 @@ static int add_hists(struct beside *x, size_t first, struct err *err)
         struct point *p = &x->points.v[i];
         if (p->tail && !p->edge)
             r = hist_decode(p->s.hist, one, err);
-        if (r == 0 && p->tail && !p->edge)
+        if (r == 0 && p->tail && !p->edge) {
             hist_add(x->hist[p->loaded], one);
+            x->hists[p->loaded]++;
+        }
         free(p->s.hist);
         p->s.hist = NULL;
     }
@@ -381,6 +384,8 @@ static void add_tail(const struct beside *x, json_t *facts)
     json_object_set_new(facts, "tail_series", series(x, true));
     json_object_set_new(facts, "p99_without_ns", json_integer((json_int_t)without));
     json_object_set_new(facts, "p99_with_ns", json_integer((json_int_t)with));
+    json_object_set_new(facts, "tails_without", json_integer((json_int_t)x->hists[0]));
+    json_object_set_new(facts, "tails_with", json_integer((json_int_t)x->hists[1]));
 }
 
 /* What its limits allowed, what it took, and what the host did beyond it. */

@@ -939,6 +939,9 @@ def an_aggressor_is_held_inside_its_limits():
             ramp = any(0 <= at - begin < .08 for begin in begins)
             expect(edge or not (loaded and ramp) or "load_died" in f, (name, f))
         expect(not timed or {x[3] for x in timed if not x[4]} == {0, 1} and any(x[4] for x in timed), (name, f))
+        # The percentiles are of those that count, and of no other.
+        for loaded, n in ((0, "tails_without"), (1, "tails_with")):
+            expect(not timed or sum(x[3] == loaded and not x[4] for x in timed) == f[n], (name, n, f))
         expect(f["allowed_cpus"] == 1 and f["allowed_bytes"] == 256 << 20 and f["held"] is True, (name, f))
         expect(f["allowed_pids"] == 256 and 0 < f.get("peak_pids", 1) <= 256, (name, f))
         expect(f["allowed_io_bps"] == 100 << 20 and f.get("load_written_bps", 0) < 110 << 20, (name, f))
