@@ -134,8 +134,9 @@ def disk_in_memory(scratch):
     os.mkdir(disk)
     run(["mount", "-t", "tmpfs", "-o", "size=3g", "none", memory])
     try:
-        # All of it there from the start, and nothing to be done later.
-        run(["fallocate", "-l", "2600M", f"{memory}/device"])
+        # All of it there from the start, and nothing to be done later: a place of it that is written for the
+        # first time would be cleared first, in memory that this machine's own host may have to find.
+        run(["dd", "if=/dev/zero", f"of={memory}/device", "bs=1M", "count=2600", "status=none"])
         run(["mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0",
              f"{memory}/device"])
         run(["mount", "-o", "loop,nodiscard", f"{memory}/device", disk])
