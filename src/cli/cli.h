@@ -15,6 +15,8 @@
 #define EXIT_ENVIRONMENT  2
 #define EXIT_SOME_FAILED  3
 #define EXIT_NOTHING      4
+#define EXIT_NO           5
+#define EXIT_UNDECIDED    6
 
 struct cli {
     struct style out;         /* standard output */

@@ -11,6 +11,7 @@
     X(run)                                                                                         \
     X(show)                                                                                        \
     X(report)                                                                                      \
+    X(advise)                                                                                      \
     X(export)                                                                                      \
     X(import)                                                                                      \
     X(runs)                                                                                        \

@@ -10,6 +10,9 @@ const char *help_exit_status(unsigned status)
         "environment: something on the machine is in the way",
         "some cells failed, or the run was interrupted after some were measured",
         "nothing could be measured",
+        "of advise: every target that works is shown to miss a limit",
+        "of advise: no target is shown to meet the limits, and of one at least it is undecided or "
+        "not measured",
     };
     return status < ARRAY_SIZE(texts) ? texts[status] : NULL;
 }

@@ -513,7 +513,7 @@ static void again_params(const struct cell *cell, struct str *out)
 }
 
 /* A target's text quoted for a shell where it needs it. */
-static void shell_word(struct str *out, const char *word)
+void report_shell_word(const char *word, struct str *out)
 {
     if (word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                           "@%+=:,./_-")] == '\0') {
@@ -542,16 +542,17 @@ void report_again_target(const struct analysis *a, uint32_t target, struct str *
     bool plain = str_starts(text, t->label) && text[n] == '=' && str_starts(text + n + 1, t->label);
     text_inert(&word, plain ? text + n + 1 : text);
     str_add(out, " --target ");
-    shell_word(out, word.buf);
+    report_shell_word(word.buf, out);
 }
 
-void report_again(const struct analysis *a, uint32_t cell, uint32_t target, struct str *out)
+/* As it was measured, but for its length and its seed. */
+static void again_plain(const struct analysis *a, uint32_t cell, uint32_t target, struct str *out)
 {
     const struct plan *p = &a->head.plan;
     const struct cell *c = &p->cells.v[cell];
 
     str_add(out, "cupel run --workload ");
-    shell_word(out, c->name);
+    report_shell_word(c->name, out);
     if (target != a->head.base)
         report_again_target(a, a->head.base, out);
     report_again_target(a, target, out);
@@ -570,12 +571,26 @@ void report_again(const struct analysis *a, uint32_t cell, uint32_t target, stru
         str_addf(out, " --rounds %u", p->rounds);
     if (p->solo)
         str_add(out, " --solo");
+}
+
+void report_again(const struct analysis *a, uint32_t cell, uint32_t target, struct str *out)
+{
+    const struct plan *p = &a->head.plan;
+
+    again_plain(a, cell, target, out);
     if (p->blocks)
         str_addf(out, " --blocks %u", p->blocks);
     if (p->repeats)
         str_addf(out, " --repeats %u", p->repeats);
     if (p->seed)
         str_addf(out, " --seed %" PRIu64, p->seed);
+}
+
+void report_again_longer(const struct analysis *a, uint32_t cell, uint32_t target, unsigned blocks,
+                         struct str *out)
+{
+    again_plain(a, cell, target, out);
+    str_addf(out, " --repeats %u", blocks < PLAN_REPEATS_MIN ? PLAN_REPEATS_MIN : blocks);
 }
 
 int cell_put_figures(const struct view *v, const struct cell_series *c, const struct evidence *e,

@@ -10,8 +10,7 @@
 #include <jansson.h>
 #include <math.h>
 
-/* A sentence of ours, in which what came from outside is inert already: nothing is mark-up. */
-static void md_line(struct str *out, const char *s)
+void md_line(struct str *out, const char *s)
 {
     for (const char *p = s; *p; p++) {
         if (strchr("|\\`*_<>[]!&~", *p))

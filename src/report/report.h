@@ -10,6 +10,7 @@
 #ifndef CUPEL_REPORT_REPORT_H
 #define CUPEL_REPORT_REPORT_H
 
+#include "analyse/advise.h"
 #include "analyse/analyse.h"
 #include "analyse/matrix.h"
 #include "analyse/trade.h"
@@ -52,6 +53,14 @@ void report_trade_markdown(const struct analysis *a, const struct trade *t, stru
 void report_trade_csv(const struct analysis *a, const struct trade *t, struct str *out);
 /* {"kinds": {...}, "measures": [{"measure", "kind", ..., "values": [...]}]}; a new reference. */
 json_t *report_trade_json(const struct analysis *a, const struct trade *t);
+/* Which targets meet limits, with the evidence and what was not measured; where limits have no
+ * bounds, what each target comes to. */
+void report_advise(const struct analysis *a, const struct advise *v, const struct report_options *o,
+                   struct str *out);
+void report_advise_markdown(const struct analysis *a, const struct advise *v,
+                            const struct report_options *o, struct str *out);
+/* {"run", "base", "limits": [...], "meets": [...], "targets": [...]}; a new reference. */
+json_t *report_advise_json(const struct analysis *a, const struct advise *v);
 /* The whole run as Markdown: the answers in words, ratios, values, what failed, the machine. */
 void report_markdown_full(const struct analysis *a, const struct report_more *more,
                           struct str *out);
@@ -87,6 +96,11 @@ int report_cell_json(struct store *s, const struct analysis *a, uint32_t cell, u
 void report_hostname(const struct run_head *h, char *dst, size_t size);
 /* A command that measures this cell on this target again. */
 void report_again(const struct analysis *a, uint32_t cell, uint32_t target, struct str *out);
+/* The same for so many blocks, and with a seed of its own: a new measurement. */
+void report_again_longer(const struct analysis *a, uint32_t cell, uint32_t target, unsigned blocks,
+                         struct str *out);
+/* Quoted for a shell where it needs it. */
+void report_shell_word(const char *word, struct str *out);
 /* " --target runc", as it was typed. */
 void report_again_target(const struct analysis *a, uint32_t target, struct str *out);
 

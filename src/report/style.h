@@ -30,6 +30,7 @@ enum glyph {
     GLYPH_TIMES,
     GLYPH_MICRO,
     GLYPH_AT_MOST,
+    GLYPH_AT_LEAST,
     GLYPH_FULL,
     GLYPH_EMPTY,
     GLYPH_BAR_LEFT,

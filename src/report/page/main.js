@@ -41,6 +41,7 @@ function answersSection() {
     run.plan.scale < 1 && el('p', {}, `Durations and repeats were shortened by ${digits(run.plan.scale)}.`),
     hasRatios && el('div', { class: 'targets' }, labels.map((_, t) => (t === base || !summary.targets[t].usable ? null : targetCard(t)))),
     tradeTable(),
+    others.length && el('p', { class: 'soft' }, 'Which of them meet limits of yours, and on what evidence: ', el('code', {}, 'cupel advise RUN --loss 10% --separate-kernel')),
     run.answers.failures.length ? [el('h3', {}, 'What failed or was not there'), notes(run.answers.failures)] : el('p', { class: 'soft' }, 'Nothing failed.'),
     run.answers.semantics.length + run.answers.warnings.length ? [el('h3', {}, 'What to know about these figures'), notes([...run.answers.semantics, ...run.answers.warnings])] : null);
 }
