@@ -16,11 +16,14 @@ static bool takes_unnamed(enum advise_kind k, const struct cell *c)
     return k == ADVISE_LOSS && analysis_is_work(c);
 }
 
-/* Could a limit of that kind be about the cell at all? */
-static bool takes_named(enum advise_kind k, const struct cell *c)
+/* Could a limit of that kind be about the cell at all? Starts may be named; of a pattern that is
+ * about work, too, they are no part. */
+static bool takes_named(enum advise_kind k, const struct cell *c, bool work)
 {
     enum chapter is = chapter_of(c);
 
+    if (work)
+        return analysis_is_work(c);
     if (k == ADVISE_BESIDE)
         return is == CHAPTER_ISOLATION;
     return is != CHAPTER_ISOLATION && is != CHAPTER_REACH && is != CHAPTER_DENSITY;
@@ -45,17 +48,32 @@ static int none_fits(const struct advise_limit *l, struct err *err)
                    l->pattern);
 }
 
+/* Are there cells of work among what is named? */
+static bool names_work(const struct analysis *a, const struct advise_limit *l,
+                       const struct plan *all)
+{
+    if (l->kind != ADVISE_LOSS)
+        return false;
+    VEC_FOREACH (&all->cells, const struct cell, c)
+        if (analysis_is_work(c))
+            return true;
+    VEC_FOREACH (&a->head.plan.cells, const struct cell, c)
+        if (str_glob(l->pattern, c->name) && analysis_is_work(c))
+            return true;
+    return false;
+}
+
 static int by_pattern(const struct analysis *a, const struct advise_limit *l, struct plan *all,
                       bool *take, struct advise_row *row, struct err *err)
 {
     struct err why = ERR_INIT;
     int r = plan_add_cells(all, l->pattern, &why);
-    bool other = false;
+    bool other = false, work = names_work(a, l, all);
 
     for (size_t i = 0; i < a->n_cells; i++) {
         const struct cell *c = &a->head.plan.cells.v[i];
         bool named = str_glob(l->pattern, c->name) || find_cell(all, c->name);
-        take[i] = named && takes_named(l->kind, c);
+        take[i] = named && takes_named(l->kind, c, work);
         row->cells += take[i];
         other |= named;
     }
@@ -65,8 +83,8 @@ static int by_pattern(const struct analysis *a, const struct advise_limit *l, st
         return err_wrap(err, "--%s", advise_kind_name(l->kind));
     }
     VEC_FOREACH (&all->cells, const struct cell, c)
-        if (takes_named(l->kind, c) && !find_cell(&a->head.plan, c->name))
-            str_addf(&row->missing, "%s%s", row->missing.len ? ", " : "", c->name);
+        if (takes_named(l->kind, c, work) && !find_cell(&a->head.plan, c->name))
+            str_addf(&row->missing, "%s%s", row->n_missing++ ? ", " : "", c->name);
     return row->cells || row->missing.len ? 0 : none_fits(l, err);
 }
 

@@ -8,7 +8,8 @@
 #include <math.h>
 
 #define POWER     .8
-#define TOLERANCE 1e-9 /* a cell's value has a dozen digits: 34 calls are not more than 34 */
+#define NEVER     1000000000 /* blocks, as verdict_power_blocks has it */
+#define TOLERANCE 1e-9       /* a cell's value has a dozen digits: 34 calls are not more than 34 */
 
 static const struct {
     const char *name;
@@ -104,8 +105,10 @@ static size_t blocks_wanted(const double *log_x, size_t n, const struct estimate
 {
     double sd = describe_sd(log_x, n), apart = fabs(log(bound / e->value));
 
-    if (!isfinite(sd) || sd <= 0 || !isfinite(apart) || apart <= 0)
+    if (!isfinite(sd) || sd <= 0 || !isfinite(apart))
         return 0;
+    if (apart <= 0)
+        return NEVER;
     size_t blocks = verdict_power_blocks(sd, expm1(apart), POWER);
     return blocks > n ? blocks : n + 1;
 }
@@ -267,7 +270,7 @@ static void ask_weight(const struct asking *k, const struct advise_limit *l, uin
                    facts->running);
     else if (x->x.n && facts->running > 0)
         str_format(f.remark, sizeof(f.remark),
-                   "one more of %.0f that idle: proportional set size and the kernel's part",
+                   "of %.0f that idle; proportional set size and the kernel's part",
                    facts->running);
     judge(l, &f);
     wish_fact(l, x, &f);

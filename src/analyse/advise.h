@@ -68,7 +68,8 @@ struct advise_answer {
 /* What the run has for a limit. */
 struct advise_row {
     size_t cells;       /* of it */
-    struct str missing; /* "fs.open@bind, fs.create@bind": of its pattern, and not in the run */
+    size_t n_missing;   /* cells of its pattern that are not in the run */
+    struct str missing; /* "fs.open@bind, fs.create@bind" */
 };
 
 struct advise {

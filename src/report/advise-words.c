@@ -6,6 +6,7 @@
 #include <math.h>
 
 #define BLOCKS_MAX 1000 /* more than these nobody measures */
+#define NAMES_MAX  6    /* of cells, in one line */
 
 enum figure { RATIO, TIME, BYTES, COUNT, YES_NO };
 
@@ -15,7 +16,7 @@ static const struct {
     const char *unit;
     const char *options; /* of `cupel run`, to measure it */
 } words[ADVISE_KINDS] = {
-    [ADVISE_LOSS] = {"loss", RATIO, "ratio", ""},
+    [ADVISE_LOSS] = {"loss", RATIO, "ratio", " --suite quick"},
     [ADVISE_START] = {"start", TIME, "ns", " --workload life.start --workload life.start@cold"},
     [ADVISE_MEMORY] = {"memory of one", BYTES, "bytes", " --suite density"},
     [ADVISE_FIT] = {"per machine", COUNT, "count", " --suite density"},
@@ -85,7 +86,11 @@ void advise_limit_words(const struct style *s, const struct advise_limit *l, str
     str_addf(out, " %s ",
              advise_kind_at_least(l->kind) ? style_glyph(s, GLYPH_AT_LEAST)
                                            : style_glyph(s, GLYPH_AT_MOST));
-    value_text(s, l->kind, l->bound, INFINITY, out);
+    if (words[l->kind].figure == RATIO)
+        str_addf(out, "%.6g",
+                 l->bound); /* as it was given: figures have the digits they are worth */
+    else
+        value_text(s, l->kind, l->bound, INFINITY, out);
 }
 
 /* ---- in a table ---- */
@@ -129,13 +134,31 @@ static void half_words(const struct style *s, const struct advise_finding *f, st
         str_format(w->half, sizeof(w->half), "%s%.20s", style_glyph(s, GLYPH_PLUS_MINUS), percent);
 }
 
+/* Without a bound the worst figure there is; what failed has none, and is counted. */
+static const struct advise_finding *worst_figure(const struct advise_answer *answer,
+                                                 size_t *ret_failed)
+{
+    const struct advise_finding *first = &answer->findings.v[0];
+
+    *ret_failed = 0;
+    VEC_FOREACH (&answer->findings, const struct advise_finding, f) {
+        *ret_failed += f->failed;
+        if (first->failed && !f->failed && isfinite(f->e.value))
+            first = f;
+    }
+    return first;
+}
+
 void advise_words(const struct style *s, const struct analysis *a, const struct advise *v,
                   size_t limit, uint32_t target, struct cell_words *ret)
 {
     const struct advise_limit *l = &v->limits[limit];
     const struct advise_answer *answer = advise_at(v, limit, target);
     const struct advise_finding *f = &answer->findings.v[0];
+    size_t failed = 0;
 
+    if (isnan(l->bound))
+        f = worst_figure(answer, &failed);
     *ret = (struct cell_words){.tone = TONE_PLAIN, .glyph = GLYPH_NONE};
     if (!isnan(l->bound) || answer->verdict != ADVISE_MEETS)
         verdict_signs(s, answer->verdict, ret);
@@ -144,7 +167,7 @@ void advise_words(const struct style *s, const struct analysis *a, const struct 
     } else if (!a->targets[target].usable) {
         cell_words_unusable(s, target_why(&a->targets[target]), ret);
     } else if (!isfinite(f->e.value)) {
-        str_copy(ret->word, sizeof(ret->word), "not measured");
+        str_copy(ret->word, sizeof(ret->word), f->at_least ? "not known" : "not measured");
     } else if (words[l->kind].figure == YES_NO) {
         str_copy(ret->word, sizeof(ret->word),
                  f->e.n           ? "not known"
@@ -154,6 +177,8 @@ void advise_words(const struct style *s, const struct analysis *a, const struct 
         value_parts(s, l->kind, f->e.value, interval_half(f->e.lo, f->e.hi), ret->number,
                     ret->unit);
         half_words(s, f, ret);
+        if (failed)
+            str_format(ret->word, sizeof(ret->word), "%zu failed", failed);
     }
 }
 
@@ -200,7 +225,10 @@ static void figure_words(const struct style *s, const struct advise_limit *l,
 
 static void undecided_words(const struct advise_finding *f, struct str *out)
 {
-    if (f->blocks && f->blocks <= BLOCKS_MAX)
+    if (f->at_least)
+        str_add(out,
+                "; what some of its processes could make is not known, and blocks do not tell");
+    else if (f->blocks && f->blocks <= BLOCKS_MAX)
         str_addf(out, "; about %zu blocks might decide", f->blocks);
     else if (f->blocks)
         str_add(out, "; too close to the limit for more blocks to decide");
@@ -220,10 +248,11 @@ static void remark_words(const struct advise_limit *l, const struct advise_findi
         str_addf(out, "; the aggressor took more than its limits allowed in %zu of %zu blocks",
                  f->broken, f->limits);
     for (unsigned bit = 1; f->cell && bit <= CELL_FLAG_HUGE_PAGES; bit <<= 1) {
-        /* Of a figure with no such thing as a ratio, what was found of the ratios does not count.
-         */
-        bool of_ratio = bit <= CELL_FLAG_NOT_STEADY || bit == CELL_FLAG_TOO_FEW;
-        if ((f->cell->flags & bit) && (l->kind == ADVISE_LOSS || !of_ratio))
+        /* Of a figure that is no ratio, what was found of the ratios does not count; of too few
+         * blocks for an interval the verdict tells. */
+        bool of_ratio = bit <= CELL_FLAG_NOT_STEADY;
+        if ((f->cell->flags & bit) && bit != CELL_FLAG_TOO_FEW &&
+            (l->kind == ADVISE_LOSS || !of_ratio))
             str_addf(out, "; %s", flag_words(bit));
     }
 }
@@ -237,7 +266,7 @@ void advise_finding_words(const struct style *s, const struct analysis *a,
 
     if (f->cells > 1)
         str_addf(out, "mean of %zu cells: ", f->cells);
-    else if (f->cell)
+    else if (f->cell && !str_eq(a->head.plan.cells.v[f->cell->cell].name, l->pattern))
         str_addf(out, "%s: ", a->head.plan.cells.v[f->cell->cell].name);
     if (f->failed) {
         failure_sentence(f->cell, out);
@@ -375,17 +404,27 @@ void advise_order_words(const struct analysis *a, const struct advise *v, struct
 
 /* ---- what was not measured ---- */
 
-static void command_for(const struct analysis *a, const struct advise_limit *l, struct str *out)
+/* " --workload A --workload B" of "A, B". */
+static void workload_options(const char *names, struct str *out)
 {
-    const char *options = words[l->kind].options;
-
-    str_addf(out, "cupel run%s", l->pattern[0] ? "" : options);
-    if (l->pattern[0]) {
+    while (*names) {
+        size_t n = strcspn(names, ",");
+        _cleanup_free_ char *name = xstrndup(names, n);
         str_add(out, " --workload ");
-        report_shell_word(l->pattern, out);
-    } else if (l->kind == ADVISE_LOSS) {
-        str_add(out, " --suite quick");
+        report_shell_word(name, out);
+        names += n + strspn(names + n, ", ");
     }
+}
+
+/* names: of the cells that are missing, "A, B"; "": all that the limit is about. */
+static void command_for(const struct analysis *a, const struct advise_limit *l, const char *names,
+                        struct str *out)
+{
+    str_add(out, "cupel run");
+    if (names[0] || l->pattern[0])
+        workload_options(names[0] ? names : l->pattern, out);
+    else
+        str_add(out, words[l->kind].options);
     bool aggressor = l->kind == ADVISE_BESIDE && !str_starts(l->pattern, "neighbour");
     if (aggressor && l->pattern[0])
         str_add(out, " --limit cpus=1,memory=256M,pids=256,io=100M");
@@ -400,10 +439,24 @@ static bool has_figure(const struct analysis *a, const struct advise *v, size_t 
 {
     for (uint32_t t = 0; t < v->n_targets; t++) {
         const struct advise_finding *f = &advise_at(v, limit, t)->findings.v[0];
-        if (a->targets[t].usable && (f->failed || isfinite(f->e.value)))
+        if (v->candidate[t] && a->targets[t].usable && (f->failed || isfinite(f->e.value)))
             return true;
     }
     return false;
+}
+
+/* The first few of a list. */
+static void some_names(const struct advise_row *row, struct str *out)
+{
+    size_t shown = row->n_missing < NAMES_MAX ? row->n_missing : NAMES_MAX, n = 0;
+    const char *end = row->missing.buf;
+
+    for (; *end; end++)
+        if (*end == ',' && ++n == shown)
+            break;
+    str_addn(out, row->missing.buf, (size_t)(end - row->missing.buf));
+    if (row->n_missing > shown)
+        str_addf(out, " and %zu more", row->n_missing - shown);
 }
 
 bool advise_missing(const struct analysis *a, const struct advise *v, size_t i, struct str *what,
@@ -420,10 +473,14 @@ bool advise_missing(const struct analysis *a, const struct advise *v, size_t i, 
     if (any && !row->missing.len)
         return true;
     advise_limit_words(&ascii, &name, what);
-    if (any)
-        str_addf(what, " is decided by %zu cell%s of this run; not in it: %s", row->cells,
-                 row->cells == 1 ? "" : "s", row->missing.buf);
-    command_for(a, &v->limits[i], command);
+    if (any) {
+        str_addf(what, " is decided by %zu cell%s of this run; not in it: ", row->cells,
+                 row->cells == 1 ? "" : "s");
+        some_names(row, what);
+    }
+    /* Half of the catalogue is nobody's next step. */
+    if (!any || row->n_missing <= NAMES_MAX)
+        command_for(a, &v->limits[i], any ? row->missing.buf : "", command);
     return true;
 }
 

@@ -229,7 +229,10 @@ static void put_missing(const struct sheet *p)
     const char *none = style_glyph(&p->style, GLYPH_NONE);
     _cleanup_(str_release) struct str never = STR_INIT, text = STR_INIT;
 
+    size_t from;
+
     put_heading(p, "not measured");
+    from = p->out->len;
     for (size_t i = 0;; i++) {
         _cleanup_(str_release) struct str what = STR_INIT, command = STR_INIT;
         if (!advise_missing(p->a, p->v, i, &what, &command))
@@ -237,7 +240,8 @@ static void put_missing(const struct sheet *p)
         if (!what.len)
             continue;
         put_item(p, none, what.buf);
-        put_command(p, command.buf);
+        if (command.len)
+            put_command(p, command.buf);
     }
     for (uint32_t t = 0; t < p->a->n_targets; t++) {
         _cleanup_(str_release) struct str line = STR_INIT;
@@ -253,6 +257,8 @@ static void put_missing(const struct sheet *p)
         str_addf(&text, "nothing at all of: %s (cupel workloads)", never.buf);
     if (text.len)
         put_item(p, none, text.buf);
+    if (p->out->len == from)
+        put_item(p, none, "nothing of what was asked for");
 }
 
 static void put_notes(const struct sheet *p)

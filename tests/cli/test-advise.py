@@ -113,10 +113,10 @@ def a_limit_that_nobody_is_shown_to_meet():
 
 @case
 def an_interval_that_spans_the_limit():
-    text = advised("--loss", "mem.triad=5%", status=UNDECIDED)
+    text = advised("--loss", "mem.triad=5.5%", status=UNDECIDED)
     golden("advise-undecided.txt", text)
     expect("cupel run --workload mem.triad --target host --target runc" in text, text)
-    got, r = answers("--loss", "mem.triad=5%", status=UNDECIDED)
+    got, r = answers("--loss", "mem.triad=5.5%", status=UNDECIDED)
     blocks = r["targets"][1]["limits"][0]["findings"][0]["blocks_wanted"]
     expect(got["runc"] == ["undecided"] and blocks > 7, r)
 
@@ -140,6 +140,8 @@ def what_was_not_measured_has_its_command():
     expect("youki: no program <youki> on the PATH" in text and "Storage" in text, text)
     text = " ".join(advised("--loss", "mem=50%", status=0).split())
     expect("loss on mem is decided by 1 cell of this run; not in it: mem.copy, " in text, text)
+    text = advised("--loss", "sys.c*=90%")
+    expect("cupel run --workload sys.close@all --target host" in text, text)
 
 
 @case

@@ -195,6 +195,28 @@ static void patterns_are_checked(void **state)
     made_close(&m);
 }
 
+/* A start is hundreds of bare processes: what is named with work beside it is not meant. */
+static void starts_count_if_they_alone_are_named(void **state)
+{
+    static const char *const cells[] = {"sys.getpid", "life.start", NULL};
+    static const struct advise_limit l[] = {{ADVISE_LOSS, "*", 2}, {ADVISE_LOSS, "life.*", 2}};
+    const struct outcome_of x[N] = {{1e6, NULL}, {1.1e6, NULL}, {1.1e6, NULL}},
+                            start[N] = {{1e6, NULL}, {30e6, NULL}, {300e6, NULL}};
+    struct advised d;
+    struct made m;
+
+    made_open(*state, cells, &m);
+    same_in_blocks(&m, 7, "sys.getpid", x);
+    same_in_blocks(&m, 7, "life.start", start);
+    advise_read(&m, l, 2, &d);
+    assert_int_equal(d.v.rows[0].cells, 1);
+    assert_int_equal(verdict(&d, 0, RUNC), ADVISE_MEETS);
+    assert_int_equal(d.v.rows[1].cells, 1);
+    assert_near(worst(&d, 1, RUNC)->e.value, 30);
+    assert_int_equal(verdict(&d, 1, RUNC), ADVISE_FAILS);
+    advised_release(&d);
+}
+
 /* 30 ms and 300 ms; 4 MiB of PSS and 1 MiB of the kernel's. */
 static void starts_and_memory(void **state)
 {
@@ -410,6 +432,7 @@ int main(void)
         TEST(what_failed_once_does_not_meet),
         TEST(what_the_run_has_not_is_not_measured),
         TEST(patterns_are_checked),
+        TEST(starts_count_if_they_alone_are_named),
         TEST(starts_and_memory),
         TEST(beside_is_any_neighbour_but_those_that_share),
         TEST(counts_that_may_be_more),
