@@ -247,7 +247,9 @@ static void remark_words(const struct advise_limit *l, const struct advise_findi
     if (f->broken)
         str_addf(out, "; the aggressor took more than its limits allowed in %zu of %zu blocks",
                  f->broken, f->limits);
-    for (unsigned bit = 1; f->cell && bit <= CELL_FLAG_HUGE_PAGES; bit <<= 1) {
+    /* What disturbs times does not disturb counts. */
+    bool counted = words[l->kind].figure == COUNT && l->kind != ADVISE_FIT;
+    for (unsigned bit = 1; f->cell && !counted && bit <= CELL_FLAG_HUGE_PAGES; bit <<= 1) {
         /* Of a figure that is no ratio, what was found of the ratios does not count; of too few
          * blocks for an interval the verdict tells. */
         bool of_ratio = bit <= CELL_FLAG_NOT_STEADY;

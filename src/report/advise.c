@@ -179,7 +179,7 @@ static void put_answer(const struct sheet *p, size_t limit, uint32_t target)
         advise_finding_words(&p->style, p->a, l, f, &text);
         if (answer->verdict == ADVISE_MEETS && same > 1)
             str_addf(&text, " (the worst of %zu)", same);
-        if (i + 1 == most && same > most)
+        else if (i + 1 == most && same > most)
             str_addf(&text, " (and %zu more)", same - most);
         put_item(p, sign_of(p, f->verdict), text.buf);
         advise_again(p->a, f, &again);
