@@ -223,7 +223,7 @@ static void starts_and_memory(void **state)
     static const char *const cells[] = {"life.start", "life.start@cold", "density.all", NULL};
     static const char small[] = "{\"all\": 4194304, \"kernel_bytes\": 1048576, \"fit\": 4000, "
                                 "\"running\": 50}",
-                      large[] = "{\"all\": 41943040, \"kernel_bytes\": -3, \"fit\": 400, "
+                      large[] = "{\"all\": 41943040, \"kernel_bytes\": -1048576, \"fit\": 400, "
                                 "\"running\": 50}";
     static const struct advise_limit l[] = {
         {ADVISE_START, "", 100e6},        {ADVISE_START, "", 30e6},
