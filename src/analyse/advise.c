@@ -78,12 +78,22 @@ static enum advise_verdict compare(double lo, double hi, double bound, bool at_l
                                 : ADVISE_UNDECIDED;
 }
 
+/* Did the target not do its work? One that hung, or cannot, or never did, did not. Of others it is
+ * not shown: what came back in some blocks was no measurement, for which there are many reasons. */
+static bool target_failed(const struct cell_result *r)
+{
+    return r->status == CELL_FAILED || r->fail_kind == ERR_TIMEOUT ||
+           r->fail_kind == ERR_UNSUPPORTED;
+}
+
 static void judge(const struct advise_limit *l, struct advise_finding *f)
 {
     bool counted = f->e.n == 0; /* and not estimated */
 
-    if (f->failed)
+    if (f->failed && target_failed(f->cell))
         f->verdict = ADVISE_FAILS;
+    else if (f->failed && !isfinite(f->e.value))
+        f->verdict = ADVISE_UNDECIDED;
     else if (!isfinite(f->e.value))
         f->verdict = ADVISE_NOT_MEASURED;
     else if (isnan(l->bound))
@@ -94,6 +104,9 @@ static void judge(const struct advise_limit *l, struct advise_finding *f)
                              : counted   ? f->e.value
                                          : f->e.hi,
                              l->bound, kinds[l->kind].at_least);
+    /* With a failure in it nothing is shown to meet a limit. */
+    if (f->failed && f->verdict == ADVISE_MEETS)
+        f->verdict = ADVISE_UNDECIDED;
     /* Of what may be more, so much alone may be too much. */
     if (f->at_least && f->verdict == ADVISE_UNDECIDED && f->e.value > l->bound)
         f->verdict = ADVISE_FAILS;
@@ -256,6 +269,25 @@ static void ask_count(const struct asking *k, const struct advise_limit *l, uint
     VEC_PUSH(&ret->findings, f);
 }
 
+static void weight_remark(enum advise_kind kind, const struct advise_facts *facts, char *dst,
+                          size_t size)
+{
+    size_t lost = facts->memory.x.n > facts->fit.x.n ? facts->memory.x.n - facts->fit.x.n : 0;
+
+    if (kind == ADVISE_MEMORY)
+        str_format(dst, size, "of %.0f that idle; proportional set size and the kernel's part",
+                   facts->running);
+    else if (lost == 0)
+        str_format(dst, size,
+                   "what was available before, divided by what one more took; %.0f were running",
+                   facts->running);
+    else
+        str_format(dst, size,
+                   "what was available before, divided by what one more took; %.0f were running; "
+                   "in %zu more block%s the kernel's part shrank, and one took less than nothing",
+                   facts->running, lost, lost == 1 ? "" : "s");
+}
+
 static void ask_weight(const struct asking *k, const struct advise_limit *l, uint32_t target,
                        struct advise_answer *ret)
 {
@@ -264,14 +296,8 @@ static void ask_weight(const struct asking *k, const struct advise_limit *l, uin
     struct advise_finding f = blank(facts->weighed);
 
     f.e = fact_estimate(x);
-    if (x->x.n && facts->running > 0 && l->kind == ADVISE_FIT)
-        str_format(f.remark, sizeof(f.remark),
-                   "what was available before, divided by what one more took; %.0f were running",
-                   facts->running);
-    else if (x->x.n && facts->running > 0)
-        str_format(f.remark, sizeof(f.remark),
-                   "of %.0f that idle; proportional set size and the kernel's part",
-                   facts->running);
+    if (x->x.n && facts->running > 0)
+        weight_remark(l->kind, facts, f.remark, sizeof(f.remark));
     judge(l, &f);
     wish_fact(l, x, &f);
     VEC_PUSH(&ret->findings, f);
@@ -291,8 +317,9 @@ static void ask_kernel(const struct asking *k, const struct advise_limit *l, uin
                        : (struct estimate){0, NAN, NAN, 0, facts->starts}; /* nobody knows */
         advise_host_kernel(k->a, host, sizeof(host));
         str_format(f.remark, sizeof(f.remark),
-                   "its guest says kernel %.60s, the host runs %.60s (%zu start%s)",
-                   facts->guest_kernel, host, facts->starts, facts->starts == 1 ? "" : "s");
+                   "its guest says kernel %.60s, the host runs %.60s (%zu start%s)%s",
+                   facts->guest_kernel, host, facts->starts, facts->starts == 1 ? "" : "s",
+                   own || shared ? "" : "; only a run with host can tell both apart");
     }
     judge(l, &f);
     VEC_PUSH(&ret->findings, f);

@@ -53,7 +53,7 @@ struct advise_finding {
     struct estimate e;              /* n = 0 and no bounds: a count that is not estimated */
     enum advise_verdict verdict;
     size_t cells;          /* that it is the mean of; 0: of one */
-    bool failed;           /* the work failed, if only in one block: no figure counts then */
+    bool failed;           /* the work failed, if only in one block: it never meets a limit */
     bool at_least;         /* a count: it may be more */
     size_t limits, broken; /* aggressors: blocks that know, and in which its limits were passed */
     size_t blocks;    /* undecided: in all, by which it may be decided (power .8); 0: unknown */

@@ -258,7 +258,8 @@ const struct command cmd_advise = {
     .description =
         "Compares the intervals of a stored run with limits of yours. A target meets a limit if "
         "the whole interval lies within it, misses it if the whole interval lies beyond, and is "
-        "undecided in between; work that failed, if once, is a miss. Those that meet all of them "
+        "undecided in between; work at which it hung, if once, is a miss. Those that meet all of "
+        "them "
         "come first, by what was asked for; there are no scores. What was not measured is said, "
         "with the command that measures it. RUN is r7, 7 or the beginning of a run's uuid; the "
         "latest one if it is left out.",

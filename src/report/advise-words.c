@@ -276,6 +276,10 @@ void advise_finding_words(const struct style *s, const struct analysis *a,
             str_add(out, ": ");
             text_inert(out, f->cell->fail_text);
         }
+        if (isfinite(f->e.value)) {
+            str_add(out, "; where it worked ");
+            figure_words(s, l, f, out);
+        }
         return;
     }
     if (!isfinite(f->e.value)) {
@@ -356,7 +360,7 @@ bool advise_answer_words(const struct style *s, const struct analysis *a, const 
         str_addf(out, " meet%s %s.", n == 1 ? "s" : "", it);
         break;
     case ADVISE_UNDECIDED:
-        str_add(out, ": undecided; an interval spans a limit.");
+        str_add(out, ": undecided; the figures do not tell.");
         break;
     case ADVISE_NOT_MEASURED:
         str_add(out, ": not known; something was not measured.");

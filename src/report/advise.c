@@ -224,6 +224,30 @@ static void put_evidence(const struct sheet *p)
                 put_target(p, t);
 }
 
+/* Limits that one command measures are one item. */
+static void put_missing_limits(const struct sheet *p, const char *none)
+{
+    _cleanup_(str_release) struct str names = STR_INIT, last = STR_INIT;
+    bool more = true;
+
+    for (size_t i = 0; more; i++) {
+        _cleanup_(str_release) struct str what = STR_INIT, command = STR_INIT;
+        more = advise_missing(p->a, p->v, i, &what, &command);
+        if (more && !what.len)
+            continue;
+        bool same = more && names.len && command.len && str_eq(command.buf, last.buf);
+        if (names.len && !same) {
+            put_item(p, none, names.buf);
+            if (last.len)
+                put_command(p, last.buf);
+            str_clear(&names);
+        }
+        str_addf(&names, "%s%s", same ? ", " : "", what.buf);
+        str_clear(&last);
+        str_add(&last, command.buf);
+    }
+}
+
 static void put_missing(const struct sheet *p)
 {
     const char *none = style_glyph(&p->style, GLYPH_NONE);
@@ -233,16 +257,7 @@ static void put_missing(const struct sheet *p)
 
     put_heading(p, "not measured");
     from = p->out->len;
-    for (size_t i = 0;; i++) {
-        _cleanup_(str_release) struct str what = STR_INIT, command = STR_INIT;
-        if (!advise_missing(p->a, p->v, i, &what, &command))
-            break;
-        if (!what.len)
-            continue;
-        put_item(p, none, what.buf);
-        if (command.len)
-            put_command(p, command.buf);
-    }
+    put_missing_limits(p, none);
     for (uint32_t t = 0; t < p->a->n_targets; t++) {
         _cleanup_(str_release) struct str line = STR_INIT;
         if (p->a->targets[t].usable || !p->v->candidate[t])
@@ -337,7 +352,8 @@ static void put_possible(const struct sheet *p)
     if (work)
         str_addf(&text, "; also --loss WORKLOAD=10%% of any of its %zu cells of work", work);
     if (beside)
-        str_addf(&text, "; --beside 'beside.*=10%%' of its %zu pairs", beside);
+        str_addf(&text, "; --beside 'beside.*=10%%' of its %zu pair%s", beside,
+                 beside == 1 ? "" : "s");
     str_add(&text, ". Without a limit nothing is advised; this is what each comes to:");
     put_text(p, text.buf);
 }

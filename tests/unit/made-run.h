@@ -37,7 +37,8 @@ static inline void made_open(struct fixture *f, const char *const *cells, struct
     m->run = m->head.id;
 }
 
-/* What a target came to in a block: a time in ns (factors in 1e9), and facts. 0: it failed. */
+/* What a target came to in a block: a time in ns (factors in 1e9), and facts. 0: it hung; -1: what
+ * came back was no measurement. */
 struct outcome_of {
     double ns;
     const char *facts;
@@ -69,7 +70,7 @@ static inline void put(struct made *m, uint32_t block, const char *cell,
             VEC_PUSH(&p.samples, x);
         } else {
             p.outcome = OUTCOME_FAILED;
-            p.fail_kind = ERR_TIMEOUT;
+            p.fail_kind = v[k].ns < 0 ? ERR_MEASUREMENT : ERR_TIMEOUT;
             str_copy(p.fail_text, sizeof(p.fail_text), "it hung");
         }
         VEC_PUSH(&t.parts, p);

@@ -138,6 +138,32 @@ static void what_failed_once_does_not_meet(void **state)
     advised_release(&d);
 }
 
+/* No measurement in one block: not shown to miss the limit, nor to meet it, unless the others are
+ * beyond; in all of them, it is a miss. */
+static void what_is_no_measurement_shows_nothing(void **state)
+{
+    static const char *const cells[] = {"sys.getpid", "sys.close", NULL};
+    static const struct advise_limit l[] = {{ADVISE_LOSS, "sys.getpid", 2},
+                                            {ADVISE_LOSS, "sys.getpid", 1.05},
+                                            {ADVISE_LOSS, "sys.close", 2}};
+    const struct outcome_of x[N] = {{100, NULL}, {100, NULL}, {110, NULL}},
+                            bad[N] = {{100, NULL}, {100, NULL}, {-1, NULL}};
+    struct advised d;
+    struct made m;
+
+    made_open(*state, cells, &m);
+    same_in_blocks(&m, 8, "sys.getpid", x);
+    put(&m, 8, "sys.getpid", bad);
+    same_in_blocks(&m, 9, "sys.close", bad);
+    advise_read(&m, l, 3, &d);
+    assert_int_equal(verdict(&d, 0, GVISOR), ADVISE_UNDECIDED);
+    assert_true(worst(&d, 0, GVISOR)->failed);
+    assert_int_equal(verdict(&d, 1, GVISOR), ADVISE_FAILS);
+    assert_int_equal(verdict(&d, 2, GVISOR), ADVISE_FAILS);
+    assert_int_equal(verdict(&d, 0, RUNC), ADVISE_MEETS);
+    advised_release(&d);
+}
+
 static void what_the_run_has_not_is_not_measured(void **state)
 {
     static const char *const cells[] = {"fs.open@rootfs", NULL};
@@ -430,6 +456,7 @@ int main(void)
         TEST(an_interval_that_spans_the_limit_asks_for_blocks),
         TEST(few_blocks_decide_nothing),
         TEST(what_failed_once_does_not_meet),
+        TEST(what_is_no_measurement_shows_nothing),
         TEST(what_the_run_has_not_is_not_measured),
         TEST(patterns_are_checked),
         TEST(starts_count_if_they_alone_are_named),
