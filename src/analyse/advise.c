@@ -299,7 +299,8 @@ static void ask_weight(const struct asking *k, const struct advise_limit *l, uin
     if (x->x.n && facts->running > 0)
         weight_remark(l->kind, facts, f.remark, sizeof(f.remark));
     judge(l, &f);
-    wish_fact(l, x, &f);
+    if (x->x.n == facts->memory.x.n) /* else it is not for want of blocks */
+        wish_fact(l, x, &f);
     VEC_PUSH(&ret->findings, f);
 }
 

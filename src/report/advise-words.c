@@ -75,11 +75,12 @@ static void value_text(const struct style *s, enum advise_kind k, double v, doub
 
 void advise_limit_words(const struct style *s, const struct advise_limit *l, struct str *out)
 {
-    str_add(out, words[l->kind].title);
+    if (l->kind != ADVISE_BESIDE || !l->pattern[0])
+        str_add(out, words[l->kind].title);
     if (l->kind == ADVISE_LOSS)
         str_add(out, l->pattern[0] ? " on " : " on all work");
-    else if (l->kind == ADVISE_BESIDE)
-        str_add(out, l->pattern[0] ? " " : " a neighbour");
+    else if (l->kind == ADVISE_BESIDE && !l->pattern[0])
+        str_add(out, " a neighbour");
     text_inert(out, l->pattern);
     if (isnan(l->bound) || l->kind == ADVISE_KERNEL)
         return;
@@ -295,7 +296,7 @@ void advise_finding_words(const struct style *s, const struct analysis *a,
         str_add(out, ", ");
         beyond(l, f, out);
     }
-    if (f->verdict == ADVISE_UNDECIDED)
+    if (f->verdict == ADVISE_UNDECIDED && words[l->kind].figure != YES_NO)
         undecided_words(f, out);
     remark_words(l, f, &rest);
     if (out->len == from && str_starts(rest.buf, "; "))
@@ -396,8 +397,9 @@ void advise_order_words(const struct analysis *a, const struct advise *v, struct
         advise_limit_words(&plain, &name, out);
         str_addf(out, ", the %s first", advise_kind_at_least(l->kind) ? "most" : "least");
     }
-    for (size_t i = 1; i < v->meets.n; i++)
-        alike = alike && overlap(&v->key[v->meets.v[i - 1]], &v->key[v->meets.v[i]]);
+    for (size_t i = 0; i < v->meets.n; i++)
+        for (size_t k = 0; k < i; k++)
+            alike = alike && overlap(&v->key[v->meets.v[k]], &v->key[v->meets.v[i]]);
     for (size_t i = 1; !alike && i < v->meets.n; i++)
         if (overlap(&v->key[v->meets.v[i - 1]], &v->key[v->meets.v[i]])) {
             str_add(out, "; ");

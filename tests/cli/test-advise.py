@@ -133,6 +133,26 @@ def failures_are_reasons():
 
 
 @case
+def those_that_meet_all_are_in_an_order():
+    text = advised("--loss", "cpu.prime=5%")
+    expect("\n✔ runc and runsc:ptrace meet it.\nIn the order of the dearest of the work named, the "
+           "cheapest first.\n" in text, text)
+    text = advised("--loss", "mem.triad=50%")
+    expect("cheapest first; they cannot be told apart in it." in " ".join(text.split()), text)
+
+
+@case
+def a_kernel_that_nobody_knows():
+    def hostless(run):
+        advisable(run)
+        del run["sessions"][0]
+    text = advised("--separate-kernel", run=lambda: state("hostless", lambda c: c == "cpu.prime",
+                                                          hostless))
+    expect("? kernel of its own: its guest says kernel 6.18.5, the host runs 6.18.5 (1 start); only a "
+           "run with host can tell both apart" in " ".join(text.split()), text)
+
+
+@case
 def what_was_not_measured_has_its_command():
     text = " ".join(advised("--loss", "fs.*=50%", status=UNDECIDED).split())
     expect("cupel run --workload 'fs.*' --target host --target runc --target runsc:ptrace" in text,
