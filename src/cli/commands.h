@@ -11,6 +11,7 @@
     X(run)                                                                                         \
     X(show)                                                                                        \
     X(report)                                                                                      \
+    X(compare)                                                                                     \
     X(export)                                                                                      \
     X(import)                                                                                      \
     X(runs)                                                                                        \

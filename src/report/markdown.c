@@ -10,8 +10,7 @@
 #include <jansson.h>
 #include <math.h>
 
-/* A sentence of ours, in which what came from outside is inert already: nothing is mark-up. */
-static void md_line(struct str *out, const char *s)
+void md_line(struct str *out, const char *s)
 {
     for (const char *p = s; *p; p++) {
         if (strchr("|\\`*_<>[]!&~", *p))
@@ -20,7 +19,6 @@ static void md_line(struct str *out, const char *s)
     }
 }
 
-/* Text from outside into a table cell: inert, and nothing of it is mark-up. */
 void md_text(struct str *out, const char *s)
 {
     _cleanup_(str_release) struct str inert = STR_INIT;
