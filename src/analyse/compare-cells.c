@@ -171,8 +171,7 @@ static int declare(struct compare *c, const char *pattern, struct err *err)
                    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
-int compare_cells_declare(struct compare *c, const char *const *patterns, size_t n,
-                          struct err *err)
+int compare_cells_declare(struct compare *c, const char *const *patterns, size_t n, struct err *err)
 {
     int r = 0;
 

@@ -6,9 +6,9 @@
 
 #include "analyse/compare.h"
 
-/* Fills cells, targets and cell_in from the runs. Two cells are one if name, workload, application, CPU set,
- * workers, place, grain, metric and all parameters are the same; those on all CPUs also need as
- * many of them. */
+/* Fills cells, targets and cell_in from the runs. Two cells are one if name, workload, application,
+ * CPU set, workers, place, grain, metric and all parameters are the same; those on all CPUs also
+ * need as many of them. */
 void compare_cells_find(struct compare *c);
 /* Marks those that the patterns select: each a cell's name, else a workload, a family or a glob. */
 int compare_cells_declare(struct compare *c, const char *const *patterns, size_t n,

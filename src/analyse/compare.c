@@ -33,10 +33,8 @@ bool compare_is_base(const struct compare *c, size_t target)
 const char *comparison_status_name(enum comparison_status s)
 {
     static const char *const names[] = {
-        [COMPARISON_OK] = "ok",
-        [COMPARISON_FEW] = "too-few-runs",
-        [COMPARISON_NONE] = "no-figure",
-        [COMPARISON_ONE_SIDE] = "one-side-only",
+        [COMPARISON_OK] = "ok",          [COMPARISON_FEW] = "too-few-runs",
+        [COMPARISON_NONE] = "no-figure", [COMPARISON_ONE_SIDE] = "one-side-only",
         [COMPARISON_ABSENT] = "absent",
     };
     return names[s];
@@ -58,7 +56,8 @@ static int read_runs(struct store *s, const struct compare_request *q, struct co
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < i; k++)
             if (q->runs[k] == q->runs[i])
-                return err_set(err, ERR_USAGE, EINVAL, "r%lld is there twice: every run counts once",
+                return err_set(err, ERR_USAGE, EINVAL,
+                               "r%lld is there twice: every run counts once",
                                (long long)q->runs[i]);
         int r = analyse_progress(s, q->runs[i], &c->runs[i], err);
         if (r < 0)
@@ -174,8 +173,7 @@ static void gather_side(const struct compare *c, const struct comparison *x,
 
     *ret = (struct comparison_side){.mean = NAN, .sd = NAN, .within = NAN};
     for (size_t i = side == SIDE_A ? 0 : c->n_a; i < (side == SIDE_A ? c->n_a : c->n_runs); i++) {
-        const struct cell_result *r =
-            compare_result(c, i, x->cell, x->target);
+        const struct cell_result *r = compare_result(c, i, x->cell, x->target);
         double se, log_value = r ? figure_of(r, of_itself, &se) : NAN;
         if (!r)
             continue;
@@ -253,7 +251,9 @@ static int compare_one(const struct compare *c, struct comparison *x, struct err
     x->adjusted_p = NAN;
     if (x->status != COMPARISON_OK && x->status != COMPARISON_FEW)
         return 0;
-    int r = welch_compare(a, x->side[SIDE_A].n, b, x->side[SIDE_B].n, COMPARE_ALPHA, &x->w, err);
+    const struct welch_sample old = {a, x->side[SIDE_A].n, x->side[SIDE_A].within},
+                              new = {b, x->side[SIDE_B].n, x->side[SIDE_B].within};
+    int r = welch_compare(&old, &new, COMPARE_ALPHA, &x->w, err);
     if (r < 0)
         return r;
     x->ratio = (struct estimate){exp(x->w.difference), NAN, NAN, x->w.level,
@@ -266,7 +266,8 @@ static int compare_one(const struct compare *c, struct comparison *x, struct err
     return 0;
 }
 
-/* Adjusts the p values of the primary comparisons or of the others; returns how many were tested. */
+/* Adjusts the p values of the primary comparisons or of the others; returns how many were tested.
+ */
 static size_t adjust(struct compare *c, bool primary)
 {
     size_t n = c->cells.n * c->targets.n, tested = 0;

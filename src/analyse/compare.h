@@ -7,7 +7,8 @@
  * that run's base (analyse.h: Hodges-Lehmann over blocks), and for cells that are factors of
  * themselves (time beside a neighbour / without) the log of that. B against A is
  * exp(mean y_B - mean y_A) with Welch's interval over runs (stats/welch.h): whatever differs from
- * run to run is in the spread of y, and so is what noise is left of the blocks within. All blocks
+ * run to run is in the spread of y, and so is what noise is left of the blocks within; that spread
+ * is never taken to be less than what the runs' own intervals show of this noise. All blocks
  * of all runs thrown together would say how closely these runs are known, and not what the next one
  * will show.
  *
@@ -86,9 +87,9 @@ enum compare_order {
 };
 
 struct compare_cell {
-    struct cell cell;           /* its application belongs to an analysis below */
+    struct cell cell; /* its application belongs to an analysis below */
     bool primary;
-    bool of_itself; /* a factor: compared without a base */
+    bool of_itself;                /* a factor: compared without a base */
     char name[CELL_NAME_MAX + 96]; /* with the parameters that tell it from one of the same name */
     unsigned cpus;                 /* of the machine, where it uses all of them; else 0 */
 };
@@ -99,7 +100,7 @@ struct compare {
     double theta;
     VEC(struct compare_cell) cells; /* of any run; in the order in which they were met */
     VEC(char *) targets;            /* labels */
-    int32_t *cell_in; /* n_runs * cells.n: which of the run's cells it is; -1: none */
+    int32_t *cell_in;               /* n_runs * cells.n: which of the run's cells it is; -1: none */
     struct comparison *results;     /* cells.n * targets.n, cell-major */
     struct environ environ;
     enum compare_order order;

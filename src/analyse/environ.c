@@ -40,10 +40,8 @@ static const struct known machine_fields[] = {
 
 /* Of what was found out about a target. */
 static const struct known target_fields[] = {
-    {"version", "version", ENVIRON_TELL},
-    {"path", "program", ENVIRON_TELL},
-    {"sha256", "program's sha256", ENVIRON_TELL},
-    {"platform", "platform", ENVIRON_TELL},
+    {"version", "version", ENVIRON_TELL},         {"path", "program", ENVIRON_TELL},
+    {"sha256", "program's sha256", ENVIRON_TELL}, {"platform", "platform", ENVIRON_TELL},
     {"work_around", "work-around", ENVIRON_TELL},
 };
 
@@ -238,8 +236,8 @@ bool environ_differs_between(const struct environ_field *f, size_t split, size_t
         bool any, there;
         if (!f->values[i])
             continue;
-        there = i < split ? has(f, split, n, f->values[i], &any)
-                          : has(f, 0, split, f->values[i], &any);
+        there =
+            i < split ? has(f, split, n, f->values[i], &any) : has(f, 0, split, f->values[i], &any);
         if (!there && any)
             return true;
     }

@@ -90,7 +90,6 @@ static int compare_run(struct cli *cli, const struct options *o, struct err *err
 
 static const struct option_def compare_options[] = {
     {.name = "primary",
-     .letter = 'p',
      .arg = "CELL",
      .kind = OPTION_TEXT,
      .repeatable = true,

@@ -99,10 +99,10 @@ static json_t *runs_json(const struct compare *c, enum compare_side_name side)
         char id[RUN_ID_MAX], host[80];
         str_format(id, sizeof(id), "r%lld", (long long)h->id);
         report_hostname(h, host, sizeof(host));
-        json_array_append_new(
-            a, json_pack("{s:s, s:s, s:s, s:s, s:o, s:I}", "run", id, "uuid", h->uuid, "status",
-                         h->status, "host", host, "machine_id", js_inert(h->machine_id), "blocks",
-                         (json_int_t)c->runs[i].n_blocks));
+        json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:s, s:o, s:I}", "run", id, "uuid",
+                                           h->uuid, "status", h->status, "host", host, "machine_id",
+                                           js_inert(h->machine_id), "blocks",
+                                           (json_int_t)c->runs[i].n_blocks));
     }
     return a;
 }
@@ -150,7 +150,7 @@ json_t *report_compare_json(const struct compare *c)
     for (size_t i = 0; i < c->cells.n * c->targets.n; i++)
         if (c->results[i].status != COMPARISON_ABSENT)
             json_array_append_new(all, comparison_json(c, &c->results[i]));
-    compare_differences(c, add_difference, differences);
+    compare_differences(c, false, add_difference, differences);
     compare_notes(c, &plain, add_note, notes);
     compare_remarks(c, &plain, add_note, notes);
     json_object_set_new(o, "a", runs_json(c, SIDE_A));

@@ -63,7 +63,7 @@ static void put_environ(const struct compare *c, struct str *out)
 {
     _cleanup_(str_release) struct str rows = STR_INIT;
 
-    if (compare_differences(c, difference_row, &rows) == 0) {
+    if (compare_differences(c, true, difference_row, &rows) == 0) {
         str_addf(out, "\nThe environment is alike in all %zu fields that were recorded.\n",
                  c->environ.fields.n);
         return;

@@ -5,11 +5,8 @@
 const char *compare_head(enum compare_column column)
 {
     static const char *const heads[] = {
-        [COLUMN_A] = "A",
-        [COLUMN_B] = "B",
-        [COLUMN_RATIO] = "B against A",
-        [COLUMN_BETWEEN] = "runs",
-        [COLUMN_WITHIN] = "within",
+        [COLUMN_A] = "A",          [COLUMN_B] = "B",           [COLUMN_RATIO] = "B against A",
+        [COLUMN_BETWEEN] = "runs", [COLUMN_WITHIN] = "within",
     };
     return heads[column];
 }
@@ -39,11 +36,15 @@ static void side_words(const struct comparison *x, enum compare_side_name side,
         str_copy(ret->word, sizeof(ret->word), "none");
 }
 
+/* The sign of per cent as a unit, so that points stand under one another. */
 static void spread_words(double log_sd, struct cell_words *ret)
 {
     ret->tone = TONE_QUIET;
-    if (isfinite(log_sd))
-        unit_percent(expm1(log_sd), ret->number);
+    if (!isfinite(log_sd))
+        return;
+    unit_percent(expm1(log_sd), ret->number);
+    ret->number[strcspn(ret->number, " ")] = '\0';
+    str_copy(ret->unit, sizeof(ret->unit), "%");
 }
 
 /* No figure on a side: why not stands in the middle of the row. */
@@ -200,12 +201,12 @@ static void hold_note(const struct compare *c, const struct style *s, const stru
         return;
     str_addf(&t, "%s ", style_glyph(s, GLYPH_UNSURE));
     name_comparison(c, x, &t);
-    str_addf(&t, ": %s if it were the only one", verdict_word(alone, &c->cells.v[x->cell].cell));
+    str_addf(&t, ": %s ", verdict_word(alone, &c->cells.v[x->cell].cell));
     if (x->hold == HOLD_MANY)
-        str_addf(&t, " (p %.3f), not among %zu (adjusted %.3f)", x->w.p,
-                 x->primary ? c->n_primary : c->n_rest, x->adjusted_p);
+        str_addf(&t, "if it were the only comparison (p %.3f), not among %zu (adjusted %.3f)",
+                 x->w.p, x->primary ? c->n_primary : c->n_rest, x->adjusted_p);
     else
-        str_add(&t, " and had not failed: what fails is never called the faster");
+        str_add(&t, "where both worked: what fails is never called the faster");
     line(user, t.buf);
 }
 
@@ -218,8 +219,7 @@ static void failure_note(const struct compare *c, const struct style *s, const s
 
     if (a->failed + b->failed == 0 || x->status == COMPARISON_ABSENT)
         return;
-    str_addf(&t, "%s ",
-             style_glyph(s, of->fail_kind == ERR_UNSUPPORTED ? GLYPH_NONE : GLYPH_FAIL));
+    str_addf(&t, "%s ", style_glyph(s, of->fail_kind == ERR_UNSUPPORTED ? GLYPH_NONE : GLYPH_FAIL));
     name_comparison(c, x, &t);
     str_addf(&t, ": %s, in A %zu of %zu blocks, in B %zu of %zu", failure_word(of->fail_kind),
              a->failed, a->tried, b->failed, b->tried);
@@ -284,9 +284,20 @@ void compare_remarks(const struct compare *c, const struct style *s, note_line *
     only_note(c, s, SIDE_B, line, user);
 }
 
+/* A hash is told from another by its first digits. */
+static void put_value(const char *value, bool brief, struct str *out)
+{
+    bool hash = strlen(value) == 64 && strspn(value, "0123456789abcdef") == 64;
+
+    if (brief && hash)
+        str_addf(out, "%.12s", value);
+    else
+        text_inert(out, value);
+}
+
 /* The values of a side, each with its runs where there are several. */
 static void side_values(const struct compare *c, const struct environ_field *f,
-                        enum compare_side_name side, struct str *out)
+                        enum compare_side_name side, bool brief, struct str *out)
 {
     size_t from = side == SIDE_A ? 0 : c->n_a, to = side == SIDE_A ? c->n_a : c->n_runs;
     bool several = environ_differs(f, from, to);
@@ -298,7 +309,7 @@ static void side_values(const struct compare *c, const struct environ_field *f,
         if (said)
             continue;
         str_add(out, out->len ? ", " : "");
-        text_inert(out, f->values[i]);
+        put_value(f->values[i], brief, out);
         for (size_t k = i; k < to && several; k++)
             if (str_eq(f->values[k], f->values[i]))
                 str_addf(out, "%sr%lld", k == i ? " (" : " ", (long long)c->runs[k].head.id);
@@ -308,7 +319,7 @@ static void side_values(const struct compare *c, const struct environ_field *f,
         str_add(out, "not recorded");
 }
 
-static void put_difference(const struct compare *c, const struct environ_field *f,
+static void put_difference(const struct compare *c, const struct environ_field *f, bool brief,
                            struct compare_difference *d,
                            void (*each)(void *user, const struct compare_difference *d), void *user)
 {
@@ -316,14 +327,14 @@ static void put_difference(const struct compare *c, const struct environ_field *
     d->refused = f->weight == ENVIRON_REFUSE;
     for (int i = 0; i < SIDES; i++) {
         str_init(&d->values[i]);
-        side_values(c, f, i, &d->values[i]);
+        side_values(c, f, i, brief, &d->values[i]);
     }
     each(user, d);
     for (int i = 0; i < SIDES; i++)
         str_release(&d->values[i]);
 }
 
-size_t compare_differences(const struct compare *c,
+size_t compare_differences(const struct compare *c, bool brief,
                            void (*each)(void *user, const struct compare_difference *d), void *user)
 {
     size_t n = 0;
@@ -336,7 +347,7 @@ size_t compare_differences(const struct compare *c,
             bool inside = d.within[SIDE_A] || d.within[SIDE_B];
             if (inside != (within == 1) || !(inside || d.between))
                 continue;
-            put_difference(c, f, &d, each, user);
+            put_difference(c, f, brief, &d, each, user);
             n++;
         }
     return n;

@@ -6,10 +6,11 @@
 
 #include "analyse/compare.h"
 #include "report/notes.h"
+#include "report/report.h"
 #include "report/words.h"
 
 enum compare_column {
-    COLUMN_A,       /* the ratio to the base, mean over A's runs */
+    COLUMN_A, /* the ratio to the base, mean over A's runs */
     COLUMN_B,
     COLUMN_RATIO,   /* B against A, with its interval and verdict */
     COLUMN_BETWEEN, /* spread from run to run */
@@ -40,8 +41,8 @@ struct compare_difference {
     bool within[SIDES], between, refused;
     struct str values[SIDES]; /* "6.1" or "6.1 (r1 r2), 6.8 (r3)"; inert */
 };
-/* Calls for every one, those within a side first; returns how many. */
-size_t compare_differences(const struct compare *c,
+/* Calls for every one, those within a side first; returns how many. brief: hashes are cut. */
+size_t compare_differences(const struct compare *c, bool brief,
                            void (*each)(void *user, const struct compare_difference *d),
                            void *user);
 

@@ -130,8 +130,8 @@ static void put_list(struct view *v, bool within, enum tone tone, const char *ti
     str_add(v->out, tone_on(v->style, tone));
     str_add(v->out, title);
     str_addf(v->out, "%s\n", tone_off(v->style, tone));
-    compare_differences(v->c, measure_difference, v);
-    compare_differences(v->c, put_difference, v);
+    compare_differences(v->c, true, measure_difference, v);
+    compare_differences(v->c, true, put_difference, v);
 }
 
 static void put_environ(struct view *v)
@@ -139,7 +139,7 @@ static void put_environ(struct view *v)
     size_t n[2] = {0, 0};
     _cleanup_(str_release) struct str title = STR_INIT;
 
-    compare_differences(v->c, count_difference, n);
+    compare_differences(v->c, true, count_difference, n);
     if (n[1]) {
         str_addf(&title, "%s differs within a side, so its runs are not of one thing:",
                  style_glyph(v->style, GLYPH_WARN));

@@ -21,28 +21,44 @@ static void never_varies(struct welch *w)
     w->p = w->difference == 0 ? 1 : 0;
 }
 
-int welch_compare(const double *x, size_t nx, const double *y, size_t ny, double alpha,
+/* Of the mean. */
+static double squared_error(const struct welch_sample *s, bool least)
+{
+    double variance = describe_variance(s->v, s->n), known = s->least_sd * s->least_sd;
+
+    return (least && known > variance ? known : variance) / (double)s->n;
+}
+
+/* Satterthwaite's. NaN where nothing varies. */
+static double freedom(const struct welch_sample *x, const struct welch_sample *y, bool least)
+{
+    double vx = squared_error(x, least), vy = squared_error(y, least);
+
+    return (vx + vy) * (vx + vy) / (vx * vx / (double)(x->n - 1) + vy * vy / (double)(y->n - 1));
+}
+
+int welch_compare(const struct welch_sample *x, const struct welch_sample *y, double alpha,
                   struct welch *ret, struct err *err)
 {
     struct welch w = {.se = NAN, .df = NAN, .lo = -INFINITY, .hi = INFINITY, .p = NAN};
 
-    if (nx == 0 || ny == 0 || !(alpha > 0 && alpha < 1))
+    if (x->n == 0 || y->n == 0 || !(alpha > 0 && alpha < 1))
         return err_set(err, ERR_USAGE, EINVAL, "no difference of %zu and %zu values at alpha %g",
-                       nx, ny, alpha);
-    if (!all_finite(x, nx) || !all_finite(y, ny))
+                       x->n, y->n, alpha);
+    if (!all_finite(x->v, x->n) || !all_finite(y->v, y->n))
         return err_set(err, ERR_USAGE, EINVAL, "a value to be compared is not finite");
-    w.difference = describe_mean(y, ny) - describe_mean(x, nx);
-    if (nx < 2 || ny < 2) {
+    w.difference = describe_mean(y->v, y->n) - describe_mean(x->v, x->n);
+    if (x->n < 2 || y->n < 2) {
         *ret = w;
         return 0;
     }
-    double vx = describe_variance(x, nx) / (double)nx, vy = describe_variance(y, ny) / (double)ny;
+    double v = squared_error(x, true) + squared_error(y, true);
     w.has_interval = true;
     w.level = 1 - alpha;
-    if (vx + vy > 0) {
-        w.se = sqrt(vx + vy);
-        w.df =
-            (vx + vy) * (vx + vy) / (vx * vx / (double)(nx - 1) + vy * vy / (double)(ny - 1));
+    if (v > 0) {
+        w.se = sqrt(v);
+        /* A side's greater spread may make for more degrees of freedom; it shall not narrow. */
+        w.df = fmin(freedom(x, y, true), freedom(x, y, false));
         double t = dist_qt(1 - alpha / 2, w.df);
         w.lo = w.difference - t * w.se;
         w.hi = w.difference + t * w.se;
