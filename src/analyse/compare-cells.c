@@ -107,6 +107,7 @@ static void tell_apart(const struct compare *c, struct compare_cell *x)
         str_addf(&t, "%scpus=%u", t.len ? "," : "", x->cpus);
     str_format(x->name, sizeof(x->name), "%s {%s}", x->cell.name,
                t.len ? t.buf : "otherwise defined");
+    str_printable(x->name); /* texts of parameters may come from another machine */
 }
 
 static void index_run(struct compare *c, size_t run)

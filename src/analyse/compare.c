@@ -171,7 +171,7 @@ static void gather_side(const struct compare *c, const struct comparison *x,
     double squares = 0;
     size_t with_se = 0;
 
-    *ret = (struct comparison_side){.mean = NAN, .sd = NAN, .within = NAN};
+    *ret = (struct comparison_side){.fail_text = "", .mean = NAN, .sd = NAN, .within = NAN};
     for (size_t i = side == SIDE_A ? 0 : c->n_a; i < (side == SIDE_A ? c->n_a : c->n_runs); i++) {
         const struct cell_result *r = compare_result(c, i, x->cell, x->target);
         double se, log_value = r ? figure_of(r, of_itself, &se) : NAN;
@@ -181,7 +181,7 @@ static void gather_side(const struct compare *c, const struct comparison *x,
         ret->tried += r->tried;
         if (r->failed && !ret->failed) {
             ret->fail_kind = r->fail_kind;
-            str_copy(ret->fail_text, sizeof(ret->fail_text), r->fail_text);
+            ret->fail_text = r->fail_text;
         }
         ret->failed += r->failed;
         if (!isfinite(log_value))

@@ -58,10 +58,10 @@ struct comparison_side {
     size_t n;             /* that have a figure */
     size_t tried, failed; /* blocks */
     enum err_kind fail_kind;
-    char fail_text[480];
-    double mean;   /* of the logs; NAN without */
-    double sd;     /* of the logs, between runs; NAN below 2 */
-    double within; /* root mean square of the runs' own standard errors, log; NAN unknown */
+    const char *fail_text; /* of the first failure, as it came; "" without; of an analysis below */
+    double mean;           /* of the logs; NAN without */
+    double sd;             /* of the logs, between runs; NAN below 2 */
+    double within;         /* root mean square of the runs' own standard errors, log; NAN unknown */
 };
 
 struct comparison {

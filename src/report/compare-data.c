@@ -111,7 +111,7 @@ static void add_difference(void *user, const struct compare_difference *d)
 {
     json_t *all = user, *o = json_object(), *within = json_array();
 
-    for (int i = 0; i < SIDES; i++)
+    for (enum compare_side_name i = SIDE_A; i < SIDES; i++)
         if (d->within[i])
             json_array_append_new(within, json_string(i == SIDE_A ? "a" : "b"));
     json_object_set_new(o, "field", js_inert(d->name));

@@ -50,7 +50,7 @@ static void difference_row(void *user, const struct compare_difference *d)
     str_add(out, inside ? "| **" : "| ");
     md_text(out, d->name);
     str_add(out, inside ? "** |" : " |");
-    for (int i = 0; i < SIDES; i++) {
+    for (enum compare_side_name i = SIDE_A; i < SIDES; i++) {
         str_addc(out, ' ');
         md_text(out, d->values[i].buf);
         str_add(out, " |");
@@ -76,7 +76,7 @@ void report_compare_markdown(const struct compare *c, struct str *out)
     const struct style style = {.utf8 = true};
     _cleanup_(str_release) struct str base = STR_INIT;
 
-    for (int i = 0; i < SIDES; i++) {
+    for (enum compare_side_name i = SIDE_A; i < SIDES; i++) {
         _cleanup_(str_release) struct str side = STR_INIT;
         compare_side_text(c, i, &side);
         str_add(out, i == SIDE_A ? "A: " : ", B: ");

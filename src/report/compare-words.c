@@ -50,7 +50,7 @@ static void spread_words(double log_sd, struct cell_words *ret)
 /* No figure on a side: why not stands in the middle of the row. */
 static void none_words(const struct style *s, const struct comparison *x, struct cell_words *ret)
 {
-    for (int i = 0; i < SIDES; i++) {
+    for (enum compare_side_name i = SIDE_A; i < SIDES; i++) {
         const struct comparison_side *side = &x->side[i];
         if (side->n || !side->failed)
             continue;
@@ -325,12 +325,12 @@ static void put_difference(const struct compare *c, const struct environ_field *
 {
     d->name = f->name;
     d->refused = f->weight == ENVIRON_REFUSE;
-    for (int i = 0; i < SIDES; i++) {
+    for (enum compare_side_name i = SIDE_A; i < SIDES; i++) {
         str_init(&d->values[i]);
         side_values(c, f, i, brief, &d->values[i]);
     }
     each(user, d);
-    for (int i = 0; i < SIDES; i++)
+    for (enum compare_side_name i = SIDE_A; i < SIDES; i++)
         str_release(&d->values[i]);
 }
 

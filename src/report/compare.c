@@ -27,7 +27,7 @@ static void put_head(const struct view *v)
     struct flow f;
 
     flow_begin(&f, v->out, v->style, "", 2);
-    for (int i = 0; i < SIDES; i++) {
+    for (enum compare_side_name i = SIDE_A; i < SIDES; i++) {
         _cleanup_(str_release) struct str side = STR_INIT;
         compare_side_text(c, i, &side);
         flow_add(&f, "%s %s", i == SIDE_A ? "A" : "B", side.buf);
