@@ -12,6 +12,7 @@
     X(show)                                                                                        \
     X(report)                                                                                      \
     X(advise)                                                                                      \
+    X(compare)                                                                                     \
     X(export)                                                                                      \
     X(import)                                                                                      \
     X(runs)                                                                                        \

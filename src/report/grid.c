@@ -9,7 +9,7 @@ static size_t larger(size_t a, size_t b)
 
 void grid_init(struct grid *g, const struct style *style)
 {
-    *g = (struct grid){.style = style, .gap = GAP, .least_gap = GAP};
+    *g = (struct grid){.style = style, .gap = GAP, .least_gap = GAP, .replicates = "blocks"};
 }
 
 void grid_release(struct grid *g)
@@ -232,5 +232,6 @@ void grid_legend(const struct grid *g, double theta, bool counts, struct flow *f
     if (grid_sign_used(g, GLYPH_FASTER))
         flow_add(f, "%s faster%s", style_glyph(s, GLYPH_FASTER), counts ? " or better" : "");
     if (grid_sign_used(g, GLYPH_UNSURE))
-        flow_add(f, "%s unsure: too noisy or too few blocks to tell", style_glyph(s, GLYPH_UNSURE));
+        flow_add(f, "%s unsure: too noisy or too few %s to tell", style_glyph(s, GLYPH_UNSURE),
+                 g->replicates);
 }

@@ -36,7 +36,8 @@ struct grid {
     VEC(struct grid_row) rows;
     VEC(struct grid_column) columns;
     size_t name_width;
-    size_t gap, least_gap; /* before each column; what it may shrink to rather than be split */
+    size_t gap, least_gap;  /* before each column; what it may shrink to rather than be split */
+    const char *replicates; /* what there may be too few of: "blocks" unless said otherwise */
 };
 
 void grid_init(struct grid *g, const struct style *style);

@@ -19,7 +19,6 @@ void md_line(struct str *out, const char *s)
     }
 }
 
-/* Text from outside into a table cell: inert, and nothing of it is mark-up. */
 void md_text(struct str *out, const char *s)
 {
     _cleanup_(str_release) struct str inert = STR_INIT;

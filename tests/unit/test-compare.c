@@ -1,0 +1,436 @@
+/* Runs made by hand, of ratios that can be worked out on paper, compared side against side. */
+#include "store-fixture.h"
+
+#include "analyse/compare.h"
+
+#include <errno.h>
+
+#define BLOCKS 8
+#define LISTED 5
+
+/* A run to be made. What is NULL or 0 is as most runs have it: host and runc, sys.getpid, one
+ * machine, all blocks. */
+struct made {
+    const char *targets[LISTED], *cells[LISTED];
+    double ratio[LISTED]; /* of every target but the first, to the first; by cell */
+    unsigned failed;      /* so many blocks fail on the second target */
+    const char *machine, *machine_id, *base, *info, *hello;
+    double theta, limit_cpus;
+    int64_t array_bytes;
+    uint64_t started_s;
+};
+
+static void head_of(const struct made *m, struct run_head *h)
+{
+    static const char *const drivers[] = {"host", "oci"};
+
+    run_head_init(h);
+    for (int i = 0; i == 0 || (i < LISTED && m->targets[i]); i++)
+        assert_ok(
+            plan_add_target(&h->plan, m->targets[i] ? m->targets[i] : "host", drivers, 2, err));
+    if (!m->targets[0])
+        assert_ok(plan_add_target(&h->plan, "runc", drivers, 2, err));
+    for (int i = 0; i == 0 || (i < LISTED && m->cells[i]); i++)
+        assert_ok(plan_add_cells(&h->plan, m->cells[i] ? m->cells[i] : "sys.getpid", err));
+    VEC_FOREACH (&h->plan.cells, struct cell, c)
+        if (m->array_bytes && params_find(&c->params, "array_bytes"))
+            params_set_num(&c->params, "array_bytes", m->array_bytes);
+    h->plan.repeats = BLOCKS;
+    h->plan.seed = 3;
+    h->plan.theta = m->theta > 0 ? m->theta : .02;
+    h->plan.limits.cpus = m->limit_cpus;
+    size_t base = 0;
+    if (m->base)
+        str_copy(h->plan.base, sizeof(h->plan.base), m->base);
+    assert_ok(plan_base_index(&h->plan, &base, err));
+    h->base = (uint32_t)base;
+    h->machine_id = xstrdup(m->machine_id ? m->machine_id : "m");
+    h->machine = xstrdup(m->machine ? m->machine : "{\"kernel\": \"6.1\", \"cpus_usable\": 2}");
+    h->version = xstrdup("0");
+    h->command = xstrdup("cupel run");
+    h->started_real_ns = (m->started_s + 1) * UINT64_C(1000000000);
+    h->ended_real_ns = h->started_real_ns + 1000;
+}
+
+/* The blocks lie a little to both sides of the ratio, so that they have an interval about it. */
+static void put_block(struct store *s, const struct made *m, const struct run_head *h, uint32_t b)
+{
+    static const double d[BLOCKS] = {-.002, .002, .001, -.001, .0015, -.0015, .0005, -.0005};
+    struct block_record rec = {.block = b, .start_ns = b, .end_ns = b + 1, .complete = true};
+
+    assert_ok(store_block(s, h->id, &rec, err));
+    for (uint32_t c = 0; c < h->plan.cells.n; c++) {
+        struct trial t;
+        trial_init(&t);
+        t.block = b;
+        t.cell = t.position = c;
+        for (uint32_t k = 0; k < h->plan.targets.n; k++) {
+            struct part p = {.role = "main", .target = k, .verified = true};
+            struct sample x = {.previous = -1, .ops = 1000, .cpu_ns = UINT64_MAX};
+            double ratio = m->ratio[c] > 0 ? m->ratio[c] : 1;
+            x.ns = (uint64_t)llround(1e9 * (k == h->base ? 1 : ratio * exp(d[b])));
+            if (k == 1 && b < m->failed) {
+                p.outcome = OUTCOME_FAILED;
+                p.fail_kind = ERR_TIMEOUT;
+                p.verified = false;
+                str_copy(p.fail_text, sizeof(p.fail_text), "it hung");
+            } else {
+                VEC_PUSH(&p.samples, x);
+            }
+            VEC_PUSH(&t.parts, p);
+        }
+        assert_ok(store_trial(s, h->id, &t, err));
+        trial_release(&t);
+    }
+}
+
+static int64_t make(struct store *s, const struct made *m)
+{
+    struct target_row rows[LISTED];
+    struct run_head h;
+
+    head_of(m, &h);
+    for (int i = 0; i < LISTED; i++)
+        rows[i] = (struct target_row){true, (char *)(m->info ? m->info : "{\"version\": \"1\"}")};
+    assert_ok(store_run_new(s, &h, rows, err));
+    for (uint32_t b = 0; b < BLOCKS; b++)
+        put_block(s, m, &h, b);
+    struct session_record x = {.block = 0, .target = 0, .idle_cpu = NAN};
+    x.hello = (char *)(m->hello ? m->hello : "{\"program\": \"cupel-probe 0\"}");
+    x.proof = (char *)"{\"root_process\": {\"is\": \"probe\", \"sha256\": \"ab\"}}";
+    assert_ok(store_session(s, h.id, &x, err));
+    int64_t id = h.id;
+    run_head_release(&h);
+    return id;
+}
+
+/* Three runs of a and three of b, in turns, each with its ratios shifted by a step. */
+static void make_six(struct store *s, const struct made *a, const struct made *b, double step,
+                     int64_t runs[6])
+{
+    for (int i = 0; i < 6; i++) {
+        struct made m = i % 2 ? *b : *a;
+        for (int c = 0; c < LISTED; c++)
+            m.ratio[c] = (m.ratio[c] > 0 ? m.ratio[c] : 1) * exp(step * (i / 2 - 1));
+        m.started_s += (uint64_t)(10 * i);
+        runs[i % 2 * 3 + i / 2] = make(s, &m);
+    }
+}
+
+static struct store *opened(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s;
+
+    assert_ok(store_open(f->db, true, &s, err));
+    return s;
+}
+
+#define near(a, b) assert_float_equal(a, b, 1e-6)
+
+static void the_run_is_what_is_repeated(void **state)
+{
+    struct store *s = opened(state);
+    const struct made a = {.ratio = {1.5}}, b = {.ratio = {1.8}};
+    struct compare_request q = {.n = {3, 3}};
+    struct compare c;
+    int64_t runs[6];
+
+    make_six(s, &a, &b, .01, runs);
+    q.runs = runs;
+    assert_ok(compare_runs(s, &q, &c, err));
+    assert_int_equal(c.cells.n, 1);
+    assert_int_equal(c.targets.n, 2);
+    assert_int_equal(compare_at(&c, 0, 0)->status, COMPARISON_ABSENT); /* the base itself */
+    const struct comparison *x = compare_at(&c, 0, 1);
+    assert_int_equal(x->status, COMPARISON_OK);
+    near(exp(x->side[SIDE_A].mean), 1.5);
+    near(exp(x->side[SIDE_B].mean), 1.8);
+    near(x->ratio.value, 1.2);
+    near(x->side[SIDE_A].sd, .01);
+    near(x->between, .01);
+    /* se = .01 sqrt(2/3), df = 4, t.975 = 2.776445. */
+    near(x->w.df, 4);
+    near(log(x->ratio.hi), log(1.2) + 2.776445 * .01 * sqrt(2. / 3));
+    near(log(x->ratio.lo), log(1.2) - 2.776445 * .01 * sqrt(2. / 3));
+    assert_int_equal(x->ratio.n, 6);
+    assert_true(x->within > .0002 && x->within < .002);
+    assert_int_equal(x->verdict, VERDICT_SLOWER);
+    assert_int_equal(c.n_rest, 1);
+    near(x->adjusted_p, x->w.p);
+    assert_int_equal(c.order, ORDER_MIXED);
+    assert_int_equal(c.machines, 1);
+    near(c.theta, .02);
+    compare_release(&c);
+    /* The same three of A against themselves but one: nothing is found. */
+    q = (struct compare_request){.runs = runs, .n = {1, 2}, .theta = .1};
+    assert_ok(compare_runs(s, &q, &c, err));
+    x = compare_at(&c, 0, 1);
+    assert_int_equal(x->status, COMPARISON_FEW);
+    assert_int_equal(x->verdict, VERDICT_INCONCLUSIVE);
+    near(x->ratio.value, exp(.015));
+    assert_true(isnan(x->adjusted_p) && isnan(x->ratio.lo));
+    near(c.theta, .1);
+    compare_release(&c);
+    store_close(s);
+}
+
+static size_t cell_named(const struct compare *c, const char *name)
+{
+    for (size_t i = 0; i < c->cells.n; i++)
+        if (str_eq(c->cells.v[i].name, name))
+            return i;
+    fail_msg("no cell %s", name);
+    return 0;
+}
+
+/* Two array sizes, a cell and a target that one side alone has, all CPUs of two and of four. */
+static void only_the_same_is_compared(void **state)
+{
+    struct store *s = opened(state);
+    const struct made a = {.cells = {"mem.triad", "sys.getpid", "cpu.prime@all"},
+                           .array_bytes = 64 << 20},
+                      b = {.cells = {"mem.triad", "sys.getpid", "cpu.prime@all", "sys.close"},
+                           .array_bytes = 128 << 20,
+                           .targets = {"host", "runc", "crun"},
+                           .machine = "{\"kernel\": \"6.1\", \"cpus_usable\": 4}"};
+    struct compare_request q = {.n = {3, 3}};
+    struct compare c;
+    int64_t runs[6];
+
+    make_six(s, &a, &b, .001, runs);
+    q.runs = runs;
+    assert_ok(compare_runs(s, &q, &c, err));
+    assert_int_equal(c.cells.n, 6);
+    assert_int_equal(c.targets.n, 3);
+    assert_int_equal(c.n_rest, 1);
+    assert_int_equal(compare_at(&c, cell_named(&c, "sys.getpid"), 1)->status, COMPARISON_OK);
+    assert_int_equal(compare_at(&c, cell_named(&c, "sys.getpid"), 2)->status, COMPARISON_ONE_SIDE);
+    static const char *const alone[] = {"mem.triad {array_bytes=64M}",
+                                        "mem.triad {array_bytes=128M}", "cpu.prime@all {cpus=2}",
+                                        "cpu.prime@all {cpus=4}", "sys.close"};
+    for (size_t i = 0; i < ARRAY_SIZE(alone); i++) {
+        const struct comparison *x = compare_at(&c, cell_named(&c, alone[i]), 1);
+        assert_int_equal(x->status, COMPARISON_ONE_SIDE);
+        assert_int_equal(x->side[SIDE_A].runs + x->side[SIDE_B].runs, 3);
+    }
+    compare_release(&c);
+    store_close(s);
+}
+
+/* What fails is never called the faster, on whichever side. */
+static void failures_are_outcomes(void **state)
+{
+    struct store *s = opened(state);
+    const struct made fine = {.ratio = {2}}, quick = {.ratio = {1}, .failed = 2},
+                      never = {.failed = BLOCKS};
+    struct compare_request q = {.n = {3, 3}};
+    struct compare c;
+    int64_t runs[6], turned[6], none[6];
+
+    make_six(s, &fine, &quick, .001, runs);
+    q.runs = runs;
+    assert_ok(compare_runs(s, &q, &c, err));
+    const struct comparison *x = compare_at(&c, 0, 1);
+    assert_int_equal(x->side[SIDE_B].failed, 6);
+    assert_int_equal(x->side[SIDE_B].tried, 24);
+    assert_string_equal(x->side[SIDE_B].fail_text, "it hung");
+    near(x->ratio.value, .5);
+    assert_int_equal(x->hold, HOLD_FAILED);
+    assert_int_equal(x->verdict, VERDICT_INCONCLUSIVE);
+    compare_release(&c);
+    for (int i = 0; i < 6; i++)
+        turned[i] = runs[(i + 3) % 6];
+    q.runs = turned;
+    assert_ok(compare_runs(s, &q, &c, err));
+    near(compare_at(&c, 0, 1)->ratio.value, 2);
+    assert_int_equal(compare_at(&c, 0, 1)->hold, HOLD_FAILED);
+    compare_release(&c);
+    /* What failed and is slower too, is slower. */
+    const struct made slow = {.ratio = {4}, .failed = 2};
+    make_six(s, &fine, &slow, .001, runs);
+    q.runs = runs;
+    assert_ok(compare_runs(s, &q, &c, err));
+    assert_int_equal(compare_at(&c, 0, 1)->verdict, VERDICT_SLOWER);
+    compare_release(&c);
+    make_six(s, &fine, &never, .001, none);
+    q.runs = none;
+    assert_ok(compare_runs(s, &q, &c, err));
+    assert_int_equal(compare_at(&c, 0, 1)->status, COMPARISON_NONE);
+    assert_int_equal(c.n_rest, 0);
+    compare_release(&c);
+    store_close(s);
+}
+
+/* Five comparisons, of which one has p near .03: it stands alone and as the one primary, and not
+ * among five. */
+static void many_comparisons(void **state)
+{
+    static const char *const one[] = {"sys.getpid"}, *const two[] = {"sys.*"},
+                             *const wrong[] = {"sys.getpit"};
+    struct store *s = opened(state);
+    const struct made a = {.cells = {"cpu.prime", "sys.getpid", "sys.close", "mm.fault",
+                                     "ipc.pipe@same"},
+                           .ratio = {1, 1, 1, 1, 1}},
+                      b = {.cells = {"cpu.prime", "sys.getpid", "sys.close", "mm.fault",
+                                     "ipc.pipe@same"},
+                           .ratio = {1, 1.088, 1, 1, 1}};
+    struct compare_request q = {.n = {3, 3}};
+    struct compare c;
+    int64_t runs[6];
+
+    /* t = ln 1.088 / (.03 sqrt(2/3)) = 3.443 with 4 degrees of freedom. */
+    make_six(s, &a, &b, .03, runs);
+    q.runs = runs;
+    q.theta = .001;
+    assert_ok(compare_runs(s, &q, &c, err));
+    const struct comparison *x = compare_at(&c, 1, 1);
+    assert_true(x->w.p > .02 && x->w.p < .03);
+    near(x->adjusted_p, 5 * x->w.p);
+    assert_int_equal(x->hold, HOLD_MANY);
+    assert_int_equal(x->verdict, VERDICT_INCONCLUSIVE);
+    assert_int_equal(c.n_rest, 5);
+    compare_release(&c);
+    q.primary = one;
+    q.n_primary = 1;
+    assert_ok(compare_runs(s, &q, &c, err));
+    x = compare_at(&c, 1, 1);
+    near(x->adjusted_p, x->w.p);
+    assert_true(x->primary && x->verdict == VERDICT_SLOWER);
+    assert_int_equal(c.n_primary, 1);
+    assert_int_equal(c.n_rest, 4);
+    compare_release(&c);
+    q.primary = two;
+    assert_ok(compare_runs(s, &q, &c, err));
+    assert_int_equal(c.n_primary, 2);
+    near(compare_at(&c, 1, 1)->adjusted_p, 2 * compare_at(&c, 1, 1)->w.p);
+    compare_release(&c);
+    q.primary = wrong;
+    assert_fails(compare_runs(s, &q, &c, err), EINVAL, "did you mean sys.getpid?");
+    store_close(s);
+}
+
+static const struct environ_field *field(const struct compare *c, const char *name)
+{
+    VEC_FOREACH (&c->environ.fields, const struct environ_field, f)
+        if (str_eq(f->name, name))
+            return f;
+    fail_msg("no field %s", name);
+    return NULL;
+}
+
+static void environments_are_compared(void **state)
+{
+    static const char *const same[] = {"base",    "limits",           "probe",     "probe's sha256",
+                                       "machine", "runc: definition", "slice (ns)"};
+    struct store *s = opened(state);
+    const struct made a = {.info = "{\"version\": \"1\", \"sha256\": \"aa\"}"},
+                      b = {.info = "{\"version\": \"2\", \"sha256\": \"bb\"}",
+                           .machine = "{\"kernel\": \"6.8\", \"governor\": \"performance\"}"},
+                      odd = {.machine = "{\"kernel\": \"6.9\"}",
+                             .machine_id = "n",
+                             .info = "{\"version\": \"1\"}"};
+    struct compare_request q = {.n = {3, 3}};
+    struct compare c;
+    int64_t runs[6];
+
+    make_six(s, &a, &b, .001, runs);
+    runs[2] = make(s, &odd);
+    q.runs = runs;
+    assert_ok(compare_runs(s, &q, &c, err));
+    for (size_t i = 0; i < ARRAY_SIZE(same) - 3; i++)
+        assert_false(environ_differs(field(&c, same[i]), 0, 6));
+    const struct environ_field *kernel = field(&c, "kernel"), *version = field(&c, "runc: version");
+    assert_true(environ_differs(kernel, 0, 3) && !environ_differs(kernel, 3, 6));
+    assert_true(environ_differs_between(kernel, 3, 6));
+    assert_string_equal(kernel->values[2], "6.9");
+    assert_true(!environ_differs(version, 0, 3) && environ_differs_between(version, 3, 6));
+    /* What is not recorded differs from nothing. */
+    assert_false(environ_differs_between(field(&c, "governor"), 3, 6));
+    assert_false(environ_differs(field(&c, "runc: program's sha256"), 0, 3));
+    assert_true(environ_differs(field(&c, "machine"), 0, 3));
+    assert_int_equal(c.order, ORDER_MACHINES);
+    assert_int_equal(c.machines, 2);
+    compare_release(&c);
+    store_close(s);
+}
+
+/* Runs whose ratios do not mean the same, one reason each, and that force goes on. */
+static void ratios_that_mean_another_thing(void **state)
+{
+    static const struct {
+        struct made b;
+        const char *text;
+    } cases[] = {
+        {{.base = "runc", .targets = {"host", "runc", "crun"}},
+         "r1 has base host and r4 runc (and 1 more field)"},
+        {{.limit_cpus = 1.5}, "r1 has limits none and r4 cpus=1.5: their ratios"},
+        {{.machine = "{\"arch\": \"aarch64\"}"}, "r1 has architecture x86_64 and r4 aarch64"},
+        {{.hello = "{\"program\": \"cupel-probe 9\"}"}, "r1 has probe cupel-probe 0 and r4 cupel"},
+        {{.targets = {"host,inject=cpu:5%", "runc"}}, "r1 has base's definition host and r4"},
+    };
+    const struct made a = {.machine = "{\"arch\": \"x86_64\"}",
+                           .targets = {"host", "runc", "crun"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct compare_request q = {.n = {3, 3}};
+        struct compare c;
+        int64_t runs[6];
+        void *fresh = NULL;
+        assert_int_equal(fixture_setup(&fresh), 0);
+        struct store *s = opened(&fresh);
+        for (int k = 0; k < 6; k++)
+            runs[k] = make(s, k < 3 ? &a : &cases[i].b);
+        q.runs = runs;
+        assert_fails(compare_runs(s, &q, &c, err), EXDEV, cases[i].text);
+        q.force = true;
+        assert_ok(compare_runs(s, &q, &c, err));
+        compare_release(&c);
+        store_close(s);
+        fixture_teardown(&fresh);
+    }
+    (void)state;
+}
+
+static void what_cannot_be_compared(void **state)
+{
+    struct store *s = opened(state);
+    const struct made a = {.started_s = 10}, b = {.started_s = 20},
+                      loose = {.theta = .1, .started_s = 5}, other = {.cells = {"cpu.prime"}};
+    int64_t runs[4];
+    struct compare_request q = {.runs = runs, .n = {1, 1}};
+    struct compare c;
+
+    runs[0] = make(s, &a);
+    runs[1] = runs[0];
+    assert_fails(compare_runs(s, &q, &c, err), EINVAL, "r1 is there twice");
+    runs[1] = make(s, &other);
+    assert_fails(compare_runs(s, &q, &c, err), EINVAL, "no cell in common");
+    runs[1] = make(s, &loose);
+    assert_fails(compare_runs(s, &q, &c, err), EINVAL,
+                 "r1 takes differences up to 2 % to be alike "
+                 "and r3 up to 10 %");
+    q.theta = .05;
+    assert_ok(compare_runs(s, &q, &c, err));
+    assert_int_equal(c.order, ORDER_B_FIRST);
+    compare_release(&c);
+    runs[1] = make(s, &b);
+    assert_ok(compare_runs(s, &q, &c, err));
+    assert_int_equal(c.order, ORDER_A_FIRST);
+    compare_release(&c);
+    runs[1] = 99;
+    assert_fails(compare_runs(s, &q, &c, err), ENOENT, "r99");
+    store_close(s);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(the_run_is_what_is_repeated), TEST(only_the_same_is_compared),
+        TEST(failures_are_outcomes),       TEST(many_comparisons),
+        TEST(environments_are_compared),   TEST(ratios_that_mean_another_thing),
+        TEST(what_cannot_be_compared),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
