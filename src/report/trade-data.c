@@ -1,5 +1,6 @@
 /* The trade for other programs: CSV and JSON. */
 #include "report/csv.h"
+#include "report/json-parts.h"
 #include "report/trade-words.h"
 
 #include <inttypes.h>
@@ -50,28 +51,16 @@ void report_trade_csv(const struct analysis *a, const struct trade *t, struct st
             csv_row(a, t, m, i, out);
 }
 
-static json_t *number(double v)
-{
-    return isfinite(v) ? json_real(v) : json_null();
-}
-
-static json_t *inert(const char *s)
-{
-    _cleanup_(str_release) struct str t = STR_INIT;
-    text_inert(&t, s);
-    return json_string(t.buf);
-}
-
 static json_t *value_json(const struct analysis *a, const struct trade *t, enum trade_measure m,
                           uint32_t target)
 {
     const struct trade_value *v = &t->rows[m].values[target];
     json_t *o = json_object();
 
-    json_object_set_new(o, "target", inert(a->head.plan.targets.v[target].label));
-    json_object_set_new(o, "value", number(v->has ? v->e.value : NAN));
-    json_object_set_new(o, "lo", number(v->has ? v->e.lo : NAN));
-    json_object_set_new(o, "hi", number(v->has ? v->e.hi : NAN));
+    json_object_set_new(o, "target", js_inert(a->head.plan.targets.v[target].label));
+    json_object_set_new(o, "value", js_number(v->has ? v->e.value : NAN));
+    json_object_set_new(o, "lo", js_number(v->has ? v->e.lo : NAN));
+    json_object_set_new(o, "hi", js_number(v->has ? v->e.hi : NAN));
     json_object_set_new(o, "n", json_integer(v->has ? (json_int_t)v->e.n : 0));
     json_object_set_new(o, "verdict",
                         v->has && trade_kind_of(m) != TRADE_REACH
@@ -82,7 +71,7 @@ static json_t *value_json(const struct analysis *a, const struct trade *t, enum 
     if (m == TRADE_WORST)
         json_object_set_new(o, "cell", v->which[0] ? json_string(v->which) : json_null());
     if (v->alone && !v->has && v->alone->failed)
-        json_object_set_new(o, "failure", inert(v->alone->fail_text));
+        json_object_set_new(o, "failure", js_inert(v->alone->fail_text));
     return o;
 }
 
@@ -113,7 +102,7 @@ json_t *report_trade_json(const struct analysis *a, const struct trade *t)
 
     for (enum trade_measure m = 0; m < TRADE_MEASURES; m++)
         json_array_append_new(measures, measure_json(a, t, m));
-    json_object_set_new(o, "base", inert(a->head.plan.targets.v[a->head.base].label));
+    json_object_set_new(o, "base", js_inert(a->head.plan.targets.v[a->head.base].label));
     json_object_set_new(o, "composites", json_string(trade_formula()));
     json_object_set_new(o, "measures", measures);
     return o;
