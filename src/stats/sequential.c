@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 
 struct stop_rule stop_rule_default(double theta)
 {
@@ -37,6 +38,16 @@ int stop_rule_check(const struct stop_rule *rule, struct err *err)
                            rule->looks[i], least);
     }
     return 0;
+}
+
+void stop_rule_start(struct stop_rule *rule, size_t least)
+{
+    size_t early = 0;
+
+    while (early < rule->n_looks && rule->looks[early] < least)
+        early++;
+    rule->n_looks -= early;
+    memmove(rule->looks, rule->looks + early, rule->n_looks * sizeof(*rule->looks));
 }
 
 bool stop_rule_is_look(const struct stop_rule *rule, size_t n)

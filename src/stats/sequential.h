@@ -40,6 +40,9 @@ struct stop_rule stop_rule_default(double theta);
  * half-width or alpha that is not positive. */
 int stop_rule_check(const struct stop_rule *rule, struct err *err);
 
+/* Leaves out the looks before `least` blocks: for a test that cannot decide anything earlier. */
+void stop_rule_start(struct stop_rule *rule, size_t least);
+
 bool stop_rule_is_look(const struct stop_rule *rule, size_t n);
 /* First look above n; 0 when there is none. */
 size_t stop_rule_next(const struct stop_rule *rule, size_t n);

@@ -20,32 +20,40 @@ static double at_least(const double *w, size_t n, double observed)
     return fabs(observed) - 1e-12 * total;
 }
 
-/* Gray code: successive subsets differ in one sign. */
-static double enumerate(const double *w, size_t n, double observed)
+/* Where the flips that are as far up as what was observed begin: with the slack that bound has. */
+static double from_above(double observed, double bound)
 {
-    uint64_t flips = UINT64_C(1) << n, hits = 0, bits = 0;
-    double sum = 0, bound = at_least(w, n, observed);
+    return observed - fabs(observed) + bound;
+}
+
+/* Gray code: successive subsets differ in one sign. */
+static struct signflip enumerate(const double *w, size_t n, double observed)
+{
+    uint64_t flips = UINT64_C(1) << n, hits = 0, above = 0, bits = 0;
+    double sum = 0, bound = at_least(w, n, observed), from = from_above(observed, bound);
 
     for (size_t i = 0; i < n; i++)
         sum -= w[i];
     for (uint64_t k = 1;; k++) {
         hits += fabs(sum) >= bound;
+        above += sum >= from;
         if (k == flips)
             break;
         unsigned i = (unsigned)__builtin_ctzll(k);
         sum += (bits >> i & 1) ? -2 * w[i] : 2 * w[i];
         bits ^= UINT64_C(1) << i;
     }
-    return (double)hits / (double)flips;
+    return (struct signflip){(double)hits / (double)flips, (double)above / (double)flips, true,
+                             flips};
 }
 
 /* Doubled midranks are whole numbers: the distribution of their signed-rank sum is built up one
  * rank at a time, as probabilities over 0 .. sum of doubled ranks. */
-static double count_ranks(const double *ranks, size_t n, double observed)
+static struct signflip count_ranks(const double *ranks, size_t n, double observed)
 {
     size_t total = n * (n + 1), reach = 0;
     _cleanup_free_ double *prob = xcalloc(total + 1, sizeof(*prob));
-    double tail = 0, bound = fabs(observed) - 1e-6;
+    double tail = 0, above = 0, bound = fabs(observed) - 1e-6, from = from_above(observed, bound);
 
     prob[0] = 1;
     for (size_t i = 0; i < n; i++) {
@@ -56,16 +64,20 @@ static double count_ranks(const double *ranks, size_t n, double observed)
         }
         reach += w;
     }
-    for (size_t s = 0; s <= reach; s++)
-        if (fabs((double)s - (double)reach / 2) >= bound)
+    for (size_t s = 0; s <= reach; s++) {
+        double sum = (double)s - (double)reach / 2;
+        if (fabs(sum) >= bound)
             tail += prob[s];
-    return fmin(1, tail);
+        if (sum >= from)
+            above += prob[s];
+    }
+    return (struct signflip){fmin(1, tail), fmin(1, above), true, n < 64 ? UINT64_C(1) << n : 0};
 }
 
-static double draw(const double *w, size_t n, double observed, uint64_t seed)
+static struct signflip draw(const double *w, size_t n, double observed, uint64_t seed)
 {
-    double bound = at_least(w, n, observed);
-    uint64_t hits = 0;
+    double bound = at_least(w, n, observed), from = from_above(observed, bound);
+    uint64_t hits = 0, above = 0;
     struct rng rng;
 
     rng_seed(&rng, seed);
@@ -77,8 +89,10 @@ static double draw(const double *w, size_t n, double observed, uint64_t seed)
                 sum += bits & 1 ? w[i] : -w[i];
         }
         hits += fabs(sum) >= bound;
+        above += sum >= from;
     }
-    return (double)(hits + 1) / (SIGNFLIP_DRAWS + 1);
+    return (struct signflip){(double)(hits + 1) / (SIGNFLIP_DRAWS + 1),
+                             (double)(above + 1) / (SIGNFLIP_DRAWS + 1), false, SIGNFLIP_DRAWS};
 }
 
 int signflip_test(const double *d, size_t n, enum signflip_statistic statistic, uint64_t seed,
@@ -104,16 +118,13 @@ int signflip_test(const double *d, size_t n, enum signflip_statistic statistic, 
             k++;
         }
 
-    struct signflip out = {.p = 1, .exact = true, .flips = used < 64 ? UINT64_C(1) << used : 0};
-    if (used == 0) {
-        out.flips = 1;
-    } else if (statistic == SIGNFLIP_SIGNED_RANK && used <= SIGNFLIP_COUNT_MAX) {
-        out.p = count_ranks(weight, used, observed);
-    } else if (used <= SIGNFLIP_ENUMERATE_MAX) {
-        out.p = enumerate(weight, used, observed);
-    } else {
-        out = (struct signflip){draw(weight, used, observed, seed), false, SIGNFLIP_DRAWS};
-    }
-    *ret = out;
+    if (used == 0)
+        *ret = (struct signflip){1, 1, true, 1};
+    else if (statistic == SIGNFLIP_SIGNED_RANK && used <= SIGNFLIP_COUNT_MAX)
+        *ret = count_ranks(weight, used, observed);
+    else if (used <= SIGNFLIP_ENUMERATE_MAX)
+        *ret = enumerate(weight, used, observed);
+    else
+        *ret = draw(weight, used, observed, seed);
     return 0;
 }

@@ -24,15 +24,16 @@ enum signflip_statistic {
 enum { SIGNFLIP_ENUMERATE_MAX = 20, SIGNFLIP_COUNT_MAX = 200, SIGNFLIP_DRAWS = 99999 };
 
 struct signflip {
-    double p;       /* two-sided */
-    bool exact;     /* every one of the 2^n flips was counted */
-    uint64_t flips; /* how many flips p rests on; 0 when exact and more than 2^63 */
+    double p;         /* two-sided */
+    double p_greater; /* one-sided: the differences tend to be above 0 */
+    bool exact;       /* every one of the 2^n flips was counted */
+    uint64_t flips;   /* how many flips p rests on; 0 when exact and more than 2^63 */
 };
 
-/* Two-sided p of the statistic's distance from its centre. All flips are counted: for the mean one
- * by one up to n = 20, for the signed rank by convolving the (doubled, hence whole) midranks, up to
- * n = 200. Beyond, 99 999 seeded draws and p = (b+1)/(B+1). n = 0 or all zeros gives p = 1.
- * Errors: ERR_USAGE for values that are not finite. */
+/* p of the statistic's distance from its centre, and of its being so large. All flips are counted:
+ * for the mean one by one up to n = 20, for the signed rank by convolving the (doubled, hence
+ * whole) midranks, up to n = 200. Beyond, 99 999 seeded draws and p = (b+1)/(B+1). n = 0 or all
+ * zeros gives p = 1. Errors: ERR_USAGE for values that are not finite. */
 int signflip_test(const double *d, size_t n, enum signflip_statistic statistic, uint64_t seed,
                   struct signflip *ret, struct err *err);
 

@@ -1,4 +1,4 @@
-#include "stats/simulate.h"
+#include "stats/simulate-parts.h"
 
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -99,7 +99,7 @@ static double upper_bound(double p, size_t replicates)
     return dist_qbinom(1 - 0.01 / SIM_NOISE_COUNT, replicates, p) / (double)replicates;
 }
 
-static void row_finish(struct sim_row *row, size_t hits, double bound, bool at_least)
+void sim_row_finish(struct sim_row *row, size_t hits, double bound, bool at_least)
 {
     row->value = (double)hits / (double)row->replicates;
     row->at_least = at_least;
@@ -108,8 +108,8 @@ static void row_finish(struct sim_row *row, size_t hits, double bound, bool at_l
     row->pass = at_least ? row->value >= row->bound : row->value <= row->bound;
 }
 
-static double *pairs(enum sim_noise noise, size_t n, double effect, uint64_t seed, uint64_t stream,
-                     double *d)
+double *sim_pairs(enum sim_noise noise, size_t n, double effect, uint64_t seed, uint64_t stream,
+                  double *d)
 {
     struct sim_source s;
 
@@ -134,22 +134,16 @@ int sim_coverage(enum sim_noise noise, size_t n, double alpha, size_t replicates
     _cleanup_free_ double *d = xmalloc(n * sizeof(*d));
     for (size_t k = 0; k < replicates; k++) {
         struct rank_interval ci;
-        rank_hl_at(pairs(noise, n, effect, seed, k, d), n, q, level, &ci);
+        rank_hl_at(sim_pairs(noise, n, effect, seed, k, d), n, q, level, &ci);
         hits += ci.lo <= effect && effect <= ci.hi;
     }
-    row_finish(&row, hits, 0.93, true);
+    sim_row_finish(&row, hits, 0.93, true);
     *ret = row;
     return 0;
 }
 
-struct look {
-    size_t n, q;
-    double level;
-};
-
-/* The rule's looks within max_blocks, and max_blocks itself, where the budget ends it. */
-static int plan_looks(const struct stop_rule *rule, size_t max_blocks, struct look *looks,
-                      size_t *ret_n, struct err *err)
+int sim_looks(const struct stop_rule *rule, size_t max_blocks, struct sim_look *looks,
+              size_t *ret_n, struct err *err)
 {
     size_t n_looks = 0;
     int r = stop_rule_check(rule, err);
@@ -168,16 +162,16 @@ int sim_stopping(const struct stop_rule *rule, enum sim_noise noise, size_t max_
 {
     const double effect = 1;
     struct sim_row row = {"stopping", sim_noise_name(noise), max_blocks, .replicates = replicates};
-    struct look looks[STOP_LOOKS_MAX + 1];
+    struct sim_look looks[STOP_LOOKS_MAX + 1];
     size_t n_looks, hits = 0;
-    int r = plan_looks(rule, max_blocks, looks, &n_looks, err);
+    int r = sim_looks(rule, max_blocks, looks, &n_looks, err);
 
     if (r < 0)
         return r;
     _cleanup_free_ double *d = xmalloc(max_blocks * sizeof(*d));
     for (size_t k = 0; k < replicates; k++) {
         struct rank_interval ci = {0};
-        pairs(noise, max_blocks, effect, seed, k, d);
+        sim_pairs(noise, max_blocks, effect, seed, k, d);
         for (size_t i = 0; i < n_looks; i++) {
             rank_hl_at(d, looks[i].n, looks[i].q, looks[i].level, &ci);
             if ((ci.hi - ci.lo) / 2 <= rule->half_width)
@@ -186,7 +180,7 @@ int sim_stopping(const struct stop_rule *rule, enum sim_noise noise, size_t max_
         hits += ci.lo <= effect && effect <= ci.hi;
         row.mean_blocks += (double)ci.n / (double)replicates;
     }
-    row_finish(&row, hits, 0.93, true);
+    sim_row_finish(&row, hits, 0.93, true);
     *ret = row;
     return 0;
 }
@@ -205,7 +199,7 @@ int sim_typical_half_width(enum sim_noise noise, size_t n, double alpha, uint64_
     for (size_t k = 0; k < DRAWS; k++) {
         struct rank_interval ci;
         /* Streams from the far end: not those the judged replicates use. */
-        rank_hl_at(pairs(noise, n, 0, seed, UINT64_MAX - k, d), n, q, level, &ci);
+        rank_hl_at(sim_pairs(noise, n, 0, seed, UINT64_MAX - k, d), n, q, level, &ci);
         width[k] = (ci.hi - ci.lo) / 2;
     }
     *ret = describe_median(width, DRAWS);
@@ -222,16 +216,16 @@ int sim_detection(enum sim_noise noise, size_t n, double effect, double alpha, s
 
     for (size_t k = 0; k < replicates; k++) {
         struct signflip flip;
-        int r = signflip_test(pairs(noise, n, effect, seed, k, d), n, SIGNFLIP_SIGNED_RANK, seed,
-                              &flip, err);
+        int r = signflip_test(sim_pairs(noise, n, effect, seed, k, d), n, SIGNFLIP_SIGNED_RANK,
+                              seed, &flip, err);
         if (r < 0)
             return r;
         hits += flip.p <= alpha;
     }
     if (effect == 0)
-        row_finish(&row, hits, alpha, false);
+        sim_row_finish(&row, hits, alpha, false);
     else
-        row_finish(&row, hits, 0.8, true);
+        sim_row_finish(&row, hits, 0.8, true);
     *ret = row;
     return 0;
 }
@@ -261,7 +255,7 @@ int sim_recorded(const double *y, size_t slots, size_t n, bool shuffled, size_t 
             return r;
         hits += flip.p <= 0.05;
     }
-    row_finish(&row, hits, shuffled ? 0.05 : 0.15, !shuffled);
+    sim_row_finish(&row, hits, shuffled ? 0.05 : 0.15, !shuffled);
     *ret = row;
     return 0;
 }
@@ -285,7 +279,7 @@ int sim_control_sequential(enum sim_noise noise, size_t n, size_t replicates, ui
             return r;
         alarms += test.p_two <= 0.05;
     }
-    row_finish(&row, alarms, 0.15, true); /* three times what it claims */
+    sim_row_finish(&row, alarms, 0.15, true); /* three times what it claims */
     *ret = row;
     return 0;
 }
@@ -313,14 +307,25 @@ int sim_control_correlated(size_t n, size_t replicates, uint64_t seed, struct si
         rank_hl_at(d, n, q, level, &ci);
         hits += ci.lo <= 0 && 0 <= ci.hi;
     }
-    row_finish(&row, hits, 0.88, false);
+    sim_row_finish(&row, hits, 0.88, false);
     *ret = row;
     return 0;
 }
 
-typedef VEC(struct sim_row) sim_rows;
+struct table {
+    VEC(struct sim_row) rows;
+    sim_row_done *done;
+    void *user;
+};
 
-static int table_coverage(sim_rows *rows, size_t replicates, uint64_t seed, struct err *err)
+static void push(struct table *t, const struct sim_row *row)
+{
+    VEC_PUSH(&t->rows, *row);
+    if (t->done)
+        t->done(t->user, row, t->rows.n);
+}
+
+static int table_coverage(struct table *t, size_t replicates, uint64_t seed, struct err *err)
 {
     static const size_t sizes[] = {8, 10, 15, 20, 30, 50};
     struct sim_row row;
@@ -330,12 +335,12 @@ static int table_coverage(sim_rows *rows, size_t replicates, uint64_t seed, stru
             int r = sim_coverage((enum sim_noise)k, sizes[i], 0.05, replicates, seed, &row, err);
             if (r < 0)
                 return r;
-            VEC_PUSH(rows, row);
+            push(t, &row);
         }
     return 0;
 }
 
-static int table_stopping(sim_rows *rows, size_t replicates, uint64_t seed, struct err *err)
+static int table_stopping(struct table *t, size_t replicates, uint64_t seed, struct err *err)
 {
     /* Cells that stop about here under that budget: at the first looks, in the middle, hardly. */
     static const struct {
@@ -353,12 +358,12 @@ static int table_stopping(sim_rows *rows, size_t replicates, uint64_t seed, stru
                 r = sim_stopping(&rule, noise, cells[i].budget, replicates, seed, &row, err);
             if (r < 0)
                 return r;
-            VEC_PUSH(rows, row);
+            push(t, &row);
         }
     return 0;
 }
 
-static int table_tests(sim_rows *rows, size_t replicates, uint64_t seed, struct err *err)
+static int table_tests(struct table *t, size_t replicates, uint64_t seed, struct err *err)
 {
     static const enum sim_noise correlated[] = {SIM_AR, SIM_REGIME, SIM_DRIFT};
     struct sim_row row;
@@ -367,45 +372,69 @@ static int table_tests(sim_rows *rows, size_t replicates, uint64_t seed, struct 
     for (size_t k = 0; r == 0 && k < SIM_NOISE_COUNT; k++) {
         r = sim_detection((enum sim_noise)k, 15, 0, 0.05, replicates, seed, &row, err);
         if (r == 0)
-            VEC_PUSH(rows, row);
+            push(t, &row);
     }
     /* sd of a lognormal pair is sqrt(2): an effect of 1.5 at 15 blocks is found in 95 %. */
     if (r == 0)
         r = sim_detection(SIM_LOGNORMAL, 15, 1.5, 0.05, replicates, seed, &row, err);
     if (r == 0)
-        VEC_PUSH(rows, row);
+        push(t, &row);
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(correlated); i++) {
         r = sim_control_sequential(correlated[i], 30, replicates, seed, &row, err);
         if (r == 0)
-            VEC_PUSH(rows, row);
+            push(t, &row);
     }
     if (r == 0)
         r = sim_control_correlated(30, replicates, seed, &row, err);
     if (r == 0)
-        VEC_PUSH(rows, row);
+        push(t, &row);
     return r;
 }
 
-int sim_table_run(size_t replicates, uint64_t seed, struct sim_table *ret, struct err *err)
+/* Four cells at the very gate under every noise, and one of them 5 % slower against a gate of 2 %.
+ */
+static int table_gate(struct table *t, size_t replicates, uint64_t seed, struct err *err)
 {
-    sim_rows rows = VEC_INIT;
+    struct sim_gate g = {.cells = 4, .gate = .02, .unit = .01, .max_blocks = 30};
+    struct sim_row row;
+    int r = 0;
+
+    for (size_t k = 0; r == 0 && k < SIM_NOISE_COUNT; k++) {
+        r = sim_gate(&g, (enum sim_noise)k, replicates, seed, &row, err);
+        if (r == 0)
+            push(t, &row);
+    }
+    g = (struct sim_gate){.cells = 4, .gate = .02, .unit = .02, .max_blocks = 15, .planted = .05};
+    if (r == 0)
+        r = sim_gate(&g, SIM_LOGNORMAL, replicates, seed, &row, err);
+    if (r == 0)
+        push(t, &row);
+    return r;
+}
+
+int sim_table_run(size_t replicates, uint64_t seed, sim_row_done *done, void *user,
+                  struct sim_table *ret, struct err *err)
+{
+    struct table t = {.rows = VEC_INIT, .done = done, .user = user};
 
     if (replicates < 100)
         return err_set(err, ERR_USAGE, EINVAL, "%zu replicates, at least 100 are needed",
                        replicates);
-    int r = table_coverage(&rows, replicates, seed, err);
+    int r = table_coverage(&t, replicates, seed, err);
     if (r == 0)
-        r = table_stopping(&rows, replicates, seed, err);
+        r = table_stopping(&t, replicates, seed, err);
     if (r == 0)
-        r = table_tests(&rows, replicates, seed, err);
+        r = table_tests(&t, replicates, seed, err);
+    if (r == 0)
+        r = table_gate(&t, replicates, seed, err);
     if (r < 0) {
-        VEC_RELEASE(&rows);
+        VEC_RELEASE(&t.rows);
         return r;
     }
     bool pass = true;
-    VEC_FOREACH (&rows, struct sim_row, row)
+    VEC_FOREACH (&t.rows, struct sim_row, row)
         pass = pass && row->pass;
-    *ret = (struct sim_table){rows.v, rows.n, pass};
+    *ret = (struct sim_table){t.rows.v, t.rows.n, pass};
     return 0;
 }
 

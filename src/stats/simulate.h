@@ -6,7 +6,7 @@
  * deviation of the independent part of the noise of one slot (log scale).
  *
  *     struct sim_table t;
- *     if (sim_table_run(400, 1, &t, err) == 0) {
+ *     if (sim_table_run(400, 1, NULL, NULL, &t, err) == 0) {
  *         for (size_t i = 0; i < t.n; i++) ... t.row[i].pass
  *         sim_table_release(&t);
  *     } */
@@ -103,12 +103,29 @@ int sim_control_sequential(enum sim_noise noise, size_t n, size_t replicates, ui
 int sim_control_correlated(size_t n, size_t replicates, uint64_t seed, struct sim_row *ret,
                            struct err *err);
 
+/* The rule of stats/gate.h as a run has it: `cells` cells, each measured until its interval is as
+ * narrow as half the gate, or max_blocks are spent. Without `planted` all of them are at the very
+ * gate, and the share of replicates with any regression is counted; with it one cell is so much
+ * slower (a fraction), the others not at all, and the share in which that one is found. */
+struct sim_gate {
+    size_t cells, max_blocks;
+    double gate, planted; /* fractions */
+    double unit;          /* of the noise: what its standard deviation of 1 is in logs */
+};
+int sim_gate(const struct sim_gate *g, enum sim_noise noise, size_t replicates, uint64_t seed,
+             struct sim_row *ret, struct err *err);
+
+enum { SIM_TABLE_ROWS = 6 * 6 + 6 * 4 + 6 + 1 + 3 + 1 + 6 + 1 };
+/* Called after each row: it was number `rows` of SIM_TABLE_ROWS. */
+typedef void sim_row_done(void *user, const struct sim_row *row, size_t rows);
+
 /* All of it: coverage for n = 8, 10, 15, 20, 30, 50 and every noise; the default stopping rule for
- * half-widths that stop it early, midway and late; false alarms, power and controls. Bounds allow
- * for what `replicates` draws can err at the 99 % point; for coverage and power they are bare from
- * 2000 on. About 2 s per 1000 replicates. Errors: ERR_USAGE EINVAL for fewer than 100 replicates.
- */
-int sim_table_run(size_t replicates, uint64_t seed, struct sim_table *ret, struct err *err);
+ * half-widths that stop it early, midway and late; false alarms, power and controls; the gate.
+ * Bounds allow for what `replicates` draws can err at the 99 % point; for coverage and power they
+ * are bare from 2000 on. About 2 s per 1000 replicates. Errors: ERR_USAGE EINVAL for fewer than 100
+ * replicates. done may be NULL. */
+int sim_table_run(size_t replicates, uint64_t seed, sim_row_done *done, void *user,
+                  struct sim_table *ret, struct err *err);
 void sim_table_release(struct sim_table *t);
 
 #endif

@@ -29,10 +29,12 @@ static void test_mean_flip_darwin(void **state)
     near(f.p, 1726. / 32768, 1e-15);
     assert_int_equal(signflip_test(darwin, 15, SIGNFLIP_SIGNED_RANK, 1, &f, NULL), 0);
     near(f.p, .041259765625, 1e-15);
+    near(f.p_greater, .041259765625 / 2, 1e-15);
 }
 
-/* Every flip, spelled out, with ties and zeros in the data. */
-static double brute_force(const double *d, size_t n)
+/* Every flip, spelled out, with ties and zeros in the data; those as far up as the data only, or as
+ * far out. */
+static double brute_force(const double *d, size_t n, bool above)
 {
     double ranks[16], abs_d[16] = {0}, sign[16], observed = 0;
     size_t used = 0, hits = 0;
@@ -49,7 +51,7 @@ static double brute_force(const double *d, size_t n)
         double sum = 0;
         for (size_t i = 0; i < used; i++)
             sum += mask >> i & 1 ? ranks[i] : -ranks[i];
-        hits += fabs(sum) >= fabs(observed) - 1e-9 ? 1 : 0;
+        hits += (above ? sum >= observed - 1e-9 : fabs(sum) >= fabs(observed) - 1e-9) ? 1 : 0;
     }
     return (double)hits / (double)((size_t)1 << used);
 }
@@ -64,14 +66,16 @@ static void test_rank_flip_ties(void **state)
     assert_int_equal(signflip_test(d, 10, SIGNFLIP_SIGNED_RANK, 1, &f, NULL), 0);
     assert_true(f.exact);
     assert_int_equal(f.flips, 256);
-    near(f.p, brute_force(d, 10), 1e-15);
+    near(f.p, brute_force(d, 10, false), 1e-15);
+    near(f.p_greater, brute_force(d, 10, true), 1e-15);
     rng_seed(&rng, 7);
     for (size_t k = 0; k < 50; k++) {
         size_t n = 1 + rng_below(&rng, 12);
         for (size_t i = 0; i < n; i++)
             random[i] = (double)rng_below(&rng, 9) - 3;
         assert_int_equal(signflip_test(random, n, SIGNFLIP_SIGNED_RANK, 1, &f, NULL), 0);
-        near(f.p, brute_force(random, n), 1e-14);
+        near(f.p, brute_force(random, n, false), 1e-14);
+        near(f.p_greater, brute_force(random, n, true), 1e-14);
     }
 }
 
@@ -90,17 +94,20 @@ static void test_flip_large(void **state)
     assert_int_equal(rank_signed_test(d, 120, RANK_EXACT, &t, NULL), 0);
     assert_true(f.exact);
     near(f.p, t.p_two, 1e-10);
+    near(f.p_greater, t.p_greater, 1e-10);
     /* Beyond the counting limit it is drawn: close, seeded, never 0. */
     assert_int_equal(signflip_test(d, 300, SIGNFLIP_SIGNED_RANK, 1, &f, NULL), 0);
     assert_int_equal(rank_signed_test(d, 300, RANK_AUTO, &t, NULL), 0);
     assert_false(f.exact);
     assert_int_equal(f.flips, SIGNFLIP_DRAWS);
     near(f.p, t.p_two, 4 * sqrt(t.p_two / SIGNFLIP_DRAWS) + 1e-4);
+    near(f.p_greater, t.p_greater, 4 * sqrt(t.p_greater / SIGNFLIP_DRAWS) + 1e-4);
     assert_int_equal(signflip_test(d, 300, SIGNFLIP_SIGNED_RANK, 1, &again, NULL), 0);
     near(f.p, again.p, 0);
     for (size_t i = 0; i < 300; i++)
         d[i] = 1 + (double)i;
     assert_int_equal(signflip_test(d, 300, SIGNFLIP_MEAN, 1, &f, NULL), 0);
+    near(f.p_greater, 1e-5, 1e-12);
     near(f.p, 1e-5, 1e-12); /* (0 + 1)/(99 999 + 1) */
 }
 
@@ -114,8 +121,10 @@ static void test_flip_edges(void **state)
     near(f.p, 1, 0);
     assert_int_equal(signflip_test(zeros, 0, SIGNFLIP_MEAN, 1, &f, NULL), 0);
     near(f.p, 1, 0);
+    near(f.p_greater, 1, 0);
     assert_int_equal(signflip_test(one, 1, SIGNFLIP_SIGNED_RANK, 1, &f, NULL), 0);
     near(f.p, 1, 0);
+    near(f.p_greater, .5, 0);
     assert_int_equal(signflip_test(bad, 2, SIGNFLIP_MEAN, 1, &f, &err), -EINVAL);
     assert_int_equal(err.kind, ERR_USAGE);
 }
