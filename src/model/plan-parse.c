@@ -14,7 +14,8 @@ struct reader {
     size_t n_drivers;
     struct plan plan;
     /* Kept for the end; NULL: not given. */
-    const yaml_node_t *suite, *workloads, *parameters, *base;
+    const yaml_node_t *suite, *workloads, *parameters, *base, *aa;
+    bool has_theta;
 };
 
 static int set_count(struct reader *r, const char *key, const yaml_node_t *v, uint64_t min,
@@ -193,7 +194,24 @@ static int set_theta(void *user, const char *key, const yaml_node_t *v)
     int e = set_fraction(r, key, v, &r->plan.theta);
     if (e == 0 && r->plan.theta <= 0)
         return yaml_complain(&r->y, v, "%s has to be more than 0", key);
+    r->has_theta = true;
     return e;
+}
+
+static int set_gate(void *user, const char *key, const yaml_node_t *v)
+{
+    struct reader *r = user;
+    int e = set_fraction(r, key, v, &r->plan.gate);
+    if (e == 0 && r->plan.gate < 0)
+        return yaml_complain(&r->y, v, "%s has to be 0 or more", key);
+    return e;
+}
+
+static int set_aa(void *user, const char *key, const yaml_node_t *v)
+{
+    struct reader *r = user;
+    r->aa = v;
+    return yaml_yes_no(&r->y, key, v, &r->plan.aa);
 }
 
 static int set_precision(void *user, const char *key, const yaml_node_t *v)
@@ -310,6 +328,8 @@ static const struct yaml_key plan_keys[] = {
     {"applications", set_applications},
     {"drop_caches", set_drop_caches},
     {"scaled", set_scaled},
+    {"gate", set_gate},
+    {"aa", set_aa},
 };
 
 /* One "name: value" for cells. A preset may be repeated, but not changed. */
@@ -441,6 +461,10 @@ static int finish(struct reader *r)
     size_t base;
     if (e == 0 && r->base && r->plan.targets.n && plan_base_index(&r->plan, &base, r->y.err) < 0)
         e = yaml_at(&r->y, r->base);
+    if (e == 0 && plan_check_twins(&r->plan, r->y.err) < 0)
+        e = yaml_at(&r->y, r->aa);
+    if (r->plan.gate > 0 && !r->has_theta)
+        r->plan.theta = r->plan.gate;
     return e;
 }
 

@@ -225,18 +225,51 @@ int plan_add_target(struct plan *p, const char *text, const char *const *drivers
     return 0;
 }
 
+size_t plan_comparisons(const struct plan *p)
+{
+    return p->targets.n ? p->cells.n * (p->targets.n - 1) : 0;
+}
+
+int plan_double_targets(struct plan *p, struct err *err)
+{
+    size_t n = p->targets.n;
+
+    if (2 * n > PLAN_TARGETS_MAX)
+        return err_set(err, ERR_USAGE, E2BIG, "%zu targets, each twice, are more than %d", n,
+                       PLAN_TARGETS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        struct target copy = p->targets.v[i];
+        VEC_PUSH(&p->targets, copy);
+    }
+    targets_double(p->targets.v, n);
+    p->aa = true;
+    return 0;
+}
+
+int plan_check_twins(const struct plan *p, struct err *err)
+{
+    for (size_t i = 0; p->aa && i < p->targets.n; i += 2)
+        if (i + 1 == p->targets.n || !str_eq(p->targets.v[i].text, p->targets.v[i + 1].text))
+            return err_set(err, ERR_USAGE, EINVAL,
+                           "aa: target %s has no twin after it; write every target twice, as in "
+                           "[a=runc, b=runc], or leave aa out and give --aa",
+                           p->targets.v[i].label);
+    return 0;
+}
+
 bool plan_equal(const struct plan *a, const struct plan *b)
 {
-    bool same =
-        str_eq(a->suite, b->suite) && str_eq(a->base, b->base) &&
-        a->limits.cpus == b->limits.cpus && a->limits.memory_bytes == b->limits.memory_bytes &&
-        a->limits.pids == b->limits.pids && a->limits.io_bps == b->limits.io_bps &&
-        a->seed == b->seed && a->theta == b->theta && a->precision == b->precision &&
-        a->blocks == b->blocks && a->repeats == b->repeats && a->budget_ns == b->budget_ns &&
-        a->interval_ns == b->interval_ns && a->settle_ns == b->settle_ns &&
-        a->slice_ns == b->slice_ns && a->rounds == b->rounds && a->solo == b->solo &&
-        a->scale == b->scale && a->drop_caches == b->drop_caches && a->targets.n == b->targets.n &&
-        a->cells.n == b->cells.n;
+    bool same = str_eq(a->suite, b->suite) && str_eq(a->base, b->base) &&
+                a->limits.cpus == b->limits.cpus &&
+                a->limits.memory_bytes == b->limits.memory_bytes &&
+                a->limits.pids == b->limits.pids && a->limits.io_bps == b->limits.io_bps &&
+                a->seed == b->seed && a->theta == b->theta && a->precision == b->precision &&
+                a->gate == b->gate && a->aa == b->aa && a->blocks == b->blocks &&
+                a->repeats == b->repeats && a->budget_ns == b->budget_ns &&
+                a->interval_ns == b->interval_ns && a->settle_ns == b->settle_ns &&
+                a->slice_ns == b->slice_ns && a->rounds == b->rounds && a->solo == b->solo &&
+                a->scale == b->scale && a->drop_caches == b->drop_caches &&
+                a->targets.n == b->targets.n && a->cells.n == b->cells.n;
     for (size_t i = 0; same && i < a->targets.n; i++)
         same = target_equal(&a->targets.v[i], &b->targets.v[i]);
     for (size_t i = 0; same && i < a->cells.n; i++)
@@ -389,6 +422,10 @@ int plan_format(const struct plan *p, struct str *out, struct err *err)
     str_addf(out, "rounds: %u\nsolo: %s\n", p->rounds, p->solo ? "yes" : "no");
     if (p->drop_caches)
         str_add(out, "drop_caches: yes\n");
+    if (p->gate > 0)
+        add_fraction(out, "gate", p->gate);
+    if (p->aa)
+        str_add(out, "aa: yes\n");
     if (p->scale < 1)
         str_addf(out, "scaled: %.17g\n", p->scale);
     return 0;

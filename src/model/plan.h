@@ -25,6 +25,9 @@
  *     applications: ["name: mine\n..."] # texts as in model/app.h, that workloads may name
  *     drop_caches: no
  *     scaled: 0.1                       # says that it was shortened so; does nothing more
+ *     gate: 5%                          # what a target may cost more than the base; theta is then
+ *                                       # this, too, unless it is given
+ *     aa: no                            # yes: targets are twins two by two, see targets_double
  *
  * Every key may be left out: the fields then keep what plan_init gives, and a plan without targets
  * or cells is the caller's to complete. `share` is no part of a plan file: it is said on the spot.
@@ -59,6 +62,8 @@ struct plan {
     uint64_t seed;        /* 0: drawn at start */
     double theta;         /* practical threshold, .02 */
     double precision;     /* wanted half-width of the ratio; 0: theta / 2 */
+    double gate;          /* a regression is more than this fraction against the base; 0: none */
+    bool aa;              /* targets 2k and 2k + 1 are one, under two names */
     unsigned blocks;      /* most blocks; 0: as many as the budget allows */
     unsigned repeats;     /* > 0: exactly so many blocks, no early looks, no dropping out */
     uint64_t budget_ns;   /* 0: none */
@@ -86,7 +91,7 @@ struct plan {
 #define PLAN_SLICE_MIN_NS   (1000 * 1000)
 #define PLAN_SLICE_MAX_NS   UINT64_C(10000000000)
 #define PLAN_TIME_MAX_NS    (UINT64_C(30) * 24 * 3600 * 1000000000) /* 30 days */
-#define PLAN_FRACTION_MAX   .5                                      /* theta, precision */
+#define PLAN_FRACTION_MAX   .5                                      /* theta, precision, gate */
 #define PLAN_LIMIT_CPUS_MAX 65536.0
 
 void plan_init(struct plan *p);
@@ -130,5 +135,12 @@ int plan_add_target(struct plan *p, const char *text, const char *const *drivers
 /* Index of the base target: by label, else the first of driver host, else 0. ERR_USAGE if the label
  * is none of them. */
 int plan_base_index(const struct plan *p, size_t *ret, struct err *err);
+
+/* Cells times targets that are compared with the base. */
+size_t plan_comparisons(const struct plan *p);
+/* Puts every target in twice, each with its twin after it, and sets `aa`. ERR_USAGE: too many. */
+int plan_double_targets(struct plan *p, struct err *err);
+/* ERR_USAGE where `aa` is set and the targets are no such pairs. */
+int plan_check_twins(const struct plan *p, struct err *err);
 
 #endif

@@ -371,3 +371,14 @@ int targets_make_unique(struct target *t, size_t n, struct err *err)
             number_label(t, n, i);
     return 0;
 }
+
+void targets_double(struct target *t, size_t n)
+{
+    for (size_t i = n; i-- > 0;) {
+        struct target one = t[i];
+        t[2 * i] = one;
+        t[2 * i + 1] = one;
+    }
+    for (size_t i = 1; i < 2 * n; i += 2)
+        number_label(t, 2 * n, i);
+}

@@ -62,4 +62,8 @@ bool target_equal(const struct target *a, const struct target *b);
  * given explicitly twice. */
 int targets_make_unique(struct target *t, size_t n, struct err *err);
 
+/* Makes 2 n targets of t[0..n), which has room for them: each is followed by its twin, whose label
+ * has a number ("runc", "runc#2"). */
+void targets_double(struct target *t, size_t n);
+
 #endif

@@ -104,6 +104,8 @@ static json_t *plan_to_json(const struct plan *p)
     set(o, "solo", json_boolean(p->solo));
     set(o, "scale", json_real(p->scale));
     set(o, "drop_caches", json_boolean(p->drop_caches));
+    set_real(o, "gate", p->gate);
+    set(o, "aa", json_boolean(p->aa));
     set(o, "share", json_boolean(p->share));
     set_real(limits, "cpus", p->limits.cpus);
     set_int(limits, "memory_bytes", p->limits.memory_bytes);

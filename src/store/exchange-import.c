@@ -116,6 +116,8 @@ static void take_plan(struct importer *m, const json_t *doc)
     /* Not in documents of before these were thought of. */
     p->drop_caches = json_object_get(o, "drop_caches") && doc_bool(d, o, "drop_caches");
     p->scale = json_object_get(o, "scale") ? doc_real(d, o, "scale", 0, 1) : 1;
+    p->gate = json_object_get(o, "gate") ? doc_real(d, o, "gate", 0, PLAN_FRACTION_MAX) : 0;
+    p->aa = json_object_get(o, "aa") && doc_bool(d, o, "aa");
     take_limits(m, o);
 }
 
@@ -184,6 +186,9 @@ static void take_targets_and_cells(struct importer *m, const json_t *doc)
         doc_at(d, "targets[%zu]", i);
         take_target(m, doc_item(d, a, i));
     }
+    struct err why = ERR_INIT;
+    if (d->r == 0 && plan_check_twins(&m->head.plan, &why) < 0)
+        doc_fail(d, "%s", why.msg);
     doc_at(d, "cells");
     a = doc_array(d, doc, "cells", CELLS_MAX);
     for (size_t i = 0; d->r == 0 && i < json_array_size(a); i++) {

@@ -81,6 +81,9 @@ static const char *const upgrades[STORE_FORMAT] = {
     "ALTER TABLE cell ADD COLUMN app TEXT;",
     /* 2 to 3: limits of input and output */
     "ALTER TABLE run ADD COLUMN limit_io_bps INTEGER NOT NULL DEFAULT 0;",
+    /* 3 to 4: gates, and targets put in twice */
+    ("ALTER TABLE run ADD COLUMN gate REAL NOT NULL DEFAULT 0;"
+     "ALTER TABLE run ADD COLUMN aa INTEGER NOT NULL DEFAULT 0;"),
 };
 
 static uint32_t be32(const unsigned char *p)

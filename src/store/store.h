@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STORE_FORMAT 3
+#define STORE_FORMAT 4
 
 struct store;
 

@@ -128,6 +128,8 @@ PLANS = [
     "workloads: [" + "cpu," * 4097 + "]\n",
     "limits: {memory: lots}\n", "limits: {memory: []}\n", "limits: {memory: 16000000T}\n",
     "limits: {cpus: x}\n", "limits: {cpus: []}\n", "limits: {swap: 1}\n", "rounds: 0\n", "rounds: []\n",
+    "gate: 5%\n", "gate: 5%\ntheta: 1%\n", "gate: 70%\n", "aa: yes\ntargets: [a=runc, b=runc]\n",
+    "aa: yes\ntargets: [host, runc]\n",
 ]
 TARGETS = [
     "host\nhost\nhost#2=host\n", "runsc:ptrace", "docker/runsc:kvm", "old=oci:/opt/a:b/runsc:systrap",
@@ -251,7 +253,7 @@ def main():
     runs = [json.dumps(RUN, separators=(",", ":")), "{", "[]", '{"kind":1,"kind":2}']
     runs += [spoiled(*bad) for bad in BAD_RUNS]
     newer = copy.deepcopy(RUN)
-    newer["plan"].update(scale=0.1, drop_caches=True)
+    newer["plan"].update(scale=0.1, drop_caches=True, gate=0.05, aa=False)
     newer["cells"][1].update(unit="r/s", better="higher", app="name: a\nimage: {dir: /x}\ncommand: [x]\n"
                              "metrics: [{name: a, wall: yes}]\n")
     runs.append(json.dumps(newer, separators=(",", ":")))

@@ -60,6 +60,7 @@ static inline void fixture_plan(struct plan *p)
     p->budget_ns = 240000000000;
     p->blocks = 20;
     p->repeats = 3;
+    p->gate = 0.07 / 3;
     p->interval_ns = 1;
     p->settle_ns = 2;
     p->solo = true;

@@ -280,6 +280,56 @@ static void scale(void **state)
     assert_refused("scaled: x\n", "scaled: expected a factor");
 }
 
+/* theta is the gate's unless it is given, and both are written out. */
+static void gate(void **state)
+{
+    struct plan p;
+    assert_ok(parse("gate: 5%\n", &p, err));
+    assert_true(p.gate == .05 && p.theta == .05);
+    assert_round_trip(&p);
+    plan_release(&p);
+    assert_ok(parse("theta: 1%\ngate: 5%\n", &p, err));
+    assert_true(p.gate == .05 && p.theta == .01);
+    assert_round_trip(&p);
+    p.gate = 0.1 / 3;
+    assert_round_trip(&p);
+    plan_release(&p);
+    assert_ok(parse("gate: 0\n", &p, err));
+    assert_true(p.gate == 0 && p.theta == PLAN_THETA);
+    plan_release(&p);
+    assert_refused("gate: 60%\n", "my.yaml:1:7: gate: 60% is more than 50%");
+    assert_refused("gate: -1%\n", "gate");
+    assert_refused("gate: []\n", "gate");
+}
+
+static void twins(void **state)
+{
+    struct plan p;
+    plan_init(&p);
+    assert_ok(plan_add_target(&p, "host", drivers, 3, err));
+    assert_ok(plan_add_target(&p, "a=runc,x=y", drivers, 3, err));
+    assert_ok(plan_double_targets(&p, err));
+    assert_true(p.aa);
+    assert_int_equal(p.targets.n, 4);
+    assert_string_equal(p.targets.v[1].label, "host#2");
+    assert_string_equal(p.targets.v[2].label, "a");
+    assert_string_equal(p.targets.v[3].label, "a#2");
+    assert_string_equal(p.targets.v[3].text, "runc,x=y");
+    assert_round_trip(&p);
+    p.targets.n = 33;
+    assert_fails(plan_double_targets(&p, err), E2BIG, "33 targets, each twice");
+    p.targets.n = 4;
+    plan_release(&p);
+    assert_ok(parse("targets: [a=runc, b=runc]\naa: yes\n", &p, err));
+    assert_true(p.aa);
+    plan_release(&p);
+    assert_ok(parse("aa: yes\n", &p, err)); /* whose targets are still to come */
+    plan_release(&p);
+    assert_refused("targets: [host, runc]\naa: yes\n", "my.yaml:2:5: aa: target host has no twin");
+    assert_refused("aa: yes\ntargets: [host, host, runc]\n", "aa: target runc has no twin");
+    assert_refused("aa: maybe\n", "aa");
+}
+
 static void base(void **state)
 {
     struct plan p;
@@ -307,7 +357,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults), cmocka_unit_test(all_keys),  cmocka_unit_test(json_is_yaml),
         cmocka_unit_test(refused),  cmocka_unit_test(malformed), cmocka_unit_test(round_trip),
-        cmocka_unit_test(scale),    cmocka_unit_test(base),
+        cmocka_unit_test(scale),    cmocka_unit_test(gate),      cmocka_unit_test(twins),
+        cmocka_unit_test(base),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
