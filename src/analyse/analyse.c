@@ -2,6 +2,7 @@
 
 #include "stats/boot.h"
 #include "stats/describe.h"
+#include "stats/gate.h"
 #include "stats/multi.h"
 
 #include <errno.h>
@@ -73,11 +74,13 @@ static int take_block(void *user, const struct block_record *b)
     return 0;
 }
 
-static void rule_of(const struct plan *p, struct stop_rule *rule, double *alpha)
+void plan_rule(const struct plan *p, struct stop_rule *rule, double *alpha)
 {
     *rule = stop_rule_default(p->theta > 0 ? p->theta : PLAN_THETA);
     if (p->precision > 0)
         rule->half_width = log1p(p->precision);
+    if (p->gate > 0)
+        stop_rule_start(rule, gate_min_blocks(plan_comparisons(p), rule));
     /* A fixed number of blocks has one look, so nothing has to be paid for looking early. */
     *alpha = p->repeats ? FIXED_ALPHA : rule->alpha_prime;
 }
@@ -88,7 +91,7 @@ static int judge_all(struct gather *g, double *sds, struct err *err)
     struct stop_rule rule;
     double alpha;
 
-    rule_of(&a->head.plan, &rule, &alpha);
+    plan_rule(&a->head.plan, &rule, &alpha);
     for (size_t k = 0; k < a->n_cells; k++) {
         for (size_t t = 0; t < a->n_targets; t++) {
             size_t i = k * a->n_targets + t;
@@ -116,7 +119,7 @@ static void adjust(struct analysis *a)
     struct stop_rule rule;
     double alpha;
 
-    rule_of(&a->head.plan, &rule, &alpha);
+    plan_rule(&a->head.plan, &rule, &alpha);
     for (size_t i = 0; i < n; i++) {
         double raw = a->results[i].sign_flip_p;
         p[i] = a->head.plan.repeats ? raw : stop_rule_adjust_p(&rule, raw);

@@ -7,6 +7,11 @@
 #include "analyse/series.h"
 #include "stats/sequential.h"
 
+/* The stopping rule of a plan, and the alpha of its intervals: of a fixed number of blocks, which
+ * has one look, what is reported; else alpha'. With a gate no look comes before a regression could
+ * be proven. */
+void plan_rule(const struct plan *p, struct stop_rule *rule, double *alpha);
+
 /* Fills r (zeroed, with cell and target set) from the blocks of the cell and of its base. alpha: of
  * the intervals. ret_sd: spread of the log ratios, NAN without. */
 int cell_judge(const struct pair_data *d, const struct pair_data *base, bool is_base,

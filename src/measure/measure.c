@@ -214,6 +214,17 @@ static int check_base(struct course *c, struct err *err)
     return 0;
 }
 
+/* Twins of an A/A run drop out together, so that they have their blocks in common. */
+static bool twin_ready(struct course *c, const struct analysis *a, size_t t, size_t cell)
+{
+    size_t twin = t ^ 1;
+
+    if (!c->head.plan.aa || twin == c->base || twin >= c->n_targets)
+        return true;
+    return analysis_at(a, cell, twin)->precise || course_pair(c, twin, cell)->given_up ||
+           !c->slots[twin].info.usable;
+}
+
 /* What is precise enough drops out of later blocks. Only at the looks of the stopping rule, so that
  * looking often does not narrow intervals by luck; never with a fixed number of repeats. */
 static void close_precise(struct course *c, const struct analysis *a)
@@ -225,7 +236,8 @@ static void close_precise(struct course *c, const struct analysis *a)
         for (size_t k = 0; k < c->n_cells; k++) {
             struct pair *p = course_pair(c, t, k);
 
-            if (analysis_at(a, k, t)->precise && c->head.plan.repeats == 0)
+            if (analysis_at(a, k, t)->precise && c->head.plan.repeats == 0 &&
+                twin_ready(c, a, t, k))
                 p->closed = true;
             c->state.cells_total++;
             c->state.cells_open += !p->closed && !p->given_up;
