@@ -129,6 +129,10 @@ void report_markdown(const struct analysis *a, const struct report_more *more,
 
     for (size_t c = 0; c < a->n_cells; c++)
         listed += !matrix_has(a, c);
+    if (more->has_gate) {
+        report_gate_markdown(a, &more->gate, out);
+        str_addc(out, '\n');
+    }
     md_head(a, listed || a->n_cells == 0, o->absolute || a->n_targets < 2, out);
     if (listed || a->n_cells == 0)
         md_table(a, o, out);
@@ -136,6 +140,10 @@ void report_markdown(const struct analysis *a, const struct report_more *more,
     if (more->has_trade) {
         str_addc(out, '\n');
         report_trade_markdown(a, &more->trade, out);
+    }
+    if (more->has_aa) {
+        str_addc(out, '\n');
+        report_aa_markdown(a, &more->aa, out);
     }
 }
 
@@ -244,7 +252,7 @@ static void put_machine(const struct analysis *a, struct str *out)
     json_decref(machine);
 }
 
-void report_markdown_full(const struct analysis *a, const struct report_more *more, struct str *out)
+static void put_whole(const struct analysis *a, const struct report_more *more, struct str *out)
 {
     const struct style style = {.utf8 = true};
     const struct report_more none = {.has_trade = false};
@@ -265,4 +273,19 @@ void report_markdown_full(const struct analysis *a, const struct report_more *mo
     report_markdown(a, &none, &o, out);
     put_notes(a, &style, out);
     put_machine(a, out);
+}
+
+void report_markdown_full(const struct analysis *a, const struct report_more *more, struct str *out)
+{
+    struct report_more rest = *more; /* borrowed */
+
+    if (!more->has_gate) {
+        put_whole(a, more, out);
+        return;
+    }
+    rest.has_gate = false;
+    report_gate_markdown(a, &more->gate, out);
+    str_add(out, "\n<details><summary>The whole run</summary>\n\n");
+    put_whole(a, &rest, out);
+    str_add(out, "\n</details>\n");
 }

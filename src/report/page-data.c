@@ -6,6 +6,7 @@
 #include "report/figure.h"
 #include "report/json-parts.h"
 #include "report/notes.h"
+#include "report/gate-words.h"
 #include "report/trade-words.h"
 #include "report/words.h"
 
@@ -389,6 +390,18 @@ static void append_line(void *user, const char *text)
     json_array_append_new(user, json_string(text));
 }
 
+static json_t *gate_json(const struct analysis *a, const struct gate *g)
+{
+    json_t *lines = json_array();
+    _cleanup_(str_release) struct str text = STR_INIT;
+
+    gate_head(g, &text);
+    str_add(&text, ". ");
+    gate_sentence(a, g, &text);
+    gate_lines(a, g, &page_style, append_line, lines);
+    return json_pack("{s:s, s:o}", "text", text.buf, "lines", lines);
+}
+
 static json_t *answers_json(const struct analysis *a)
 {
     json_t *failures = json_array(), *semantics = json_array(), *warnings = json_array();
@@ -492,6 +505,8 @@ int page_data(struct store *s, const struct analysis *a, const struct report_mor
     add(o, "plan", plan_json(&a->head.plan));
     add(o, "machine", stored_json(a->head.machine));
     add(o, "answers", answers_json(a));
+    if (more->has_gate)
+        add(o, "gate", gate_json(a, &more->gate));
     if (more->has_trade)
         add(o, "trade", trade_json(a, &more->trade));
     add(o, "chapters", chapters_json(a));

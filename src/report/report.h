@@ -10,11 +10,14 @@
 #ifndef CUPEL_REPORT_REPORT_H
 #define CUPEL_REPORT_REPORT_H
 
+#include "analyse/aa.h"
 #include "analyse/advise.h"
 #include "analyse/analyse.h"
+#include "analyse/gate.h"
 #include "analyse/matrix.h"
 #include "analyse/trade.h"
 #include "report/style.h"
+#include "stats/simulate.h"
 
 #include <jansson.h>
 
@@ -28,18 +31,20 @@ struct report_options {
 struct report_more {
     struct matrix matrix; /* without loads: there is none */
     struct trade trade;
-    bool has_trade;
+    struct gate gate;
+    struct aa aa;
+    bool has_trade, has_gate, has_aa; /* a gate and A/A: where the run's plan has them */
 };
 /* trade: also where the run has figures of one kind alone. */
 int report_more_read(struct store *s, const struct analysis *a, bool trade, struct report_more *ret,
                      struct err *err);
 void report_more_release(struct report_more *m);
 
-/* The table for a terminal: a row per cell, a column per target; cells of a matrix as such, and the
- * trade at the end. */
+/* The table for a terminal: a row per cell, a column per target; cells of a matrix as such; trade,
+ * A/A and the gate's verdict at the end. */
 void report_table(const struct analysis *a, const struct report_more *more,
                   const struct report_options *o, struct str *out);
-/* The same as a Markdown table (always UTF-8, no colour, no width). */
+/* The same as a Markdown table (always UTF-8, no colour, no width), the gate's verdict first. */
 void report_markdown(const struct analysis *a, const struct report_more *more,
                      const struct report_options *o, struct str *out);
 /* Each by itself. */
@@ -61,7 +66,26 @@ void report_advise_markdown(const struct analysis *a, const struct advise *v,
                             const struct report_options *o, struct str *out);
 /* {"run", "base", "limits": [...], "meets": [...], "targets": [...]}; a new reference. */
 json_t *report_advise_json(const struct analysis *a, const struct advise *v);
-/* The whole run as Markdown: the answers in words, ratios, values, what failed, the machine. */
+/* What a gate says: the verdict in one line, then regressions and what cannot be told. In Markdown
+ * the rest follows folded, for a comment on a pull request. */
+void report_gate(const struct analysis *a, const struct gate *g, const struct report_options *o,
+                 struct str *out);
+void report_gate_markdown(const struct analysis *a, const struct gate *g, struct str *out);
+/* {"gate", "verdict", "counts": {...}, "comparisons": [...]}; a new reference. */
+json_t *report_gate_json(const struct analysis *a, const struct gate *g);
+/* False alarms, noise floor, and for each cell and target the smallest difference that is told. */
+void report_aa(const struct analysis *a, const struct aa *x, const struct report_options *o,
+               struct str *out);
+void report_aa_markdown(const struct analysis *a, const struct aa *x, struct str *out);
+/* {"intervals", "alarms", "allowed", ..., "comparisons": [...]}; a new reference. */
+json_t *report_aa_json(const struct analysis *a, const struct aa *x);
+/* What the simulations found, a line a figure with its bound. */
+void report_selftest(const struct sim_table *t, const struct style *s, struct str *out);
+void report_selftest_markdown(const struct sim_table *t, struct str *out);
+/* {"pass", "figures": [...]}; a new reference. */
+json_t *report_selftest_json(const struct sim_table *t);
+/* The whole run as Markdown: the answers in words, ratios, values, what failed, the machine; folded
+ * under the verdict of a gate, where there is one. */
 void report_markdown_full(const struct analysis *a, const struct report_more *more,
                           struct str *out);
 /* One self-contained page: data, style and script in one HTML file, nothing loaded from anywhere.
@@ -74,7 +98,7 @@ void report_summary_csv(const struct analysis *a, struct str *out);
 /* The same as JSON: {"base", "blocks", "cells": [...], "geometric_mean": [...], "warnings": [...]}.
  * A new reference. Figures that do not exist are null. */
 json_t *report_summary_json(const struct analysis *a);
-/* With "trade", where there is one. A new reference. */
+/* With "trade", "gate", "aa", where there are such. A new reference. */
 json_t *report_whole_json(const struct analysis *a, const struct report_more *more);
 /* A document as text for people, too; takes the reference. */
 void report_json_text(json_t *o, struct str *out);

@@ -241,4 +241,12 @@ void report_table(const struct analysis *a, const struct report_more *more,
         str_addc(out, '\n');
         report_trade(a, &more->trade, o, out);
     }
+    if (more->has_aa) {
+        str_addc(out, '\n');
+        report_aa(a, &more->aa, o, out);
+    }
+    if (more->has_gate) {
+        str_addc(out, '\n');
+        report_gate(a, &more->gate, o, out);
+    }
 }

@@ -37,6 +37,7 @@ function answersSection() {
     el('h1', {}, others.length && hasRatios ? `What ${list(others)} cost${others.length === 1 ? 's' : ''} on ${host}` : `What ${labels[base]} does on ${host}`),
     el('ul', { class: 'facts-row' }, [summary.suite, when(run.head.started_ms), m.cpu_model && `${m.cpus_usable || '?'} × ${m.cpu_model}`, m.kernel && `Linux ${m.kernel}`,
       m.virtualisation && `inside ${m.virtualisation}`, summary.status !== 'complete' && summary.status !== 'imported' && `run ${summary.status}`].filter(Boolean).map((x) => el('li', {}, x))),
+    run.gate && [el('p', { class: 'lead' }, run.gate.text), run.gate.lines.length > 0 && notes(run.gate.lines)],
     run.answers.cheapest && el('p', { class: 'lead' }, run.answers.cheapest), el('p', { class: 'soft' }, run.answers.what),
     run.plan.scale < 1 && el('p', {}, `Durations and repeats were shortened by ${digits(run.plan.scale)}.`),
     hasRatios && el('div', { class: 'targets' }, labels.map((_, t) => (t === base || !summary.targets[t].usable ? null : targetCard(t)))),
