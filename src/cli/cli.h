@@ -15,8 +15,10 @@
 #define EXIT_ENVIRONMENT  2
 #define EXIT_SOME_FAILED  3
 #define EXIT_NOTHING      4
-#define EXIT_NO           5
+#define EXIT_NO           5 /* of advise; of run: the gate has failed */
 #define EXIT_UNDECIDED    6
+/* Of selftest: a figure leaves its bounds. */
+#define EXIT_OUT_OF_BOUNDS 1
 
 struct cli {
     struct style out;         /* standard output */

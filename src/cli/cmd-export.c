@@ -9,11 +9,14 @@
 static int export_json(struct store *s, int64_t run, struct str *out, struct err *err)
 {
     _cleanup_(analysis_release) struct analysis a = {0};
+    _cleanup_(report_more_release) struct report_more more = {.has_trade = false};
     json_t *document;
     int r = analyse_run(s, run, &a, err);
 
     if (r >= 0)
-        r = exchange_export(s, run, report_summary_json(&a), &document, err);
+        r = report_more_read(s, &a, false, &more, err);
+    if (r >= 0)
+        r = exchange_export(s, run, report_whole_json(&a, &more), &document, err);
     if (r < 0)
         return r;
     report_json_text(document, out);

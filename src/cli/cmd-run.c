@@ -151,8 +151,23 @@ static int ground_prepare(struct ground *g, const struct options *o, struct err 
     return r;
 }
 
+/* The whole run as JSON, as export writes it. */
+static int write_json(struct ground *g, const char *file, const struct analysis *a,
+                      const struct report_more *more, struct err *err)
+{
+    _cleanup_(str_release) struct str out = STR_INIT;
+    json_t *document;
+    int r = exchange_export(g->store, a->head.id, report_whole_json(a, more), &document, err);
+
+    if (r < 0)
+        return r;
+    report_json_text(document, &out);
+    return cli_output(file, &out, err);
+}
+
+/* ret_failed: the run has a gate, and fails it. */
 static int show(struct cli *cli, struct ground *g, const struct options *o, int64_t run,
-                struct err *err)
+                bool *ret_failed, struct err *err)
 {
     _cleanup_(analysis_release) struct analysis a = {0};
     _cleanup_(report_more_release) struct report_more more = {.has_trade = false};
@@ -161,34 +176,26 @@ static int show(struct cli *cli, struct ground *g, const struct options *o, int6
     const char *json = options_text(o, "json", NULL);
     int r = analyse_run(g->store, run, &a, err);
 
+    if (r >= 0)
+        r = report_more_read(g->store, &a, false, &more, err);
     if (r < 0)
         return r;
+    *ret_failed = more.has_gate && gate_verdict(&more.gate) == GATE_FAILED;
     if (json) {
-        json_t *document;
-        r = exchange_export(g->store, run, report_summary_json(&a), &document, err);
-        if (r < 0)
-            return r;
-        char *text = json_dumps(document, JSON_INDENT(1));
-        json_decref(document);
-        str_add(&out, text);
-        str_addc(&out, '\n');
-        free(text);
-        r = cli_output(json, &out, err);
+        r = write_json(g, json, &a, &more, err);
         if (r < 0 || str_eq(json, "-"))
             return r;
-        str_clear(&out);
     }
-    r = report_more_read(g->store, &a, false, &more, err);
-    if (r < 0)
-        return r;
     report_table(&a, &more, &ro, &out);
     return cli_print(&out, err);
 }
 
-static int run_status(const struct measure_result *res)
+static int run_status(const struct measure_result *res, bool gate_failed)
 {
     if (res->cells_measured == 0)
         return EXIT_NOTHING;
+    if (gate_failed)
+        return EXIT_NO;
     return res->cells_failed || res->interrupted ? EXIT_SOME_FAILED : EXIT_ALL_MEASURED;
 }
 
@@ -197,6 +204,7 @@ static int run_run(struct cli *cli, const struct options *o, struct err *err)
     _cleanup_(ground_release) struct ground g = {.state_dir = STR_INIT};
     struct measure_result res = {0};
     struct progress progress = {0};
+    bool gate_failed = false;
     int r;
 
     plan_init(&g.plan);
@@ -239,8 +247,8 @@ static int run_run(struct cli *cli, const struct options *o, struct err *err)
     if (res.interrupted)
         log_notice("interrupted; r%lld keeps what was measured (cupel run --resume r%lld goes on)",
                    (long long)res.run, (long long)res.run);
-    r = show(cli, &g, o, res.run, err);
-    return r < 0 ? r : run_status(&res);
+    r = show(cli, &g, o, res.run, &gate_failed, err);
+    return r < 0 ? r : run_status(&res, gate_failed);
 }
 
 static const struct example run_examples[] = {
@@ -249,8 +257,10 @@ static const struct example run_examples[] = {
      "some workloads on two targets"},
     {"cupel run --target old=oci:/opt/a/runsc:systrap --target new=oci:/opt/b/runsc:systrap",
      "two builds of one runtime, interleaved"},
-    {"cupel run --target a=runc --target b=runc --workload mem.triad --repeats 20",
-     "how much noise there is: the same target twice"},
+    {"cupel run --base old=oci:/opt/a/runc --target new=oci:/opt/b/runc --gate 5%",
+     "for a pipeline: exit status 5 if the new build is proven to cost over 5 % more"},
+    {"cupel run --aa --target host --target runc --budget 2m",
+     "how much noise there is: every target beside itself"},
     {"cupel run --suite micro --precision 2% --budget 1h",
      "everything, until each cell is precise"},
     {"cupel run --limit cpus=1,memory=512M --workload cpu.prime",

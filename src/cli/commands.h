@@ -17,6 +17,7 @@
     X(import)                                                                                      \
     X(runs)                                                                                        \
     X(clean)                                                                                       \
+    X(selftest)                                                                                    \
     X(help)
 
 #define COMMAND_DECLARE(name) extern const struct command cmd_##name;

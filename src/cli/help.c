@@ -6,11 +6,13 @@ const char *help_exit_status(unsigned status)
 {
     static const char *const texts[] = {
         "everything was measured, or the command did what it was asked to",
-        "usage: what was typed, or written in a plan, cannot be understood",
+        "usage: what was typed, or written in a plan, cannot be understood; of selftest: a figure "
+        "leaves its bounds",
         "environment: something on the machine is in the way",
         "some cells failed, or the run was interrupted after some were measured",
         "nothing could be measured",
-        "of advise: every target that works is shown to miss a limit",
+        "the answer is no: of run, a target is proven to cost more than its gate allows, or fails "
+        "where the base works; of advise, every target that works is shown to miss a limit",
         "of advise: no target is shown to meet the limits, and of one at least it is undecided or "
         "not measured",
     };

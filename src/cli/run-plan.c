@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "stats/gate.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -91,7 +92,19 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
     {.name = "base",
      .arg = "TARGET",
      .kind = OPTION_TEXT,
-     .help = "the target that ratios refer to, by its label; default: host, else the first"},
+     .help = "the target that ratios refer to, by its label, or a further target with a label, "
+             "e.g. old=oci:/opt/a/runc; default: host, else the first"},
+    {.name = "gate",
+     .arg = "PERCENT",
+     .kind = OPTION_FRACTION,
+     .help =
+         "end with exit status 5 if a target is proven to cost more than the base by over this, "
+         "e.g. 5%, or fails where the base works; the threshold of verdicts is this, too, and "
+         "cells are measured to half of it"},
+    {.name = "aa",
+     .kind = OPTION_FLAG,
+     .help = "put every target in twice, and say how often equal ones seem to differ, by how much, "
+             "and which difference would be told"},
     {.name = "budget",
      .arg = "TIME",
      .kind = OPTION_DURATION,
@@ -325,6 +338,8 @@ static int check_times(const struct plan *p, struct err *err)
     }
     if (p->precision > PLAN_FRACTION_MAX)
         return err_set(err, ERR_USAGE, EINVAL, "--precision: at most 50%%");
+    if (p->gate > PLAN_FRACTION_MAX)
+        return err_set(err, ERR_USAGE, EINVAL, "--gate: at most 50%%");
     return 0;
 }
 
@@ -339,17 +354,44 @@ static void suite_limits(const struct suite *s, struct limits *l)
     l->cpus = known ? (double)CPU_COUNT(&own) / 2 : 0;
 }
 
+/* 1 and the target where --base defines one ("old=runc"), 0 where it names one or is not given. */
+static int base_target(const struct options *o, struct target *ret, struct err *err)
+{
+    size_t n_drivers;
+    const char *const *drivers = driver_names(&n_drivers);
+    const char *base = options_text(o, "base", NULL);
+
+    if (!base || !strchr(base, '='))
+        return 0;
+    int r = target_parse(base, drivers, n_drivers, ret, err);
+    return r < 0 ? err_wrap(err, "--base") : 1;
+}
+
+static int base_apply(const struct options *o, struct plan *p, struct err *err)
+{
+    struct target t;
+    const char *base = options_text(o, "base", NULL);
+    int r = base_target(o, &t, err);
+
+    if (r > 0)
+        base = t.label;
+    if (r >= 0 && base && !str_copy(p->base, sizeof(p->base), base))
+        return err_set(err, ERR_USAGE, EINVAL, "--base: \"%s\" is too long for a label", base);
+    return r < 0 ? r : 0;
+}
+
 int run_plan_apply(const struct options *o, struct plan *p, struct err *err)
 {
     int r = cells_apply(o, p, err);
 
     if (r >= 0)
         r = limits_apply(o, &p->limits, err);
+    if (r >= 0)
+        r = base_apply(o, p, err);
     if (r < 0)
         return r;
-    const char *base = options_text(o, "base", NULL);
-    if (base && !str_copy(p->base, sizeof(p->base), base))
-        return err_set(err, ERR_USAGE, EINVAL, "--base: \"%s\" is too long for a label", base);
+    if (options_given(o, "gate"))
+        p->gate = p->theta = options_fraction(o, "gate", 0);
     p->seed = options_u64(o, "seed", p->seed);
     p->precision = options_fraction(o, "precision", p->precision);
     p->blocks = (unsigned)options_u64(o, "blocks", p->blocks);
@@ -449,9 +491,55 @@ static void targets_default(const struct options *o, const struct target_infos *
     }
 }
 
+/* The base that --base defines, unless it is one of the targets as it stands. */
+static int targets_add_base(const struct options *o, struct plan *p, struct err *err)
+{
+    struct target t;
+    int r = base_target(o, &t, err);
+
+    if (r <= 0)
+        return r;
+    VEC_FOREACH (&p->targets, const struct target, known)
+        if (target_equal(known, &t))
+            return 0;
+    VEC_PUSH(&p->targets, t);
+    return 0;
+}
+
+/* A gate that nothing could fail is a mistake, and better said before than after the run. */
+static int check_gate(const struct plan *p, struct err *err)
+{
+    struct stop_rule rule = stop_rule_default(p->theta);
+    unsigned most = p->repeats ? p->repeats : p->blocks;
+
+    if (p->gate <= 0)
+        return 0;
+    if (p->targets.n < 2)
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "--gate compares with a base: give two targets, as in --base old=%s "
+                       "--target new=...",
+                       p->targets.v[0].text);
+    size_t least = gate_min_blocks(plan_comparisons(p), p->repeats ? NULL : &rule);
+    if (most && most < least)
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "--gate: with %zu comparison%s no regression can be proven from fewer than "
+                       "%zu blocks, and this run has at most %u",
+                       plan_comparisons(p), plan_comparisons(p) == 1 ? "" : "s", least, most);
+    return 0;
+}
+
+/* Twins, unless the plan file has them. */
+static int targets_twins(const struct options *o, bool from_plan, struct plan *p, struct err *err)
+{
+    if (!p->aa && !options_flag(o, "aa"))
+        return 0;
+    return p->aa && from_plan ? plan_check_twins(p, err) : plan_double_targets(p, err);
+}
+
 int run_plan_targets(const struct options *o, const struct target_infos *known, struct plan *p,
                      struct err *err)
 {
+    bool from_plan = p->targets.n && !options_given(o, "target");
     size_t n_drivers, base;
     const char *const *drivers = driver_names(&n_drivers);
     const char *text;
@@ -466,6 +554,9 @@ int run_plan_targets(const struct options *o, const struct target_infos *known, 
         return r;
     if (p->targets.n == 0)
         targets_default(o, known, p);
+    r = targets_add_base(o, p, err);
+    if (r < 0)
+        return r;
     if (p->targets.n == 0)
         return err_set(err, ERR_ENVIRONMENT, ENOENT,
                        "no target works here (cupel doctor says why)");
@@ -473,7 +564,11 @@ int run_plan_targets(const struct options *o, const struct target_infos *known, 
         return err_set(err, ERR_USAGE, EINVAL, "%zu targets are too many: at most %d", p->targets.n,
                        PLAN_TARGETS_MAX);
     r = targets_make_unique(p->targets.v, p->targets.n, err);
-    return r < 0 ? r : plan_base_index(p, &base, err);
+    if (r >= 0)
+        r = targets_twins(o, from_plan, p, err);
+    if (r >= 0)
+        r = plan_base_index(p, &base, err);
+    return r < 0 ? r : check_gate(p, err);
 }
 
 /* The proposals of all drivers, for suggestions. */

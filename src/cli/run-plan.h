@@ -11,7 +11,7 @@
 #define RUN_BUDGET_QUICK_NS (UINT64_C(240) * 1000000000)
 #define RUN_BUDGET_MICRO_NS (UINT64_C(1800) * 1000000000)
 
-#define N_RUN_OPTIONS 35
+#define N_RUN_OPTIONS 37
 extern const struct option_def run_options[N_RUN_OPTIONS];
 
 /* Reads the plan file named by --plan, if any, into p (initialised). */
@@ -19,8 +19,9 @@ int run_plan_read(const struct options *o, struct plan *p, struct err *err);
 /* Puts the options into p: what an option says replaces what the plan file said. Suite, workloads,
  * parameters, limits, numbers; not the targets. Without any workload: the quick suite. */
 int run_plan_apply(const struct options *o, struct plan *p, struct err *err);
-/* Targets: those of --target, globs against the usable ones of `known`; without --target and none
- * in the plan: the usable ones that its suite goes to. Unknown names are refused with the nearest.
+/* Targets: those of --target, the one that --base defines, each twice with --aa; globs against the
+ * usable ones of `known`; without --target and none in the plan: the usable ones that its suite
+ * goes to. Unknown names are refused with the nearest.
  */
 int run_plan_targets(const struct options *o, const struct target_infos *known, struct plan *p,
                      struct err *err);

@@ -44,7 +44,7 @@ static void check_command(const struct command *c)
 
 static void test_tables(void **state)
 {
-    assert_int_equal(command_count(), 12);
+    assert_int_equal(command_count(), 13);
     for (size_t i = 0; i < command_count(); i++)
         check_command(command_at(i));
 }
@@ -213,6 +213,39 @@ static void test_default_targets(void **state)
     }
 }
 
+/* The base that is defined on the spot is one more target; the gate is theta, too. */
+static void test_gate_and_base(void **state)
+{
+    const struct target_infos none = {.n = 0};
+    struct options o;
+    struct plan p;
+    size_t base;
+
+    assert_ok(PARSE(&cmd_run, &o, "run", "--base", "old=runc,x=y", "--target", "crun", "--gate",
+                    "4%", "--aa", "--workload", "cpu.prime"));
+    plan_init(&p);
+    assert_ok(run_plan_apply(&o, &p, err));
+    assert_ok(run_plan_targets(&o, &none, &p, err));
+    assert_true(p.gate == .04 && p.theta == .04 && p.precision == 0);
+    assert_int_equal(p.targets.n, 4);
+    assert_string_equal(p.targets.v[0].label, "crun");
+    assert_string_equal(p.targets.v[1].label, "crun#2");
+    assert_ok(plan_base_index(&p, &base, err));
+    assert_int_equal(base, 2);
+    assert_string_equal(p.targets.v[2].text, "runc,x=y");
+    plan_release(&p);
+    options_release(&o);
+    /* Three comparisons of one workload need 7 blocks: 5/3 of 3/128. */
+    assert_ok(PARSE(&cmd_run, &o, "run", "--target", "a=host", "--target", "b=host", "--aa",
+                    "--gate", "4%", "--workload", "cpu.prime", "--blocks", "6"));
+    plan_init(&p);
+    assert_ok(run_plan_apply(&o, &p, err));
+    assert_fails(run_plan_targets(&o, &none, &p, err), EINVAL,
+                 "with 3 comparisons no regression can be proven from fewer than 7 blocks");
+    plan_release(&p);
+    options_release(&o);
+}
+
 static uint64_t memory_limit(const char *one, const char *two, const char *three)
 {
     struct options o;
@@ -249,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_plan_of_options),
         cmocka_unit_test(test_plan_defaults),
         cmocka_unit_test(test_default_targets),
+        cmocka_unit_test(test_gate_and_base),
         cmocka_unit_test(test_limit_of_a_suite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
