@@ -329,6 +329,18 @@ def injected_work_is_told_apart():
     expect(1.1 < median_ratio(b.export(), 1) < 1.35, row)
 
 
+@case
+@alone
+def a_planted_slowdown_fails_the_gate():
+    need("runc")
+    b = Bench()
+    r = b.run("--base", "old=runc", "--target", "new=runc,inject=cpu:5%", *workloads("cpu.prime"), "-p",
+              "limit=1000", "--gate", "2%", "--budget", "60s", status=5)
+    expect("gate 2 %: failed" in r.stdout, r.stdout)
+    c = b.export()["summary"]["gate"]["comparisons"]
+    expect(len(c) == 1 and c[0]["state"] == "regressed" and c[0]["ratio"]["lo"] > 1.02, c)
+
+
 # ---- interrupted, killed, resumed ----
 
 MANY = [*targets("host", "b=host"), *workloads("sys.getpid", "clock.gettime", "mm.mmap"), *SHORT]
