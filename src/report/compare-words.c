@@ -172,7 +172,7 @@ static void order_note(const struct compare *c, const struct style *s, note_line
         str_addf(&t,
                  "%s all of %s was measured before all of %s: what drifted on the machine in "
                  "between cannot be told from a difference. Both in one run can: cupel run "
-                 "--target old=... --target new=... --base old",
+                 "--base old=... --target new=...",
                  style_glyph(s, GLYPH_WARN), a_first ? "A" : "B", a_first ? "B" : "A");
     line(user, t.buf);
 }
