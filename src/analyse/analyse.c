@@ -85,6 +85,15 @@ void plan_rule(const struct plan *p, struct stop_rule *rule, double *alpha)
     *alpha = p->repeats ? FIXED_ALPHA : rule->alpha_prime;
 }
 
+double analysis_alpha(const struct analysis *a)
+{
+    struct stop_rule rule;
+    double alpha;
+
+    rule_of(&a->head.plan, &rule, &alpha);
+    return alpha;
+}
+
 static int judge_all(struct gather *g, double *sds, struct err *err)
 {
     struct analysis *a = g->a;

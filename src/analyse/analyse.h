@@ -96,6 +96,8 @@ int analyse_run(struct store *s, int64_t run, struct analysis *ret, struct err *
  * longer than all the rest: for looks between blocks. */
 int analyse_progress(struct store *s, int64_t run, struct analysis *ret, struct err *err);
 void analysis_release(struct analysis *a);
+/* 1 - the level at which the run's intervals are computed: .05, or the stopping rule's. */
+double analysis_alpha(const struct analysis *a);
 /* Is it about work done inside, and not about starts, crowds, neighbours or counts? */
 bool analysis_is_work(const struct cell *c);
 bool analysis_has_work(const struct analysis *a);

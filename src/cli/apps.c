@@ -7,9 +7,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <libgen.h>
-#include <limits.h>
-#include <unistd.h>
 
 #define APP_FILE_MAX (256 * 1024)
 
@@ -21,27 +18,6 @@ static int read_app(const char *path, struct app **ret, struct err *err)
     return r < 0 ? r : app_parse(text.buf ? text.buf : "", text.len, path, ret, err);
 }
 
-/* Its own place beside the program decides, as with the probe. */
-static char *builtin_dir(void)
-{
-    static const char *const places[] = {"../../workloads", "../share/cupel/workloads"};
-    const char *named = getenv("CUPEL_WORKLOADS");
-    char self[PATH_MAX];
-
-    if (named && named[0])
-        return xstrdup(named);
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    self[n > 0 ? n : 0] = '\0';
-    const char *dir = dirname(self);
-    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-        char *path = xasprintf("%s/%s", dir, places[i]);
-        if (access(path, R_OK | X_OK) == 0)
-            return path;
-        free(path);
-    }
-    return xstrdup(CUPEL_DATADIR "/workloads");
-}
-
 static int is_yaml(const struct dirent *e)
 {
     return str_ends(e->d_name, ".yaml");
@@ -49,7 +25,7 @@ static int is_yaml(const struct dirent *e)
 
 int apps_know_all(struct plan *p, struct err *err)
 {
-    _cleanup_free_ char *dir = builtin_dir();
+    _cleanup_free_ char *dir = cli_data_dir("workloads", "CUPEL_WORKLOADS");
     struct dirent **names = NULL;
     int n = scandir(dir, &names, is_yaml, alphasort), r = 0;
 

@@ -140,6 +140,26 @@ int cli_open_write(const struct options *o, struct store **ret, struct err *err)
     return store_open(path.buf, true, ret, err);
 }
 
+char *cli_data_dir(const char *folder, const char *variable)
+{
+    static const char *const places[] = {"../..", "../share/cupel"};
+    const char *named = getenv(variable);
+    char self[PATH_MAX];
+
+    if (named && named[0])
+        return xstrdup(named);
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    self[n > 0 ? n : 0] = '\0';
+    const char *dir = dirname(self);
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        char *path = xasprintf("%s/%s/%s", dir, places[i], folder);
+        if (access(path, R_OK | X_OK) == 0)
+            return path;
+        free(path);
+    }
+    return xasprintf("%s/%s", CUPEL_DATADIR, folder);
+}
+
 static bool is_program(const char *path)
 {
     struct stat st;

@@ -1,5 +1,8 @@
 /* cupel run: the plan checked as a whole, then measured, then shown. */
+#include "cli/cmd-run.h"
+
 #include "cli/commands.h"
+#include "cli/own.h"
 #include "cli/progress.h"
 #include "cli/run-plan.h"
 
@@ -120,13 +123,25 @@ static int plan_targets(struct ground *g, const struct options *o, struct err *e
     return 0;
 }
 
-static int ground_prepare(struct ground *g, const struct options *o, struct err *err)
+/* Where nothing says what to measure. */
+static int plan_default(struct plan *p, const struct options *o, const char *suite, struct err *err)
+{
+    bool said = options_given(o, "suite") || options_given(o, "workload") ||
+                options_given(o, "plan") || own_given(o);
+
+    return said || !suite ? 0 : plan_add_suite(p, suite, err);
+}
+
+static int ground_prepare(struct ground *g, const struct options *o, const char *suite,
+                          struct err *err)
 {
     const char *json = options_text(o, "json", NULL), *resume = options_text(o, "resume", NULL);
     int r = check_resume(o, err);
 
     if (r >= 0 && !resume)
         r = run_plan_read(o, &g->plan, err);
+    if (r >= 0 && !resume)
+        r = plan_default(&g->plan, o, suite, err);
     if (r >= 0 && !resume)
         r = run_plan_apply(o, &g->plan, err);
     if (r >= 0)
@@ -152,12 +167,12 @@ static int ground_prepare(struct ground *g, const struct options *o, struct err 
 }
 
 /* The whole run as JSON, as export writes it. */
-static int write_json(struct ground *g, const char *file, const struct analysis *a,
+static int write_json(struct store *s, const char *file, const struct analysis *a,
                       const struct report_more *more, struct err *err)
 {
     _cleanup_(str_release) struct str out = STR_INIT;
     json_t *document;
-    int r = exchange_export(g->store, a->head.id, report_whole_json(a, more), &document, err);
+    int r = exchange_export(s, a->head.id, report_whole_json(a, more), &document, err);
 
     if (r < 0)
         return r;
@@ -165,53 +180,56 @@ static int write_json(struct ground *g, const char *file, const struct analysis 
     return cli_output(file, &out, err);
 }
 
-/* ret_failed: the run has a gate, and fails it. */
-static int show(struct cli *cli, struct ground *g, const struct options *o, int64_t run,
-                bool *ret_failed, struct err *err)
+static int show(struct cli *cli, struct store *s, const struct options *o, int64_t run, void *user,
+                struct err *err)
 {
     _cleanup_(analysis_release) struct analysis a = {0};
     _cleanup_(report_more_release) struct report_more more = {.has_trade = false};
     _cleanup_(str_release) struct str out = STR_INIT;
     const struct report_options ro = {.style = cli->out, .db = cli_db_hint(o)};
     const char *json = options_text(o, "json", NULL);
-    int r = analyse_run(g->store, run, &a, err);
+    int r = analyse_run(s, run, &a, err);
 
+    (void)user;
     if (r >= 0)
-        r = report_more_read(g->store, &a, false, &more, err);
+        r = report_more_read(s, &a, false, &more, err);
     if (r < 0)
         return r;
-    *ret_failed = more.has_gate && gate_verdict(&more.gate) == GATE_FAILED;
+    bool no = more.has_gate && gate_verdict(&more.gate) == GATE_FAILED;
     if (json) {
-        r = write_json(g, json, &a, &more, err);
-        if (r < 0 || str_eq(json, "-"))
+        r = write_json(s, json, &a, &more, err);
+        if (r < 0)
             return r;
+        if (str_eq(json, "-"))
+            return no ? EXIT_NO : 0;
     }
     report_table(&a, &more, &ro, &out);
-    return cli_print(&out, err);
+    r = cli_print(&out, err);
+    return r < 0 || !no ? r : EXIT_NO;
 }
 
-static int run_status(const struct measure_result *res, bool gate_failed)
+static int run_status(const struct measure_result *res, int answer)
 {
     if (res->cells_measured == 0)
         return EXIT_NOTHING;
-    if (gate_failed)
-        return EXIT_NO;
+    if (answer)
+        return answer;
     return res->cells_failed || res->interrupted ? EXIT_SOME_FAILED : EXIT_ALL_MEASURED;
 }
 
-static int run_run(struct cli *cli, const struct options *o, struct err *err)
+int run_measured(struct cli *cli, const struct options *o, const char *suite, run_shown *show_run,
+                 void *user, struct err *err)
 {
     _cleanup_(ground_release) struct ground g = {.state_dir = STR_INIT};
     struct measure_result res = {0};
     struct progress progress = {0};
-    bool gate_failed = false;
     int r;
 
     plan_init(&g.plan);
     /* A container that dies while we write to it is that trial's failure, not our death. */
     signal(SIGPIPE, SIG_IGN);
     spawn_raise_file_limit();
-    r = ground_prepare(&g, o, err);
+    r = ground_prepare(&g, o, suite, err);
     if (r < 0) {
         if (err->kind == ERR_UNSUPPORTED) {
             log_notice("%s", err->msg);
@@ -247,8 +265,13 @@ static int run_run(struct cli *cli, const struct options *o, struct err *err)
     if (res.interrupted)
         log_notice("interrupted; r%lld keeps what was measured (cupel run --resume r%lld goes on)",
                    (long long)res.run, (long long)res.run);
-    r = show(cli, &g, o, res.run, &gate_failed, err);
-    return r < 0 ? r : run_status(&res, gate_failed);
+    r = show_run(cli, g.store, o, res.run, user, err);
+    return r < 0 ? r : run_status(&res, r);
+}
+
+static int run_run(struct cli *cli, const struct options *o, struct err *err)
+{
+    return run_measured(cli, o, NULL, show, NULL, err);
 }
 
 static const struct example run_examples[] = {

@@ -13,6 +13,7 @@
     X(report)                                                                                      \
     X(advise)                                                                                      \
     X(compare)                                                                                     \
+    X(replicate)                                                                                   \
     X(export)                                                                                      \
     X(import)                                                                                      \
     X(runs)                                                                                        \

@@ -99,6 +99,8 @@ static void mdoc_command(struct str *out, const struct command *c)
             mdoc_option(out, &c->options[i]);
         str_add(out, ".El\n");
     }
+    if (c->like)
+        str_addf(out, ".Pp\nIt takes all options of\n.Nm Cm %s ,\ntoo.\n", c->like->name);
 }
 
 static void mdoc_suites(struct str *out)
@@ -247,8 +249,8 @@ void help_bash(struct str *out)
     for (size_t i = 0; i < command_count(); i++) {
         const struct command *c = command_at(i);
         str_addf(out, "    %s) COMPREPLY=($(compgen -W \"", c->name);
-        for (size_t j = 0; j < c->n_options; j++)
-            str_addf(out, "--%s ", c->options[j].name);
+        for (size_t j = 0; j < command_option_count(c); j++)
+            str_addf(out, "--%s ", command_option(c, j)->name);
         str_addf(out, "--help\" %s-- \"$cur\")) ;;\n", str_eq(c->operands, "FILE") ? "-f " : "");
     }
     str_add(out, "    esac\n}\ncomplete -F _cupel cupel\n");

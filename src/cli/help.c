@@ -78,6 +78,12 @@ void help_command(const struct command *c, const struct style *s, struct str *ou
         option_line(usage.buf, help.buf, s, out);
     }
     option_line("-h, --help", "this text", s, out);
+    if (c->like) {
+        _cleanup_(str_release) struct str text = STR_INIT;
+        str_addf(&text, "and all options of cupel %s (cupel %s --help)", c->like->name,
+                 c->like->name);
+        text_wrap(out, s, "  ", 2, text.buf);
+    }
     if (c->n_examples)
         str_add(out, "\nexamples:\n");
     for (size_t i = 0; i < c->n_examples; i++) {

@@ -7,6 +7,16 @@
 #define LONG_BASE 1000
 #define LONG_HELP 999
 
+size_t command_option_count(const struct command *c)
+{
+    return c->n_options + (c->like ? c->like->n_options : 0);
+}
+
+const struct option_def *command_option(const struct command *c, size_t i)
+{
+    return i < c->n_options ? &c->options[i] : &c->like->options[i - c->n_options];
+}
+
 struct getopt_tables {
     struct option *longs;
     struct str shorts;
@@ -20,11 +30,13 @@ static void getopt_tables_release(struct getopt_tables *t)
 
 static void getopt_tables_fill(const struct command *c, struct getopt_tables *t)
 {
-    t->longs = xcalloc(c->n_options + 2, sizeof(*t->longs));
+    size_t n = command_option_count(c);
+
+    t->longs = xcalloc(n + 2, sizeof(*t->longs));
     str_init(&t->shorts);
     str_add(&t->shorts, ":h"); /* ':': a missing argument is told apart */
-    for (size_t i = 0; i < c->n_options; i++) {
-        const struct option_def *d = &c->options[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct option_def *d = command_option(c, i);
         t->longs[i] = (struct option){
             .name = d->name,
             .has_arg = d->kind == OPTION_FLAG ? no_argument : required_argument,
@@ -36,16 +48,16 @@ static void getopt_tables_fill(const struct command *c, struct getopt_tables *t)
                 str_addc(&t->shorts, ':');
         }
     }
-    t->longs[c->n_options] = (struct option){.name = "help", .val = LONG_HELP};
+    t->longs[n] = (struct option){.name = "help", .val = LONG_HELP};
 }
 
 static const struct option_def *option_of(const struct command *c, int val)
 {
     if (val >= LONG_BASE)
-        return &c->options[val - LONG_BASE];
-    for (size_t i = 0; i < c->n_options; i++)
-        if (c->options[i].letter == val)
-            return &c->options[i];
+        return command_option(c, (size_t)(val - LONG_BASE));
+    for (size_t i = 0; i < command_option_count(c); i++)
+        if (command_option(c, i)->letter == val)
+            return command_option(c, i);
     return NULL;
 }
 
@@ -152,8 +164,8 @@ static int unknown_option(const struct command *c, const char *word, struct err 
     str_copy(bare, sizeof(bare), word + 2);
     bare[strcspn(bare, "=")] = '\0';
     names[n++] = "help";
-    for (size_t i = 0; i < c->n_options && n < ARRAY_SIZE(names); i++)
-        names[n++] = c->options[i].name;
+    for (size_t i = 0; i < command_option_count(c) && n < ARRAY_SIZE(names); i++)
+        names[n++] = command_option(c, i)->name;
     const char *near = str_nearest(bare, names, n);
     if (near)
         return err_set(err, ERR_USAGE, EINVAL, "%s: no option \"--%s\"; did you mean --%s?",
@@ -174,10 +186,10 @@ static int refuse(const struct command *c, const char *word, struct err *err)
     const char *eq = strchr(word, '=');
     size_t n = eq ? (size_t)(eq - word) - 2 : strlen(word) - 2, matches = 0;
     const struct option_def *match = NULL;
-    for (size_t i = 0; i < c->n_options; i++) {
-        if (strncmp(c->options[i].name, word + 2, n) != 0)
+    for (size_t i = 0; i < command_option_count(c); i++) {
+        if (strncmp(command_option(c, i)->name, word + 2, n) != 0)
             continue;
-        match = &c->options[i];
+        match = command_option(c, i);
         matches++;
         if (match->name[n] == '\0') {
             matches = 1;

@@ -61,6 +61,7 @@ struct command {
     bool after_dashes; /* operands are taken behind `--` alone */
     const struct option_def *options;
     size_t n_options;
+    const struct command *like; /* takes the options of that one, too; NULL: none */
     const struct example *examples;
     size_t n_examples;
     /* Exit status, or negative with err. */
@@ -80,6 +81,10 @@ struct options {
     VEC(const char *) operands;
     bool help;
 };
+
+/* All options: its own, then those of the one that it is like. */
+size_t command_option_count(const struct command *c);
+const struct option_def *command_option(const struct command *c, size_t i);
 
 /* Parses argv[1..] by the command's table. ERR_USAGE, one line: the option named, what was
  * expected, the nearest name. `-h` and `--help` belong to every command; with them the operands are
