@@ -43,8 +43,8 @@ static int split(const uint8_t *data, size_t n, char **argv)
 
 static void look_at_values(const struct options *o)
 {
-    for (size_t i = 0; i < o->command->n_options; i++) {
-        const struct option_def *d = &o->command->options[i];
+    for (size_t i = 0; i < command_option_count(o->command); i++) {
+        const struct option_def *d = command_option(o->command, i);
         bool given = options_given(o, d->name);
         require(given == options_flag(o, d->name), "flag and given agree");
         if (d->kind != OPTION_FLAG)

@@ -24,6 +24,7 @@ PARSERS = {
     "fuzz-exchange": ["store/exchange-import.c", "store/exchange-read.c"],
     "fuzz-plan": ["model/plan-parse.c", "model/yamlread.c"],
     "fuzz-app": ["model/app-metric.c", "model/app-parse.c", "model/app-pattern.c"],
+    "fuzz-claims": ["model/claims-parse.c", "model/claims-test.c"],
     "fuzz-appspec": ["wire/appspec.c"],
     "fuzz-target": ["model/target.c"],
     "fuzz-cli": ["cli/options.c", "cli/run-plan.c"],

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of fuzz-app, fuzz-appspec, fuzz-exchange, fuzz-plan and fuzz-target into seeds/: whole examples, and one
+"""Writes the seeds of fuzz-app, fuzz-appspec, fuzz-claims, fuzz-exchange, fuzz-plan and fuzz-target into seeds/: whole examples, and one
 for each way of being refused. Run it again when one of the forms changes; the results are kept in the
 tree."""
 import copy
@@ -228,6 +228,72 @@ SPECS = [SPEC % '{"tcp":80}', SPEC % '{"output":"up"}', SPEC % '{"argv":["r"]}',
          '{"command":{"argv":[1]}}', '{"command":{"argv":["a"],"env":3}}', '{"command":{"argv":["a"],"cwd":"x"}}',
          '{"command":{"argv":["a"],"timeout_ns":0}}', '{"server":3}', '{"server":{"argv":["a"],"ready":null}}']
 
+CLAIMS_HEAD = """name: c
+source: {title: t, authors: a, year: 2022, url: "https://x", retrieved: today}
+conditions: {machine: m, kernel: 5.4.0}
+tolerance: {relative: 25%, points: 2%, alike: 10%}
+base: host
+planned: [net.tcp_rr]
+targets:
+  host: {title: bare metal, is: [host]}
+  runc: {is: [docker/runc, runc]}
+  gvisor: {title: gVisor, is: "runsc:ptrace"}
+steps:
+  - {place: Fig. 1, what: w, command: cupel run, output: o}
+claims:
+"""
+CLAIM_TESTS = [
+    "overhead: {cell: cpu.prime, of: runc}, is: 4.67 %, better: higher",
+    "overhead: {cells: [cpu.prime, mem.triad], than: sys.getpid, of: gvisor, over: runc}, is: much more",
+    "growth: {cell: net.tcp_rr, from: life.start, of: runc, over: gvisor}, is: '2 times'",
+    "value: {cell: life.start, of: runc, as: time, times: 1000}, is: 16.9 ms",
+    "value: {cell: life.start, of: runc, as: rate}, is: '>= 3'",
+    "difference: {cell: life.start, of: gvisor, over: runc}, is: 0.14 s",
+    "fact: {cell: life.start, fact: [a, b], less: c, share: [a, b], of: runc, over: gvisor}, is: '<= 10 %'",
+    "order: {cells: [cpu.prime], of: [host, [runc, gvisor]], fact: a}",
+    "printed: {overhead: [2.06, 1.62]}, is: 27.53 %, recomputed: 27.16, agrees: rounding",
+    "printed: {sum: [93.9, 3.89, 2.21]}, is: 100 %, agrees: yes", "printed: {percent-of: [9.12, 1.62]}, is: 0.14 s",
+    "printed: {difference: [2.06, 1.62]}, is: 0.44 s, agrees: no", "printed: {ratio: [1, 2]}, is: alike",
+]
+BAD_CLAIMS = [
+    "overhead: {cell: cpu.pime, of: runc}, is: 1 %", "overhead: {cell: redis.set, of: runc}, is: 1 %",
+    "overhead: {cell: [cpu.prime, cpu.prime], of: runc}, is: 1 %", "overhead: {cell: [], of: runc}, is: 1 %",
+    "overhead: {cell: cpu.prime, of: runk}, is: 1 %", "overhead: {cell: cpu.prime}, is: 1 %",
+    "overhead: {of: runc}, is: 1 %", "overhead: {cell: cpu.prime, of: runc}", "overhead: 3",
+    "overhead: {cell: cpu.prime, of: runc}, is: 3 s", "overhead: {cell: cpu.prime, of: runc}, is: -3 times",
+    "overhead: {cell: cpu.prime, of: runc}, is: 100 %, better: higher", "better: best",
+    "overhead: {cell: cpu.prime, of: runc}, is: -100 %", "is: 1 %", "is: x", "is: [1]", "is: 1e999 s",
+    "is: '1 aaaaaaaaaaaaaaaaaaaaaaaaaaaa'", "is: '" + "1" * 60 + "'", "is: '" + "1" * 40 + " %'", "is: '1-1'",
+    "growth: {cell: cpu.prime, of: runc}, is: more", "value: {cell: cpu.prime, of: runc, as: x}, is: 1 s",
+    "value: {cell: cpu.prime, of: runc, times: 0}, is: 1 s", "value: {cell: cpu.prime, of: runc, times: x}, is: 1 s",
+    "value: {cell: cpu.prime, of: runc}, is: more", "difference: {cell: cpu.prime, of: runc}, is: 1 s",
+    "fact: {cell: cpu.prime, of: runc}, is: 1 s", "fact: {cell: cpu.prime, of: runc, fact: ''}, is: 1 s",
+    "order: {cell: cpu.prime, of: runc}", "order: {cell: cpu.prime, of: [runc]}", "order: {cell: cpu.prime}",
+    "order: {cell: cpu.prime, of: [runc, host]}, is: more", "order: {of: [runc, host]}",
+    "order: {cell: cpu.prime, of: [runc, host]}, value: {cell: cpu.prime, of: runc}",
+    "printed: 3", "printed: {}", "printed: {sum: [1]}", "printed: {sum: [1, x]}", "printed: {sum: [1, 2], ratio: [1, 2]}",
+    "printed: {ratio: [1, 0]}", "printed: {overhead: [1, 2, 3]}", "agrees: maybe", "agrees: [a]", "recomputed: x",
+    "text: y", "note: [1]",
+]
+CLAIMS = [CLAIMS_HEAD + "".join("  - {id: c%d, text: x, section: s, place: p, note: n, %s}\n" % (i, t)
+                                for i, t in enumerate(CLAIM_TESTS))]
+CLAIMS += [CLAIMS_HEAD + "  - {id: a, text: x, %s}\n" % t for t in BAD_CLAIMS]
+CLAIMS += [CLAIMS_HEAD + t for t in [
+    "  - {id: a}\n", "  - 3\n", "  - {id: 'a b', text: x}\n", "  - {id: [1], text: x}\n", "  []\n",
+    "  - {id: a, text: x, is: '1', printed: {sum: [1, 2]}}\n" * 2]]
+CLAIMS += [CLAIMS_HEAD.replace(a, b) + "  []\n" for a, b in [
+    ("name: c", "name: C"), ("name: c", "name: []"), ("title: t, ", ""), ("{title: t, authors: a", "{title: [t]"),
+    ("source: {", "sauce: {"), ("relative: 25%", "relative: 300%"), ("relative: 25%", "relative: x"),
+    ("relative: 25%", "relative: []"), ("base: host", "base: x"), ("base: host", "base: []"),
+    ("planned: [net.tcp_rr]", "planned: ['']"), ("planned: [net.tcp_rr]", "planned: [[]]"),
+    ("machine: m", "? [m]\n  : m"), ("machine: m", "machine: [m]"), ("{machine: m, kernel: 5.4.0}", "3"),
+    ("{machine: m", "{" + ", ".join("k%d: v" % i for i in range(17))), ("is: [host]", "title: x"),
+    ("is: [host]", "is: ['']"), ("is: [host]", "is: [[]]"), ("  runc: {", "  host: {"), ("  runc: {", "  ? [a]\n  : {"),
+    ("  runc: {is", "  " + "r" * 60 + ": {is"), ("is: [docker/runc, runc]}", "is: [runc]}\n" + "".join(
+        "  t%d: {is: [runc]}\n" % i for i in range(32))), ("place: Fig. 1, ", ""), ("- {place", "- 3\n  - {place"),
+    ("steps:\n  - {place: Fig. 1, what: w, command: cupel run, output: o}", "steps: 3"),
+    ("claims:\n", "claims: 3\nx:\n"), ("claims:\n", "x:\n")]]
+
 
 def put(name, number, data):
     folder = os.path.join(HERE, name)
@@ -265,6 +331,8 @@ def main():
         put("plan", i, plan)
     for i, app in enumerate(APPS):
         put("app", i, app)
+    for i, claims in enumerate(CLAIMS):
+        put("claims", i, claims)
     for i, spec in enumerate(SPECS):
         put("appspec", i, spec)
     for i, target in enumerate(TARGETS):

@@ -14,16 +14,17 @@ struct made {
     struct run_head head;
 };
 
-static inline void made_open(struct fixture *f, const char *const *cells, struct made *m)
+/* On other targets than those three. */
+static inline void made_open_on(struct fixture *f, const char *const targets[N],
+                                const char *const *cells, struct made *m)
 {
-    static const char *const drivers[] = {"host", "oci"};
-    static const char *const targets[N] = {"host", "runc", "runsc:ptrace"};
+    static const char *const drivers[] = {"host", "oci", "docker"};
 
     *m = (struct made){0};
     run_head_init(&m->head);
     m->plan = &m->head.plan;
     for (int i = 0; i < N; i++)
-        assert_ok(plan_add_target(m->plan, targets[i], drivers, 2, err));
+        assert_ok(plan_add_target(m->plan, targets[i], drivers, 3, err));
     for (; *cells; cells++)
         assert_ok(plan_add_cells(m->plan, *cells, err));
     m->plan->repeats = 8; /* one look: intervals at 95 % */
@@ -35,6 +36,12 @@ static inline void made_open(struct fixture *f, const char *const *cells, struct
     assert_ok(store_open(f->db, true, &m->s, err));
     assert_ok(store_run_new(m->s, &m->head, NULL, err));
     m->run = m->head.id;
+}
+
+static inline void made_open(struct fixture *f, const char *const *cells, struct made *m)
+{
+    static const char *const targets[N] = {"host", "runc", "runsc:ptrace"};
+    made_open_on(f, targets, cells, m);
 }
 
 /* What a target came to in a block: a time in ns (factors in 1e9), and facts. 0: it hung; -1: what

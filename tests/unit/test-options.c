@@ -21,8 +21,8 @@ static void check_command(const struct command *c)
     assert_int_equal(c->description[strlen(c->description) - 1], '.');
     assert_true(c->n_examples > 0 && c->run);
     assert_true((c->max_operands > 0) == (c->operands[0] != '\0'));
-    for (size_t i = 0; i < c->n_options; i++) {
-        const struct option_def *d = &c->options[i];
+    for (size_t i = 0; i < command_option_count(c); i++) {
+        const struct option_def *d = command_option(c, i);
         assert_true(str_is_id(d->name, 24));
         assert_string_not_equal(d->name, "help");
         assert_true((d->kind == OPTION_FLAG) == (d->arg == NULL));
@@ -33,7 +33,7 @@ static void check_command(const struct command *c)
             letters[(int)d->letter] = true;
         }
         for (size_t j = 0; j < i; j++)
-            assert_string_not_equal(d->name, c->options[j].name);
+            assert_string_not_equal(d->name, command_option(c, j)->name);
     }
     for (size_t i = 0; i < c->n_examples; i++) {
         char start[40];
