@@ -90,7 +90,7 @@ double analysis_alpha(const struct analysis *a)
     struct stop_rule rule;
     double alpha;
 
-    rule_of(&a->head.plan, &rule, &alpha);
+    plan_rule(&a->head.plan, &rule, &alpha);
     return alpha;
 }
 
