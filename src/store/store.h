@@ -49,7 +49,8 @@ struct target_row {
  * written: of a newer format, of another program, damaged, cut short, not writable: ERR_ENVIRONMENT
  * with a remedy. A missing file is -ENOENT unless create; the directory has to be there. */
 int store_open(const char *path, bool create, struct store **ret, struct err *err);
-/* For a file or directory that cannot be written, too. */
+/* For a file or directory that cannot be written, too. One of an older format that can be written
+ * is brought up to date first. */
 int store_open_readonly(const char *path, struct store **ret, struct err *err);
 void store_close(struct store *s);
 

@@ -4,11 +4,13 @@ Environment, set by meson: CUPEL (the program), CUPEL_PROBE, FIXTURE (writes a r
 SOURCE_ROOT. Every test program works in a state directory of its own, which it removes.
 """
 import atexit
+import contextlib
 import os
 import pty
 import select
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -148,6 +150,14 @@ def fixture(name):
             os.unlink(path + suffix)
     subprocess.run([FIXTURE, path], check=True)
     return path
+
+
+def older(db):
+    """The same file as format 3 had it."""
+    with contextlib.closing(sqlite3.connect(db)) as c:
+        c.executescript("ALTER TABLE run DROP COLUMN gate; ALTER TABLE run DROP COLUMN aa;"
+                        "PRAGMA user_version=3; PRAGMA journal_mode=DELETE")
+    return db
 
 
 def state_fixture():

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 
-from cli import BASE_ENV, CUPEL, FIXTURE, IS_ROOT, WORK, Skip, case, cupel, expect, main
+from cli import BASE_ENV, CUPEL, FIXTURE, IS_ROOT, WORK, Skip, case, cupel, expect, main, older
 
 NOBODY = 65534
 HOME = os.path.join(WORK, "home")
@@ -69,6 +69,16 @@ def reports():
                  ["workloads"], ["show", "--format", "md"]):
         r = unprivileged(*args)
         expect(r.status == 0 and r.out and not r.err, (args, r))
+
+
+@case
+def results_of_an_older_format_that_cannot_be_written():
+    prepare()
+    db = os.path.join(HERE, "older.db")
+    subprocess.run([FIXTURE, db], check=True)
+    os.chmod(older(db), 0o644)
+    r = unprivileged("show", "--db", db)
+    expect(r.status == 2 and "older format 3" in r.err and "make it writable once" in r.err, r)
 
 
 @case
