@@ -51,7 +51,8 @@ void command_addf(struct command *c, const char *fmt, ...)
     c->used += (size_t)n + 1;
 }
 
-void command_add_runtime_flags(struct command *c, const struct engine *e, const char *option)
+void command_add_runtime_flags(struct command *c, const struct engine *e, const char *network,
+                               const char *option)
 {
     const struct target *t = &e->info.target;
     const char *dashes = option ? "" : "--";
@@ -61,7 +62,7 @@ void command_add_runtime_flags(struct command *c, const struct engine *e, const 
         command_addf(c, "%splatform=%s", dashes, e->info.platform);
         if (option)
             command_add(c, option);
-        command_addf(c, "%snetwork=none", dashes);
+        command_addf(c, "%snetwork=%s", dashes, network);
     }
     for (size_t i = 0; i < t->n_flags; i++) {
         if (option)

@@ -34,8 +34,10 @@ void command_addf(struct command *c, const char *fmt, ...) __attribute__((format
 /* Several at once, NULL-terminated. */
 void command_add_all(struct command *c, const char *const *args);
 /* The flags of the target and what its kind needs, one --name=value each, or, with option, after
- * that word and without the dashes ("--runtime-flag" "platform=ptrace"). */
-void command_add_runtime_flags(struct command *c, const struct engine *e, const char *option);
+ * that word and without the dashes ("--runtime-flag" "platform=ptrace"). network: runsc's, as
+ * driver/plug.h has it. */
+void command_add_runtime_flags(struct command *c, const struct engine *e, const char *network,
+                               const char *option);
 
 /* Runs it to its end in the session's tool leaf and where l->cover_fd says. io NULL: its output is
  * captured in ret, and an exit other than 0 is an error; else the output is the session's and

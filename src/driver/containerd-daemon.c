@@ -145,61 +145,68 @@ static void add_quoted(struct str *to, const char *text)
     str_addc(to, '\'');
 }
 
-/* Where crun is to see an empty tree instead of the unified one: a mount namespace for each of its
- * calls, since it leaves files in the cover, and since the daemon's own must be the one in which
- * sessions' file systems are mounted. */
-static int add_cover(struct str *text, const struct site *s, struct err *err)
+/* Where a runtime is to see an empty tree instead of a part of the machine's: a mount namespace for
+ * each of its calls, since crun leaves files in the cover, and since the daemon's own must be the
+ * one in which sessions' file systems are mounted. */
+static int add_cover(struct str *text, const char *path, struct err *err)
 {
     char unshare[256], mount[256];
     if (fs_which("unshare", unshare, sizeof(unshare)) < 0 ||
         fs_which("mount", mount, sizeof(mount)) < 0)
-        return err_set(err, ERR_UNSUPPORTED, ENOENT, "crun needs unshare and mount here");
+        return err_set(err, ERR_UNSUPPORTED, ENOENT, "it needs unshare and mount here");
     str_add(text, "if [ -z \"$CUPEL_COVERED\" ]; then CUPEL_COVERED=1 exec ");
     add_quoted(text, unshare);
     str_add(text, " --mount --propagation slave \"$0\" \"$@\"; fi\n");
     add_quoted(text, mount);
     str_add(text, " -t tmpfs -o size=64k,mode=755,nosuid,nodev,noexec cupel ");
-    add_quoted(text, s->machine->cgroups.unified_mount);
+    add_quoted(text, path);
     str_add(text, " || exit 1\nunset CUPEL_COVERED\n");
     return 0;
 }
 
 /* runc's shim calls a program and gives it no flags of ours: a wrapper does. The proof sees through
  * it, since it looks at what runs. */
-static int make_wrapper(const struct site *s, const struct engine *e, struct containerd *d,
-                        struct err *err)
+static int make_wrapper(const struct engine *e, const char *name, const char *network,
+                        const char *cover, char ret_path[256], struct err *err)
 {
     const struct target_info *i = &e->info;
     struct command flags;
-    str_copy(d->binary, sizeof(d->binary), i->path);
+    str_copy(ret_path, 256, i->path);
     command_init(&flags, i->path, "");
-    command_add_runtime_flags(&flags, e, NULL);
-    bool cover = i->work_around[0] != '\0';
+    command_add_runtime_flags(&flags, e, network, NULL);
     if (flags.n == 1 && !cover)
         return 0;
     _cleanup_(str_release) struct str text = STR_INIT;
     str_add(&text, "#!/bin/sh\n");
-    int r = cover ? add_cover(&text, s, err) : 0;
+    int r = cover ? add_cover(&text, cover, err) : 0;
     str_add(&text, "exec ");
     for (size_t k = 0; k < flags.n; k++) {
         add_quoted(&text, flags.argv[k]);
         str_addc(&text, ' ');
     }
     str_add(&text, "\"$@\"\n");
-    return r < 0 ? r : write_file(e, "wrapper", text.buf, 0700, d->binary, sizeof(d->binary), err);
+    return r < 0 ? r : write_file(e, name, text.buf, 0700, ret_path, 256, err);
 }
 
 /* gVisor's own shim takes its flags from a file. */
-static int make_shim_options(const struct engine *e, struct containerd *d, struct err *err)
+static int make_shim_options(const struct engine *e, const char *name, const char *network,
+                             char ret_path[256], struct err *err)
 {
     const struct target *t = &e->info.target;
     if (strcmp(e->info.kind, "runsc") != 0)
         return 0;
     _cleanup_(str_release) struct str text = STR_INIT;
-    str_addf(&text, "[runsc_config]\nplatform = \"%s\"\nnetwork = \"none\"\n", e->info.platform);
+    str_addf(&text, "[runsc_config]\nplatform = \"%s\"\nnetwork = \"%s\"\n", e->info.platform,
+             network);
     for (size_t i = 0; i < t->n_flags; i++)
         str_addf(&text, "%s = \"%s\"\n", t->flags[i].name, t->flags[i].value);
-    return write_file(e, "shim.toml", text.buf, 0600, d->options, sizeof(d->options), err);
+    return write_file(e, name, text.buf, 0600, ret_path, 256, err);
+}
+
+/* What crun must not see here; NULL: nothing. */
+static const char *unified_cover(const struct site *s, const struct engine *e)
+{
+    return e->info.work_around[0] ? s->machine->cgroups.unified_mount : NULL;
 }
 
 static int choose_shim(const struct site *s, struct engine *e, struct containerd *d,
@@ -210,8 +217,44 @@ static int choose_shim(const struct site *s, struct engine *e, struct containerd
     bool named = shim_program(type, program, sizeof(program));
     str_copy(d->shim, sizeof(d->shim), named ? type : SHIM_RUNC);
     if (str_starts(d->shim, "io.containerd.runc."))
-        return make_wrapper(s, e, d, err);
-    return make_shim_options(e, d, err);
+        return make_wrapper(e, "wrapper", "none", unified_cover(s, e), d->binary, err);
+    return make_shim_options(e, "shim.toml", "none", d->options, err);
+}
+
+/* One more of each for sessions with a network, since runsc is told of it by a flag. */
+static int choose_plugged(struct live *l, struct containerd *d, struct err *err)
+{
+    const struct engine *e = l->engine;
+    char *binary = d->plugged_binary[l->net_stack], *options = d->plugged_options[l->net_stack];
+    const char *network = plug_runsc_network(l);
+    bool cover = plug_needs_cover(l);
+    char name[32];
+    if (d->binary[0] && !binary[0]) {
+        str_format(name, sizeof(name), "wrapper-%s", network);
+        return make_wrapper(e, name, network, cover ? PLUG_COVER : unified_cover(l->site, e),
+                            binary, err);
+    }
+    if (d->options[0] && cover)
+        return plug_unsupported(l,
+                                "its shim starts gVisor where " PLUG_COVER_FILE
+                                " is seen, and gVisor then takes every namespace for the machine's",
+                                err);
+    if (d->options[0] && !options[0]) {
+        str_format(name, sizeof(name), "shim-%s.toml", network);
+        return make_shim_options(e, name, network, options, err);
+    }
+    return 0;
+}
+
+int containerd_choose(struct live *l, const char **ret_binary, const char **ret_options,
+                      struct err *err)
+{
+    struct containerd *d = l->engine->own;
+    bool plugged = l->net.netns[0] != '\0';
+    int r = plugged ? choose_plugged(l, d, err) : 0;
+    *ret_binary = plugged ? d->plugged_binary[l->net_stack] : d->binary;
+    *ret_options = plugged ? d->plugged_options[l->net_stack] : d->options;
+    return r;
 }
 
 static const char config_text[] =

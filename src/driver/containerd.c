@@ -47,9 +47,11 @@ static int ask(struct live *l, const char *const *words, uint64_t deadline_ns, s
 
 /* The runtime in containerd's words: the program its shim was told to call. Ours is told as what is
  * behind the wrapper; the proof compares. */
-static void add_runtime(json_t *state, const struct live *l, json_t *container)
+static void add_runtime(json_t *state, struct live *l, json_t *container)
 {
     const struct containerd *d = l->engine->own;
+    const char *told, *options;
+    (void)containerd_choose(l, &told, &options, NULL);
     char binary[256] = "";
     json_t *runtime = json_object_get(container, "Runtime");
     const char *name = json_string_value(json_object_get(runtime, "Name"));
@@ -62,7 +64,7 @@ static void add_runtime(json_t *state, const struct live *l, json_t *container)
         shim_option_binary(value, binary, sizeof(binary));
     json_object_set_new(state, "shim_calls", json_string(binary));
     json_object_set_new(state, "runtime",
-                        json_string(str_eq(binary, d->binary) && str_eq(name, d->shim)
+                        json_string(str_eq(binary, told) && str_eq(name, d->shim)
                                         ? l->engine->info.path
                                     : *binary ? binary
                                               : "another runtime than it was told"));
@@ -100,25 +102,28 @@ static int state_text(struct live *l, uint64_t deadline_ns, char **ret, struct e
 
 /* ---- start ---- */
 
-static void run_command(struct command *c, const struct live *l)
+static int run_command(struct command *c, struct live *l, struct err *err)
 {
     const struct containerd *d = l->engine->own;
     const struct ground *g = &l->ground;
+    const char *binary, *options;
+    int r = containerd_choose(l, &binary, &options, err);
     containerd_command(c, d, "run");
     command_add(c, "run");
     command_add(c, "--rm");
     command_add(c, "--rootfs");
     command_addf(c, "--runtime=%s", d->shim);
-    if (d->binary[0]) {
-        command_addf(c, "--runc-binary=%s", d->binary);
+    if (*binary) {
+        command_addf(c, "--runc-binary=%s", binary);
         command_addf(c, "--runc-root=%s/" RUNTIME_DIR, l->engine->state_dir);
     }
-    if (d->options[0])
-        command_addf(c, "--runtime-config-path=%s", d->options);
+    if (*options)
+        command_addf(c, "--runtime-config-path=%s", options);
     command_addf(c, "--fifo-dir=%s/fifo", g->dir);
     command_addf(c, "--pid-file=%s/pid", g->dir);
     command_addf(c, "--config=%s/config.json", g->dir);
     command_add(c, g->id);
+    return r;
 }
 
 static int find_container(struct live *l, struct err *err)
@@ -166,12 +171,14 @@ static int launch(struct live *l, struct err *err)
     struct command c;
     pid_t client = 0;
     session_nonce(nonce);
-    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, l->tmpfs_bytes, err);
+    int r =
+        oci_config_write(l->site, l->engine, &l->ground, nonce, l->tmpfs_bytes, l->net.netns, err);
+    if (r == 0)
+        r = run_command(&c, l, err);
     if (r == 0)
         r = live_open_session(l, nonce, &io, err);
     if (r < 0)
         return r;
-    run_command(&c, l);
     str_format(l->entry, sizeof(l->entry), RUNTIME_DIR "/%s/%s", d->ns, l->ground.id);
     uint64_t begin_ns = start_begins(l);
     uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;

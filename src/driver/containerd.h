@@ -7,6 +7,7 @@
 
 #include "driver/command.h"
 #include "driver/daemon.h"
+#include "driver/plug.h"
 
 #define RUNTIME_DIR "runtime" /* root of the runtime, below the state directory */
 
@@ -24,6 +25,9 @@ struct containerd {
     char binary[256];  /* what that shim calls: the runtime, or a wrapper with its flags; "" for a
                           shim that knows its own */
     char options[256]; /* a file of options for the shim, "" none */
+    char plugged_binary[2][256],
+        plugged_options[2][256]; /* the same for sessions with a network,
+                                    by enum net_stack; made when asked for */
     bool own_daemon;
     bool intended;   /* the namespace stands in the ledger */
     bool made_place; /* /run/containerd was not there before */
@@ -39,6 +43,9 @@ void containerd_close(struct site *s, struct engine *e);
 /* Runs one of its commands outside a session; words: what comes after "-n NAMESPACE". */
 int containerd_ask(struct site *s, const struct containerd *c, const char *const *words,
                    struct err *err);
+/* What the shim of a session calls, or which options it is to read ("" where there are none). */
+int containerd_choose(struct live *l, const char **ret_binary, const char **ret_options,
+                      struct err *err);
 /* `ctr -a ADDRESS -n NAMESPACE`, to which a command is added. */
 void containerd_command(struct command *c, const struct containerd *d, const char *verb);
 

@@ -214,7 +214,7 @@ int docker_daemon_register(struct docker_daemon *d, const struct engine *e, char
     struct command flags;
     str_format(ret_name, size, "cupel%zu-%s", json_object_size(d->configured), e->info.kind);
     command_init(&flags, e->info.path, "");
-    command_add_runtime_flags(&flags, e, NULL);
+    command_add_runtime_flags(&flags, e, "none", NULL);
     json_t *args = json_array();
     for (size_t i = 1; i < flags.n; i++)
         json_array_append_new(args, json_string(flags.argv[i]));

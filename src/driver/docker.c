@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "driver/docker-daemon.h"
 #include "driver/oci.h"
+#include "driver/plug.h"
 #include "driver/proof.h"
 #include "driver/shim.h"
 #include "host/proc.h"
@@ -277,6 +278,24 @@ static const char *why_stream_ended(const struct session *s)
 
 /* ---- start ---- */
 
+/* Docker makes the namespace of a container itself: the interface comes into it afterwards. */
+static int plug_in(struct live *l, struct err *err)
+{
+    int r = network_end_move(l->site, &l->net, l->pid, err);
+    l->net_moved = r == 0;
+    return r;
+}
+
+static int check_network(const struct live *l, struct err *err)
+{
+    if (!l->net.netns[0] || !str_eq(l->engine->info.kind, "runsc"))
+        return 0;
+    return plug_unsupported(l,
+                            "docker makes its namespace when it starts, which is when gVisor looks "
+                            "for interfaces in it",
+                            err);
+}
+
 static int find_container(struct live *l, uint64_t deadline_ns, char **ret_state, struct err *err)
 {
     json_t *found = NULL;
@@ -290,6 +309,8 @@ static int find_container(struct live *l, uint64_t deadline_ns, char **ret_state
         r = live_watch_foreign(l, (pid_t)pid, err);
     if (r == 0)
         r = shim_adopt(l, l->engine_id, err);
+    if (r == 0 && l->net.netns[0])
+        r = plug_in(l, err);
     if (r == 0)
         r = state_text(l, found, ret_state, err);
     json_decref(found);
@@ -437,7 +458,8 @@ static int docker_start(struct site *s, struct engine *e, const struct launch *w
     if (r < 0)
         return r;
     struct ledger_item item = container_item(l);
-    if (t->daemon->whose == DOCKER_USERS)
+    r = check_network(l, err);
+    if (r == 0 && t->daemon->whose == DOCKER_USERS)
         r = ledger_intend(s->ledger, &item, 1, err);
     if (r < 0) {
         live_free(l);

@@ -21,6 +21,14 @@ struct launch_input {
     const char *path; /* of the host */
     const char *name; /* one component: the session finds a copy as /data/<name> */
 };
+/* Whose network stack serves a session that has a network. */
+enum net_stack {
+    NET_STACK_OWN,  /* the one its kind has: the namespace's, or the sandbox's own (gVisor) */
+    NET_STACK_HOST, /* the namespace's, also where the sandbox has one of its own */
+};
+
+struct net_end;
+
 struct launch {
     enum program program;
     /* Root file system of an image, as a directory that is only read: the session has it under a
@@ -30,6 +38,10 @@ struct launch {
     const struct launch_input *inputs;
     size_t n_inputs;
     uint64_t tmpfs_bytes; /* size of its /tmp; 0: 256 MiB */
+    /* Where it plugs into the run's network (driver/network.h), one that no other session has used.
+     * NULL: no network. A target that cannot have one: ERR_UNSUPPORTED, with the reason. */
+    const struct net_end *net;
+    enum net_stack net_stack;
 };
 
 /* Absolute paths of the static programs; "" not built. */
@@ -51,7 +63,8 @@ struct site {
     cpu_set_t cpus; /* all CPUs of the run */
     /* The driver docker's, shared by its targets: the user's daemon, the run's own. */
     struct docker_daemon *docker[2];
-    unsigned next_session; /* counts sessions: container ids cupel-<run>-<nnnn> */
+    struct network *network; /* NULL until network_make */
+    unsigned next_session;   /* counts sessions: container ids cupel-<run>-<nnnn> */
     uint64_t start_timeout_ns;
     uint64_t stop_timeout_ns;
 };

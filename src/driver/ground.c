@@ -524,6 +524,9 @@ int live_begin(struct site *s, struct engine *e, const struct launch *what, stru
     l->cover_fd = -1;
     l->program = &e->programs[what->program];
     l->tmpfs_bytes = ground_tmpfs_bytes(what);
+    if (what->net)
+        l->net = *what->net;
+    l->net_stack = what->net_stack;
     int r = ground_names(s, s->next_session++, &l->ground, err);
     if (r < 0) {
         live_free(l);

@@ -6,7 +6,7 @@
 #ifndef CUPEL_DRIVER_GROUND_H
 #define CUPEL_DRIVER_GROUND_H
 
-#include "driver/driver.h"
+#include "driver/network.h"
 
 #include <sys/stat.h>
 
@@ -64,7 +64,10 @@ struct live {
     int cover_fd; /* the mount namespace of engine->cover; -1: none. One a session: crun leaves
                      its files in the cover, which would fill up. */
     uint64_t tmpfs_bytes; /* of its /tmp */
-    bool created; /* oci: `create` was called, so `delete` is owed; engines: the same of `run` */
+    struct net_end net;   /* where it plugs in; netns "": no network */
+    enum net_stack net_stack;
+    bool net_moved; /* docker: its interface was moved into a namespace of the engine's */
+    bool created;   /* oci: `create` was called, so `delete` is owed; engines: the same of `run` */
     /* Engines: what the container is called in the runtime's state directory, and how it ended (a
      * wait status, -1 if nobody tells), asked when the process is seen gone that is not our child.
      */

@@ -9,6 +9,7 @@
 #include "base/spawn.h"
 #include "base/time.h"
 #include "host/mounts.h"
+#include "host/netns.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -85,7 +86,14 @@ static int spawn_probe(struct live *l, const struct stdio *io, const char *nonce
         spec.cpus = &l->site->cpus;
     }
     pid_t pid = 0;
-    int r = spawn(&spec, &pid, err);
+    _cleanup_fd_ int netns = -1;
+    int r = 0;
+    if (l->net.netns[0]) {
+        r = netns = netns_open(l->net.netns, err);
+        spec.ns_fds[spec.n_ns++] = netns;
+    }
+    if (r >= 0)
+        r = spawn(&spec, &pid, err);
     for (size_t i = 0; i < spec.n_join; i++)
         fd_close(&spec.join_fds[i]);
     return r < 0 ? r : live_watch(l, pid, err);

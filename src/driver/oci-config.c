@@ -103,14 +103,16 @@ static json_t *process(const struct engine *e, const char *nonce)
                      "TERM=dumb", "cwd", "/", "capabilities", caps, "noNewPrivileges", 1);
 }
 
-static json_t *linux_part(const struct site *s, const struct ground *g)
+static json_t *linux_part(const struct site *s, const struct ground *g, const char *netns)
 {
     static const char *const kinds[] = {"pid", "network", "ipc", "uts", "mount", "cgroup"};
     /* As `runc spec`: a cgroup namespace on v2 only. */
     size_t n = s->machine->cgroups.mode == CGROUP_V2 ? 6 : 5;
     json_t *namespaces = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(namespaces, json_pack("{s:s}", "type", kinds[i]));
+        json_array_append_new(namespaces,
+                              json_pack("{s:s, s:s*}", "type", kinds[i], "path",
+                                        *netns && str_eq(kinds[i], "network") ? netns : NULL));
     return json_pack("{s:s, s:o, s:{s:[{s:b, s:s}]}, s:o, s:o}", "cgroupsPath", g->box,
                      "namespaces", namespaces, "resources", "devices", "allow", 0, "access", "rwm",
                      "maskedPaths", words(masked, ARRAY_SIZE(masked)), "readonlyPaths",
@@ -118,12 +120,12 @@ static json_t *linux_part(const struct site *s, const struct ground *g)
 }
 
 int oci_config_write(const struct site *s, const struct engine *e, const struct ground *g,
-                     const char *nonce, uint64_t tmpfs_bytes, struct err *err)
+                     const char *nonce, uint64_t tmpfs_bytes, const char *netns, struct err *err)
 {
     json_t *root =
         json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", "1.0.2", "process",
                   process(e, nonce), "root", "path", g->rootfs, "readonly", 0, "hostname", "cupel",
-                  "mounts", mount_list(g, tmpfs_bytes), "linux", linux_part(s, g));
+                  "mounts", mount_list(g, tmpfs_bytes), "linux", linux_part(s, g, netns));
     _cleanup_free_ char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
     if (!text)

@@ -13,6 +13,7 @@
 #include "base/spawn.h"
 #include "base/time.h"
 #include "driver/command.h"
+#include "driver/plug.h"
 #include "driver/proof.h"
 #include "host/mounts.h"
 
@@ -27,12 +28,13 @@ static const char *const proposals[] = {
 
 /* ---- the command line ---- */
 
-static void verb_begin(struct command *c, const struct engine *e, const char *verb)
+static void verb_begin(struct command *c, const struct live *l, const char *verb)
 {
+    const struct engine *e = l->engine;
     command_init(c, e->info.path, verb);
     command_add(c, "--root");
     command_add(c, e->state_dir);
-    command_add_runtime_flags(c, e, NULL);
+    command_add_runtime_flags(c, e, plug_runsc_network(l), NULL);
     command_add(c, verb);
 }
 
@@ -73,7 +75,7 @@ static int create(struct live *l, const struct stdio *io, uint64_t deadline_ns, 
     char pid_file[256];
     uint64_t pid;
     str_format(pid_file, sizeof(pid_file), "%s/pid", l->ground.dir);
-    verb_begin(&c, l->engine, "create");
+    verb_begin(&c, l, "create");
     command_add(&c, "--bundle");
     command_add(&c, l->ground.dir);
     command_add(&c, "--pid-file");
@@ -95,7 +97,7 @@ static int verb(struct live *l, const char *word, const char *option, uint64_t d
 {
     struct command c;
     struct spawn_result res;
-    verb_begin(&c, l->engine, word);
+    verb_begin(&c, l, word);
     if (option)
         command_add(&c, option);
     command_add(&c, l->ground.id);
@@ -111,7 +113,8 @@ static int launch(struct live *l, struct err *err)
     char nonce[WIRE_NONCE_SIZE];
     struct stdio io;
     session_nonce(nonce);
-    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, l->tmpfs_bytes, err);
+    int r =
+        oci_config_write(l->site, l->engine, &l->ground, nonce, l->tmpfs_bytes, l->net.netns, err);
     if (r == 0)
         r = live_open_session(l, nonce, &io, err);
     if (r < 0)
@@ -237,6 +240,8 @@ static int oci_start(struct site *s, struct engine *e, const struct launch *what
     if (r == 0 && e->cover)
         r = mountns_with_cover(s->loop, s->machine->cgroups.unified_mount, &l->cover_fd, err);
     if (r == 0)
+        r = plug_cover(l, err);
+    if (r == 0)
         r = bring_up(l, err);
     if (r < 0)
         return start_failed(l, take_down, r, err);
@@ -270,6 +275,8 @@ static int oci_renew(struct site *s, struct engine *e, struct session **inout, s
     calm_end(&calm);
     live_forget(l);
     *inout = NULL;
+    if (r == 0 && l->net.netns[0])
+        r = network_end_restore(s, &l->net, err);
     if (r == 0)
         r = bring_up(l, err);
     if (r < 0)

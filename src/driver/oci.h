@@ -9,9 +9,9 @@
 
 /* Writes <bundle>/config.json: what `runc spec` gives, without a terminal and without the cgroup
  * mount, the rootfs writable, a tmpfs of tmpfs_bytes at /tmp, the bound directory at /data,
- * cgroupsPath set. */
+ * cgroupsPath set. netns: path of the network namespace that it enters; "": a new one. */
 int oci_config_write(const struct site *s, const struct engine *e, const struct ground *g,
-                     const char *nonce, uint64_t tmpfs_bytes, struct err *err);
+                     const char *nonce, uint64_t tmpfs_bytes, const char *netns, struct err *err);
 
 /* driver.inspect of the OCI driver. */
 void oci_inspect(struct site *s, const struct target *t, struct target_info *ret);

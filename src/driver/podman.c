@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "driver/command.h"
+#include "driver/plug.h"
 #include "driver/oci.h"
 #include "driver/proof.h"
 #include "host/mounts.h"
@@ -156,8 +157,9 @@ static int podman_open(struct site *s, const struct target_info *info, struct en
 
 /* ---- the command line ---- */
 
-static void podman_command(struct command *c, const struct engine *e, const char *verb)
+static void podman_command(struct command *c, const struct live *l, const char *verb)
 {
+    const struct engine *e = l->engine;
     const struct podman *p = e->own;
     static const char *const fixed[] = {"--storage-driver", "vfs",  "--cgroup-manager", "cgroupfs",
                                         "--events-backend", "none", "--log-level",      "error",
@@ -172,7 +174,7 @@ static void podman_command(struct command *c, const struct engine *e, const char
     command_addf(c, "--runtime=%s", e->info.path);
     command_add_all(c, fixed);
     command_addf(c, "root=%s/" RUNTIME_DIR, e->state_dir);
-    command_add_runtime_flags(c, e, "--runtime-flag");
+    command_add_runtime_flags(c, e, plug_runsc_network(l), "--runtime-flag");
     command_add(c, verb);
 }
 
@@ -202,10 +204,10 @@ static void add_ulimits(struct command *c)
 }
 
 /* What a container gets is what config.json of the driver oci says. */
-static void add_confinement(struct command *c, const struct ground *g, uint64_t tmpfs_bytes)
+static void add_confinement(struct command *c, const struct live *l)
 {
+    const struct ground *g = &l->ground;
     static const char *const fixed[] = {"--cgroups=no-conmon",
-                                        "--network=none",
                                         "--no-hosts",
                                         "--http-proxy=false",
                                         "--systemd=false",
@@ -221,12 +223,16 @@ static void add_confinement(struct command *c, const struct ground *g, uint64_t 
     size_t n;
     const char *const *caps = oci_capabilities(&n);
     command_add_all(c, fixed);
+    if (l->net.netns[0])
+        command_addf(c, "--network=ns:%s", l->net.netns);
+    else
+        command_add(c, "--network=none");
     for (size_t i = 0; i < n; i++)
         command_addf(c, "--cap-add=%s", caps[i]);
     add_ulimits(c);
     command_addf(c, "--cgroup-parent=%s", g->box);
     command_addf(c, "--tmpfs=/tmp:rw,exec,nosuid,nodev,notmpcopyup,mode=1777,size=%lluk",
-                 (unsigned long long)(tmpfs_bytes >> 10));
+                 (unsigned long long)(l->tmpfs_bytes >> 10));
     command_addf(c, "--volume=%s:/data:rw", g->data);
 }
 
@@ -234,7 +240,7 @@ static void run_command(struct command *c, const struct live *l, const char *non
 {
     const struct ground *g = &l->ground;
     const char *inject = l->engine->info.target.inject;
-    podman_command(c, l->engine, "run");
+    podman_command(c, l, "run");
     command_add(c, "--detach");
     command_add(c, "--interactive");
     command_add(c, "--log-driver=passthrough");
@@ -242,7 +248,7 @@ static void run_command(struct command *c, const struct live *l, const char *non
     command_addf(c, "--name=%s", g->id);
     command_addf(c, "--pidfile=%s/pid", g->dir);
     command_addf(c, "--cidfile=%s/cid", g->dir);
-    add_confinement(c, g, l->tmpfs_bytes);
+    add_confinement(c, l);
     command_add(c, "--rootfs");
     command_add(c, g->rootfs);
     command_add(c, "/" PROBE_NAME);
@@ -329,7 +335,7 @@ static int state_text(struct live *l, uint64_t deadline_ns, char **ret, struct e
     const struct podman *p = l->engine->own;
     struct command c;
     struct spawn_result res;
-    podman_command(&c, l->engine, "inspect");
+    podman_command(&c, l, "inspect");
     command_add(&c, "--type=container");
     command_add(&c, "--format={\"status\":{{json .State.Status}},\"pid\":{{json .State.Pid}},"
                     "\"runtime\":{{json .OCIRuntime}},\"conmon\":{{json .State.ConmonPid}},"
@@ -382,7 +388,7 @@ static void remove_container(struct live *l, struct calm *calm)
     do {
         struct command c;
         struct spawn_result res;
-        podman_command(&c, l->engine, "rm");
+        podman_command(&c, l, "rm");
         command_add(&c, "--force");
         command_add(&c, "--time=0");
         command_add(&c, l->ground.id);
@@ -435,6 +441,8 @@ static int podman_start(struct site *s, struct engine *e, const struct launch *w
     r = ground_make(s, e, &l->ground, what, false, err);
     if (r == 0 && e->cover)
         r = mountns_with_cover(s->loop, s->machine->cgroups.unified_mount, &l->cover_fd, err);
+    if (r == 0)
+        r = plug_cover(l, err);
     if (r == 0)
         r = launch(l, err);
     if (r == 0)

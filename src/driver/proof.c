@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "driver/plug.h"
 #include "driver/attribution.h"
 #include "driver/oci.h"
 #include "host/proc.h"
@@ -19,7 +20,8 @@ static const char *const namespaces[] = {"pid", "mnt", "net", "ipc", "uts", "cgr
 struct evidence {
     json_t *json;
     struct component_list parts;
-    bool own_ns, host_ns; /* all five differ from ours; all are ours */
+    bool own_ns, host_ns; /* all five differ from ours; all are ours, but for one plugged in */
+    bool plugged;         /* its network namespace is the one it was given */
     bool exe_is_probe, exe_is_runtime;
     bool guest_is_host_kernel;
     pid_t sandbox;
@@ -33,9 +35,12 @@ struct evidence {
 
 /* ---- from the host ---- */
 
-static void read_namespaces(struct evidence *ev, pid_t pid)
+static void read_namespaces(struct evidence *ev, const struct live *l)
 {
     json_t *o = json_object();
+    bool given = l->net.netns[0] != '\0';
+    pid_t pid = l->pid;
+    struct stat st;
     ev->own_ns = ev->host_ns = true;
     for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
         uint64_t its = proc_ns_inode(pid, namespaces[i]);
@@ -44,9 +49,16 @@ static void read_namespaces(struct evidence *ev, pid_t pid)
                             json_pack("[I, I]", (json_int_t)its, (json_int_t)ours));
         if (i < OWN_NAMESPACES)
             ev->own_ns &= its != 0 && its != ours;
-        ev->host_ns &= its == ours;
+        if (str_eq(namespaces[i], "net"))
+            ev->plugged = given && stat(l->net.netns, &st) == 0 && st.st_ino == its;
+        if (!given || !str_eq(namespaces[i], "net"))
+            ev->host_ns &= its == ours;
     }
     json_object_set_new(ev->json, "namespaces_its_and_ours", o);
+    if (given)
+        json_object_set_new(ev->json, "network",
+                            json_pack("{s:s, s:s}", "address", l->net.address, "stack",
+                                      str_eq(plug_runsc_network(l), "host") ? "host" : "own"));
 }
 
 /* Not the time of the inode's change: a link made of the file counts as one. */
@@ -252,6 +264,8 @@ static int check(const struct live *l, const struct evidence *ev, const char *st
     int r = check_unchanged(l, err);
     if (r < 0)
         return r;
+    if (l->net.netns[0] && !l->net_moved && !ev->plugged)
+        return contradiction(l, err, "it is not in the network namespace that it was given");
     if (str_eq(kind, "host"))
         return check_host(l, ev, err);
     if (state_text && (strcmp(ev->state_status, "running") != 0 || ev->state_pid != l->pid))
@@ -278,7 +292,7 @@ int proof_make(const struct live *l, const char *state_text, struct err *err)
     if (i->work_around[0])
         json_object_set_new(ev.json, "work_around", json_string(i->work_around));
     read_guest(&ev, l);
-    read_namespaces(&ev, l->pid);
+    read_namespaces(&ev, l);
     read_exe(&ev, l, l->pid);
     int r = read_parts(&ev, l, err);
     if (r == 0 && state_text) {

@@ -1,0 +1,354 @@
+#include "host/netlink.h"
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "host/netns.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netlink/errno.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/veth.h>
+#include <netlink/route/qdisc.h>
+#include <netlink/route/qdisc/netem.h>
+#include <netlink/route/qdisc/tbf.h>
+#include <netlink/route/route.h>
+
+/* Handles of the disciplines on a link. */
+#define NETEM_HANDLE 1
+#define TBF_HANDLE   2
+
+/* Packets that netem may hold back: 100 ms of full packets at 10 Gbit/s are some 80,000. */
+#define NETEM_PACKETS 100000
+
+struct netlink {
+    struct nl_sock *sock;
+    int kernel_errno; /* of the last refusal: the library keeps a rougher code */
+};
+
+static int on_refusal(struct sockaddr_nl *from, struct nlmsgerr *e, void *user)
+{
+    struct netlink *n = user;
+    n->kernel_errno = -e->error;
+    return NL_STOP;
+}
+
+/* Look-ups do not call on_refusal. */
+static int errno_of(int r)
+{
+    return r == -NLE_NODEV ? ENODEV : r == -NLE_NOMEM ? ENOMEM : r == -NLE_PERM ? EPERM : 0;
+}
+
+/* The error for what a call of the library returned; `where` may be "". */
+static int refused(struct netlink *n, int r, struct err *err, const char *doing, const char *where)
+{
+    int code = n->kernel_errno ? n->kernel_errno : errno_of(r);
+    n->kernel_errno = 0;
+    if (code > 0)
+        return err_errno(err, code, "%s%s%s", doing, *where ? " " : "", where);
+    return err_set(err, ERR_ENVIRONMENT, EIO, "%s%s%s: %s", doing, *where ? " " : "", where,
+                   nl_geterror(r));
+}
+
+/* The same for something of a kind that the kernel may not have, which it tells by `lacking`. */
+static int refused_kind(struct netlink *n, int r, struct err *err, int lacking, const char *kind)
+{
+    if (n->kernel_errno != lacking)
+        return refused(n, r, err, "make", kind);
+    n->kernel_errno = 0;
+    return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "this kernel has no %s", kind);
+}
+
+static int no_memory(struct err *err)
+{
+    return err_set(err, ERR_ENVIRONMENT, ENOMEM, "speak to the kernel's network: no memory");
+}
+
+static int connect_here(void *user, struct err *err)
+{
+    struct netlink *n = user;
+    int r = nl_connect(n->sock, NETLINK_ROUTE);
+    return r < 0 ? refused(n, r, err, "speak to the kernel's network", "") : 0;
+}
+
+int netlink_open(int netns, struct netlink **ret, struct err *err)
+{
+    struct netlink *n = xcalloc(1, sizeof(*n));
+    n->sock = nl_socket_alloc();
+    int r = n->sock ? netns_run(netns, connect_here, n, err) : no_memory(err);
+    if (r < 0) {
+        netlink_close(n);
+        return r;
+    }
+    nl_socket_modify_err_cb(n->sock, NL_CB_CUSTOM, on_refusal, n);
+    *ret = n;
+    return 0;
+}
+
+void netlink_close(struct netlink *n)
+{
+    if (!n)
+        return;
+    nl_socket_free(n->sock);
+    free(n);
+}
+
+/* ---- links ---- */
+
+static int find(struct netlink *n, const char *name, struct rtnl_link **ret, struct err *err)
+{
+    int r = rtnl_link_get_kernel(n->sock, 0, name, ret);
+    return r < 0 ? refused(n, r, err, "find link", name) : 0;
+}
+
+static int set_mac(struct rtnl_link *link, const uint8_t mac[NETLINK_MAC])
+{
+    struct nl_addr *addr = nl_addr_build(AF_LLC, mac, NETLINK_MAC);
+    if (!addr)
+        return -NLE_NOMEM;
+    rtnl_link_set_addr(link, addr);
+    nl_addr_put(addr);
+    return 0;
+}
+
+int netlink_add_bridge(struct netlink *n, const char *name, const uint8_t mac[NETLINK_MAC],
+                       struct err *err)
+{
+    struct rtnl_link *link = rtnl_link_alloc();
+    if (!link)
+        return no_memory(err);
+    rtnl_link_set_name(link, name);
+    rtnl_link_set_flags(link, IFF_UP);
+    int r = rtnl_link_set_type(link, "bridge");
+    if (r == 0)
+        r = set_mac(link, mac);
+    if (r == 0)
+        r = rtnl_link_add(n->sock, link, NLM_F_CREATE | NLM_F_EXCL);
+    rtnl_link_put(link);
+    return r < 0 ? refused_kind(n, r, err, EOPNOTSUPP, "bridge") : 0;
+}
+
+static int describe_veth(const struct netlink_veth *v, struct rtnl_link *port,
+                         struct rtnl_link *peer, int bridge)
+{
+    rtnl_link_set_name(port, v->port);
+    rtnl_link_set_flags(port, IFF_UP);
+    rtnl_link_set_master(port, bridge);
+    rtnl_link_set_name(peer, v->name);
+    rtnl_link_set_ns_fd(peer, v->netns);
+    if (v->mtu) {
+        rtnl_link_set_mtu(port, v->mtu);
+        rtnl_link_set_mtu(peer, v->mtu);
+    }
+    return set_mac(peer, v->mac);
+}
+
+int netlink_add_veth(struct netlink *n, const struct netlink_veth *v, struct err *err)
+{
+    struct rtnl_link *bridge = NULL;
+    int r = find(n, v->bridge, &bridge, err);
+    if (r < 0)
+        return r;
+    struct rtnl_link *port = rtnl_link_veth_alloc();
+    struct rtnl_link *peer = port ? rtnl_link_veth_get_peer(port) : NULL;
+    r = peer ? describe_veth(v, port, peer, rtnl_link_get_ifindex(bridge)) : -NLE_NOMEM;
+    if (r == 0)
+        r = rtnl_link_add(n->sock, port, NLM_F_CREATE | NLM_F_EXCL);
+    rtnl_link_put(peer);
+    rtnl_link_put(port);
+    rtnl_link_put(bridge);
+    return r < 0 ? refused_kind(n, r, err, EOPNOTSUPP, "veth") : 0;
+}
+
+static int change(struct netlink *n, const char *name, struct rtnl_link *how, const char *doing,
+                  struct err *err)
+{
+    struct rtnl_link *link = NULL;
+    int r = find(n, name, &link, err);
+    if (r < 0)
+        return r;
+    r = rtnl_link_change(n->sock, link, how, 0);
+    rtnl_link_put(link);
+    return r < 0 ? refused(n, r, err, doing, name) : 0;
+}
+
+int netlink_up(struct netlink *n, const char *name, struct err *err)
+{
+    struct rtnl_link *how = rtnl_link_alloc();
+    if (!how)
+        return no_memory(err);
+    rtnl_link_set_flags(how, IFF_UP);
+    int r = change(n, name, how, "bring up", err);
+    rtnl_link_put(how);
+    return r;
+}
+
+int netlink_move(struct netlink *n, const char *name, int netns, struct err *err)
+{
+    struct rtnl_link *how = rtnl_link_alloc();
+    if (!how)
+        return no_memory(err);
+    rtnl_link_set_ns_fd(how, netns);
+    int r = change(n, name, how, "move", err);
+    rtnl_link_put(how);
+    return r;
+}
+
+int netlink_delete(struct netlink *n, const char *name, struct err *err)
+{
+    struct rtnl_link *link = NULL;
+    int r = find(n, name, &link, err);
+    if (r < 0)
+        return r;
+    r = rtnl_link_delete(n->sock, link);
+    rtnl_link_put(link);
+    return r < 0 ? refused(n, r, err, "remove", name) : 0;
+}
+
+int netlink_mtu(struct netlink *n, const char *name, unsigned *ret, struct err *err)
+{
+    struct rtnl_link *link = NULL;
+    int r = find(n, name, &link, err);
+    if (r < 0)
+        return r;
+    *ret = rtnl_link_get_mtu(link);
+    rtnl_link_put(link);
+    return 0;
+}
+
+/* ---- addresses and routes ---- */
+
+static struct nl_addr *ipv4(const char *dotted)
+{
+    struct in_addr in;
+    return inet_pton(AF_INET, dotted, &in) == 1 ? nl_addr_build(AF_INET, &in, sizeof(in)) : NULL;
+}
+
+int netlink_add_address(struct netlink *n, const char *name, const char *address, unsigned prefix,
+                        struct err *err)
+{
+    struct rtnl_link *link = NULL;
+    struct nl_addr *local = ipv4(address);
+    struct rtnl_addr *addr = rtnl_addr_alloc();
+    int r = local && addr ? find(n, name, &link, err) : no_memory(err);
+    if (r == 0) {
+        rtnl_addr_set_ifindex(addr, rtnl_link_get_ifindex(link));
+        r = rtnl_addr_set_local(addr, local);
+        rtnl_addr_set_prefixlen(addr, (int)prefix);
+        if (r == 0)
+            r = rtnl_addr_add(n->sock, addr, NLM_F_REPLACE);
+        if (r < 0)
+            r = refused(n, r, err, "give an address to", name);
+    }
+    rtnl_link_put(link);
+    rtnl_addr_put(addr);
+    nl_addr_put(local);
+    return r;
+}
+
+static struct rtnl_route *default_route(int ifindex, struct nl_addr *gateway)
+{
+    struct rtnl_route *route = rtnl_route_alloc();
+    struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
+    struct nl_addr *all = nl_addr_build(AF_INET, NULL, 0);
+    bool whole = route && hop && all && rtnl_route_set_dst(route, all) == 0;
+    nl_addr_put(all);
+    if (!whole) {
+        rtnl_route_put(route);
+        if (hop)
+            rtnl_route_nh_free(hop);
+        return NULL;
+    }
+    rtnl_route_nh_set_ifindex(hop, ifindex);
+    rtnl_route_nh_set_gateway(hop, gateway);
+    rtnl_route_add_nexthop(route, hop); /* it is the route's now */
+    return route;
+}
+
+int netlink_add_gateway(struct netlink *n, const char *name, const char *gateway, struct err *err)
+{
+    struct rtnl_link *link = NULL;
+    int r = find(n, name, &link, err);
+    if (r < 0)
+        return r;
+    struct nl_addr *via = ipv4(gateway);
+    struct rtnl_route *route = via ? default_route(rtnl_link_get_ifindex(link), via) : NULL;
+    r = route ? rtnl_route_add(n->sock, route, NLM_F_REPLACE) : -NLE_NOMEM;
+    rtnl_route_put(route);
+    nl_addr_put(via);
+    rtnl_link_put(link);
+    return r < 0 ? refused(n, r, err, "set the route by", gateway) : 0;
+}
+
+/* ---- queueing disciplines ---- */
+
+static struct rtnl_qdisc *discipline(struct rtnl_link *link, uint32_t parent, uint32_t handle,
+                                     const char *kind)
+{
+    struct rtnl_qdisc *q = rtnl_qdisc_alloc();
+    if (!q)
+        return NULL;
+    rtnl_tc_set_link(TC_CAST(q), link);
+    rtnl_tc_set_parent(TC_CAST(q), parent);
+    rtnl_tc_set_handle(TC_CAST(q), TC_HANDLE(handle, 0));
+    if (rtnl_tc_set_kind(TC_CAST(q), kind) < 0) {
+        rtnl_qdisc_put(q);
+        return NULL;
+    }
+    return q;
+}
+
+/* what: its kind, and what for. */
+static int add(struct netlink *n, struct rtnl_qdisc *q, const char *what, struct err *err)
+{
+    int r = q ? rtnl_qdisc_add(n->sock, q, NLM_F_CREATE | NLM_F_REPLACE) : -NLE_NOMEM;
+    rtnl_qdisc_put(q);
+    return r < 0 ? refused_kind(n, r, err, ENOENT, what) : 0;
+}
+
+static int add_netem(struct netlink *n, struct rtnl_link *link, const struct netlink_shape *shape,
+                     struct err *err)
+{
+    struct rtnl_qdisc *q = discipline(link, TC_H_ROOT, NETEM_HANDLE, "netem");
+    if (q) {
+        rtnl_netem_set_limit(q, NETEM_PACKETS);
+        rtnl_netem_set_delay(q, (int)(shape->delay_ns / NS_PER_US));
+        /* A share of 2^32 - 1, in a signed parameter. */
+        rtnl_netem_set_loss(q, (int)(uint32_t)(shape->loss * UINT32_MAX));
+    }
+    return add(n, q, "netem, which a delay or a loss needs", err);
+}
+
+static int add_tbf(struct netlink *n, struct rtnl_link *link, const struct netlink_shape *shape,
+                   uint32_t parent, struct err *err)
+{
+    struct rtnl_qdisc *q = discipline(link, parent, TBF_HANDLE, "tbf");
+    if (q) {
+        rtnl_qdisc_tbf_set_rate(q, (int)(shape->rate_bps / 8), (int)shape->burst, 0);
+        rtnl_qdisc_tbf_set_limit(q, (int)(shape->burst + shape->queue));
+    }
+    return add(n, q, "tbf, which a rate needs", err);
+}
+
+int netlink_shape(struct netlink *n, const char *name, const struct netlink_shape *shape,
+                  struct err *err)
+{
+    bool netem = shape->delay_ns > 0 || shape->loss > 0;
+    struct rtnl_link *link = NULL;
+    if (!netem && !shape->rate_bps)
+        return 0;
+    if (shape->rate_bps > NETLINK_RATE_MAX || shape->loss > 1 ||
+        shape->delay_ns / NS_PER_US > INT32_MAX || shape->burst > INT32_MAX - shape->queue)
+        return err_set(err, ERR_BUG, ERANGE, "shape %s: no such shape", name);
+    int r = find(n, name, &link, err);
+    if (r == 0 && netem)
+        r = add_netem(n, link, shape, err);
+    if (r == 0 && shape->rate_bps)
+        r = add_tbf(n, link, shape, netem ? TC_HANDLE(NETEM_HANDLE, 1) : TC_H_ROOT, err);
+    rtnl_link_put(link);
+    return r;
+}

@@ -1,0 +1,371 @@
+/* Namespaces and links that are really made, in a mount namespace of the test's own; what they are
+ * good for is seen by connections through them. Needs root. */
+#include "dial.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/fs.h"
+#include "base/time.h"
+#include "host/mounts.h"
+#include "host/netlink.h"
+#include "host/netns.h"
+#include "host/proc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+static char base[64];
+
+static bool can(void)
+{
+    if (geteuid() != 0) {
+        print_message("# skipped: network namespaces need root\n");
+        return false;
+    }
+    return true;
+}
+
+static void sub(char dst[128], const char *name)
+{
+    str_format(dst, 128, "%s/%s", base, name);
+}
+
+static size_t open_files(void)
+{
+    size_t n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static size_t links_here(void)
+{
+    size_t n = 0;
+    struct if_nameindex *all = if_nameindex();
+    while (all && all[n].if_index)
+        n++;
+    if_freenameindex(all);
+    return n;
+}
+
+/* ---- namespaces ---- */
+
+static int read_inode(void *user, struct err *err)
+{
+    struct stat st;
+    if (stat("/proc/thread-self/ns/net", &st) < 0)
+        return err_errno(err, errno, "look");
+    *(uint64_t *)user = st.st_ino;
+    return 0;
+}
+
+static int fail_with_7(void *user, struct err *err)
+{
+    return err_set(err, ERR_MEASUREMENT, 7, "seven");
+}
+
+static void test_netns(void **state)
+{
+    char path[128];
+    struct stat st;
+    uint64_t inside = 0, ours = proc_ns_inode(getpid(), "net");
+    if (!can())
+        return;
+    size_t files = open_files();
+    sub(path, "a");
+    assert_ok(netns_make(path, err));
+    assert_true(mount_is_point(path));
+    assert_fails(netns_make(path, err), EEXIST, path);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_ino != ours);
+    int fd = netns_open(path, NULL);
+    assert_true(fd >= 0);
+    assert_ok(netns_run(fd, read_inode, &inside, err));
+    assert_int_equal(inside, st.st_ino);
+    assert_int_equal(proc_ns_inode(getpid(), "net"), ours);
+    assert_fails(netns_run(fd, fail_with_7, NULL, err), 7, "seven");
+    assert_fails(netns_run(STDIN_FILENO, read_inode, &inside, err), EINVAL, "enter");
+    assert_true(netns_sees(fd, "/proc/sys/net/ipv4"));
+    assert_false(netns_sees(fd, "/proc/sys/net/ipv4/no-such"));
+    close(fd);
+    assert_ok(netns_remove(path, err));
+    assert_int_equal(stat(path, &st), -1);
+    assert_ok(netns_remove(path, err));
+    assert_fails(netns_open(path, err), ENOENT, path);
+    assert_fails(netns_make("/no/such/dir/a", err), ENOENT, "/no/such/dir/a");
+    assert_int_equal(open_files(), files);
+}
+
+/* ---- two namespaces and a bridge ---- */
+
+struct pair {
+    int hub, end;
+    struct netlink *in_hub, *in_end;
+};
+
+static const uint8_t hub_mac[NETLINK_MAC] = {2, 0, 0, 0, 0, 1};
+static const uint8_t end_mac[NETLINK_MAC] = {2, 0, 0, 0, 0, 2};
+
+static int make(const char *name)
+{
+    char path[128];
+    sub(path, name);
+    assert_ok(netns_make(path, err));
+    int fd = netns_open(path, NULL);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void pair_make(struct pair *p, unsigned mtu)
+{
+    *p = (struct pair){.hub = make("hub"), .end = make("end")};
+    assert_ok(netlink_open(p->hub, &p->in_hub, err));
+    assert_ok(netlink_open(p->end, &p->in_end, err));
+    assert_ok(netlink_add_bridge(p->in_hub, "switch", hub_mac, err));
+    assert_ok(netlink_add_address(p->in_hub, "switch", "10.1.0.1", 24, err));
+    struct netlink_veth v = {
+        .port = "p2", .bridge = "switch", .name = "eth0", .netns = p->end, .mtu = mtu};
+    memcpy(v.mac, end_mac, sizeof(v.mac));
+    assert_ok(netlink_add_veth(p->in_hub, &v, err));
+    assert_ok(netlink_up(p->in_end, "eth0", err));
+    assert_ok(netlink_add_address(p->in_end, "eth0", "10.1.0.2", 24, err));
+}
+
+static void pair_release(struct pair *p)
+{
+    char path[128];
+    netlink_close(p->in_hub);
+    netlink_close(p->in_end);
+    close(p->hub);
+    close(p->end);
+    sub(path, "hub");
+    assert_ok(netns_remove(path, err));
+    sub(path, "end");
+    assert_ok(netns_remove(path, err));
+}
+
+static int listen_in(int netns)
+{
+    struct sockaddr_in any = dial_address("0.0.0.0");
+    int fd = dial_socket(netns);
+    assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    return fd;
+}
+
+static void test_connection(void **state)
+{
+    struct pair p;
+    int there = -1, here;
+    char got[4] = "";
+    unsigned mtu = 0;
+    if (!can())
+        return;
+    size_t files = open_files(), links = links_here();
+    pair_make(&p, 1400);
+    assert_int_equal(links_here(), links); /* none of it is where we are */
+    int listener = listen_in(p.hub);
+    assert_int_equal(dial(p.end, "10.1.0.1", &there), 0);
+    here = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_int_equal(write(there, "abc", 4), 4);
+    assert_int_equal(read(here, got, 4), 4);
+    assert_string_equal(got, "abc");
+    close(there);
+    close(here);
+    /* The other way nobody listens, and says so. */
+    assert_int_equal(dial(p.hub, "10.1.0.2", NULL), ECONNREFUSED);
+    /* Elsewhere there is no way before a gateway is set, and then none behind it. */
+    assert_int_equal(dial(p.end, "10.9.0.1", NULL), ENETUNREACH);
+    assert_ok(netlink_add_gateway(p.in_end, "eth0", "10.1.0.1", err));
+    assert_ok(netlink_add_gateway(p.in_end, "eth0", "10.1.0.1", err));
+    assert_ok(netlink_add_address(p.in_end, "eth0", "10.1.0.2", 24, err));
+    assert_int_not_equal(dial(p.end, "10.9.0.1", NULL), ENETUNREACH);
+    assert_ok(netlink_mtu(p.in_end, "eth0", &mtu, err));
+    assert_int_equal(mtu, 1400);
+    assert_ok(netlink_mtu(p.in_hub, "p2", &mtu, err));
+    assert_int_equal(mtu, 1400);
+    close(listener);
+    pair_release(&p);
+    assert_int_equal(open_files(), files);
+}
+
+static void test_links_go(void **state)
+{
+    struct pair p;
+    unsigned mtu;
+    if (!can())
+        return;
+    pair_make(&p, 0);
+    /* Moved: it is elsewhere, under its name, without its address. */
+    int third = make("third");
+    struct netlink *n;
+    assert_ok(netlink_open(third, &n, err));
+    assert_ok(netlink_move(p.in_end, "eth0", third, err));
+    assert_fails(netlink_mtu(p.in_end, "eth0", &mtu, err), ENODEV, "eth0");
+    assert_ok(netlink_up(n, "eth0", err));
+    assert_int_equal(dial(third, "10.1.0.1", NULL), ENETUNREACH);
+    assert_ok(netlink_add_address(n, "eth0", "10.1.0.3", 24, err));
+    assert_int_equal(dial(third, "10.1.0.1", NULL), ECONNREFUSED);
+    /* Both sides go at once. */
+    assert_ok(netlink_delete(p.in_hub, "p2", err));
+    assert_fails(netlink_mtu(n, "eth0", &mtu, err), ENODEV, "eth0");
+    netlink_close(n);
+    close(third);
+    char path[128];
+    sub(path, "third");
+    assert_ok(netns_remove(path, err));
+    pair_release(&p);
+}
+
+static void test_errors(void **state)
+{
+    struct pair p;
+    if (!can())
+        return;
+    pair_make(&p, 0);
+    const struct netlink_veth twice = {.port = "p2",
+                                       .bridge = "switch",
+                                       .name = "eth1",
+                                       .netns = p.end,
+                                       .mac = {2, 0, 0, 0, 0, 3}};
+    const struct netlink_veth nowhere = {
+        .port = "p3", .bridge = "none", .name = "eth1", .netns = p.end, .mac = {2, 0, 0, 0, 0, 3}};
+    const struct netlink_veth small = {.port = "p3",
+                                       .bridge = "switch",
+                                       .name = "eth1",
+                                       .netns = p.end,
+                                       .mac = {2, 0, 0, 0, 0, 3},
+                                       .mtu = 10};
+    assert_fails(netlink_add_veth(p.in_hub, &twice, err), EEXIST, "veth");
+    assert_fails(netlink_add_veth(p.in_hub, &nowhere, err), ENODEV, "none");
+    assert_true(netlink_add_veth(p.in_hub, &small, NULL) < 0);
+    assert_fails(netlink_add_bridge(p.in_hub, "switch", hub_mac, err), EEXIST, "bridge");
+    assert_fails(netlink_up(p.in_end, "eth1", err), ENODEV, "find link eth1");
+    assert_fails(netlink_delete(p.in_end, "eth1", err), ENODEV, "eth1");
+    assert_true(netlink_add_address(p.in_end, "eth0", "10.1.0", 24, NULL) < 0);
+    assert_true(netlink_add_gateway(p.in_end, "eth0", "10.7.0.1", NULL) < 0); /* not in reach */
+    assert_fails(netlink_shape(p.in_end, "eth0",
+                               &(struct netlink_shape){.rate_bps = NETLINK_RATE_MAX + 1}, err),
+                 ERANGE, "eth0");
+    /* The namespace went on without them. */
+    assert_int_equal(dial(p.end, "10.1.0.1", NULL), ECONNREFUSED);
+    pair_release(&p);
+}
+
+/* ---- the wire ---- */
+
+#define TRANSFER (1 << 20)
+
+static void *take_all(void *user)
+{
+    char buf[65536];
+    size_t got = 0;
+    for (ssize_t n; got < TRANSFER && (n = read(*(int *)user, buf, sizeof(buf))) > 0;)
+        got += (size_t)n;
+    return got == TRANSFER ? user : NULL;
+}
+
+/* Seconds that so many bytes take from one end to the other. */
+static double transfer_s(int from, const char *to, int listener)
+{
+    static const char block[65536];
+    int fds[2];
+    pthread_t thread;
+    void *all = NULL;
+    assert_int_equal(dial(from, to, &fds[0]), 0);
+    fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    uint64_t begin = time_mono_ns();
+    assert_int_equal(pthread_create(&thread, NULL, take_all, &fds[1]), 0);
+    for (size_t sent = 0; sent < TRANSFER; sent += sizeof(block))
+        assert_ok(fd_write_full(fds[0], block, sizeof(block), err));
+    pthread_join(thread, &all);
+    assert_non_null(all);
+    close(fds[0]);
+    close(fds[1]);
+    return (double)(time_mono_ns() - begin) / NS_PER_S;
+}
+
+/* A lower bound alone: a wire is never faster than it is. What may pass at once is little. */
+static void test_rate(void **state)
+{
+    struct pair p;
+    if (!can())
+        return;
+    pair_make(&p, 0);
+    int listener = listen_in(p.hub);
+    const struct netlink_shape wire = {
+        .rate_bps = 80 * 1000 * 1000, .burst = 8000, .queue = 200000};
+    double least = (double)(TRANSFER - wire.burst) * 8 / (double)wire.rate_bps;
+    double free_s = transfer_s(p.end, "10.1.0.1", listener);
+    struct err why = ERR_INIT;
+    int r = netlink_shape(p.in_end, "eth0", &wire, &why);
+    if (r < 0) {
+        assert_int_equal(why.kind, ERR_UNSUPPORTED);
+        print_message("# skipped: %s\n", why.msg);
+    } else {
+        double s = transfer_s(p.end, "10.1.0.1", listener);
+        print_message("# 1 MiB: %.1f ms, over 80 Mbit/s %.1f ms\n", free_s * 1e3, s * 1e3);
+        assert_true(s >= least);
+        /* Twice as wide: what was there is replaced. */
+        struct netlink_shape wider = wire;
+        wider.rate_bps *= 2;
+        assert_ok(netlink_shape(p.in_end, "eth0", &wider, err));
+        assert_true(transfer_s(p.end, "10.1.0.1", listener) >= least / 2);
+    }
+    close(listener);
+    pair_release(&p);
+}
+
+static void test_delay(void **state)
+{
+    struct pair p;
+    if (!can())
+        return;
+    pair_make(&p, 0);
+    const struct netlink_shape wire = {.delay_ns = 20 * NS_PER_MS};
+    struct err err = ERR_INIT;
+    if (netlink_shape(p.in_end, "eth0", &wire, &err) < 0) {
+        assert_int_equal(err.kind, ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.msg, "netem"));
+        print_message("# no delay here: %s\n", err.msg);
+    } else {
+        uint64_t begin = time_mono_ns();
+        assert_int_equal(dial(p.end, "10.1.0.1", NULL), ECONNREFUSED);
+        assert_true(time_mono_ns() - begin >= wire.delay_ns);
+    }
+    pair_release(&p);
+}
+
+static int set_up(void **state)
+{
+    str_copy(base, sizeof(base), "/tmp/cupel-test-netlink-XXXXXX");
+    if (!mkdtemp(base))
+        return -1;
+    if (geteuid() == 0 &&
+        (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+        return -1;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    return fs_remove_tree(base, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_netns),    cmocka_unit_test(test_connection),
+        cmocka_unit_test(test_links_go), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_rate),     cmocka_unit_test(test_delay),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
