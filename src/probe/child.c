@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -83,16 +82,6 @@ void child_setup(void)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
-static void spread(const struct job *job)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (unsigned i = 0; i < job->prepare.n_cpus; i++)
-        CPU_SET(job->prepare.cpus[i], &set);
-    if (CPU_COUNT(&set) > 0)
-        sched_setaffinity(0, sizeof(set), &set);
-}
-
 /* An empty standard input; images need not have a /dev/null. */
 static void empty_input(void)
 {
@@ -119,7 +108,7 @@ static _Noreturn void child_main(const struct job *job, const struct appspec_com
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    spread(job);
+    job_spread(job);
     empty_input();
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);

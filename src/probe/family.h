@@ -64,7 +64,11 @@ struct worker {
     void *state;    /* the family's or workload's, this worker's address space */
     uint64_t done;  /* operations really run since prepare, injected ones included */
     uint64_t tally[WORKER_TALLIES]; /* the workload's own; zero after each prepare */
-    int fail_code;                  /* errno of worker_fail, 0: none; kept until the next prepare */
+    uint64_t slices;                /* begun since prepare, this one included */
+    /* Zero before each operation of a slice with a histogram. A run may say here when the operation
+     * was meant to begin (CLOCK_MONOTONIC), and its time counts from then. */
+    uint64_t intended_ns;
+    int fail_code; /* errno of worker_fail, 0: none; kept until the next prepare */
     char fail_where[WIRE_NAME_MAX];
     char fail_text[WIRE_TEXT_MAX]; /* of worker_fail_text; "" otherwise */
     /* Below: the harness's own. */
@@ -145,6 +149,15 @@ void worker_fail(struct worker *w, int code, const char *where);
 /* The same with a sentence of its own instead of the errno's: what a program said before it died.
  */
 void worker_fail_text(struct worker *w, int code, const char *text);
+
+/* The frames' descriptors are not for other processes: a copy of them would keep the controller
+ * from seeing end of file. A pipe to itself takes their place, since not every image has a
+ * /dev/null. */
+void job_hide_frames(void);
+
+/* Lets the calling thread, and what it starts, run on every CPU of the cell; as it is where that
+ * names none. */
+void job_spread(const struct job *job);
 
 /* Pins the calling thread to a CPU of the cell: slot modulo the number of its CPUs. Returns the
  * CPU, or -1 when the cell names none or the kernel refuses. Workers are pinned already (slot =

@@ -2,6 +2,7 @@
 #include "probe/family.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 
 int job_num(const struct job *job, const char *name, int64_t min, int64_t max, int64_t fallback,
@@ -94,6 +95,31 @@ void worker_fail_text(struct worker *w, int code, const char *text)
         return;
     w->fail_code = code ? code : EIO;
     str_copy(w->fail_text, sizeof(w->fail_text), text);
+}
+
+void job_hide_frames(void)
+{
+    int fds[2];
+    close(STDIN_FILENO);
+    close(STDOUT_FILENO);
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return;
+    for (int i = 0; i < 2; i++) {
+        if (fds[i] == i)
+            continue;
+        dup2(fds[i], i);
+        close(fds[i]);
+    }
+}
+
+void job_spread(const struct job *job)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (unsigned i = 0; i < job->prepare.n_cpus; i++)
+        CPU_SET(job->prepare.cpus[i], &set);
+    if (CPU_COUNT(&set) > 0)
+        sched_setaffinity(0, sizeof(set), &set);
 }
 
 int job_pin(const struct job *job, unsigned slot)

@@ -21,6 +21,10 @@
     X(load)                                                                                        \
     X(load_file)                                                                                   \
     X(load_limit)                                                                                  \
+    X(net)                                                                                         \
+    X(net_stream)                                                                                  \
+    X(net_http)                                                                                    \
+    X(net_serve)                                                                                   \
     X(app)
 
 PROGRAM("cupel-probe", "The small kernels, system calls and files that cupel measures.", FAMILIES)

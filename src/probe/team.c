@@ -9,7 +9,6 @@
 #include "base/time.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -137,10 +136,11 @@ static void run_timed_each(struct worker *w, uint64_t ops, struct hist *h)
     void (*run)(struct worker *, uint64_t) = w->job->workload->run;
     for (uint64_t i = 0; i < ops && !w->fail_code; i++) {
         uint64_t n = 1 + injected(w, 1);
+        w->intended_ns = 0;
         uint64_t from = time_mono_ns();
         run(w, n);
         uint64_t to = time_mono_ns();
-        hist_record(h, to - from);
+        hist_record(h, to - (w->intended_ns ? w->intended_ns : from));
         w->done += n;
     }
 }
@@ -163,6 +163,7 @@ static void worker_run(struct team *t, struct worker *w)
     uint64_t ops = t->ops;
     uint64_t n = t->hist || t->for_ns ? 0 : ops + injected(w, ops);
     void (*run)(struct worker *, uint64_t) = t->job.workload->run;
+    w->slices++;
     if (t->lead) {
         run(w, t->lead);
         w->done += t->lead;
@@ -239,29 +240,12 @@ static void *worker_thread(void *user)
     return NULL;
 }
 
-/* The frames' descriptors are not for workers: a copy of them would keep the controller from seeing
- * end of file. A pipe to itself takes their place, since not every image has a /dev/null. */
-static void hide_frames(void)
-{
-    int fds[2];
-    close(STDIN_FILENO);
-    close(STDOUT_FILENO);
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return;
-    for (int i = 0; i < 2; i++) {
-        if (fds[i] == i)
-            continue;
-        dup2(fds[i], i);
-        close(fds[i]);
-    }
-}
-
 static _Noreturn void worker_process(struct team *t, struct worker *w)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != t->pid)
         _exit(1);
-    hide_frames();
+    job_hide_frames();
     worker_loop(t, w, 0);
     _exit(0);
 }
@@ -389,6 +373,7 @@ static void worker_reset(struct job *job, unsigned i)
     w->job = job;
     w->index = i;
     w->done = 0;
+    w->slices = 0;
     w->fail_code = 0;
     w->fail_text[0] = '\0';
     w->inject_carry = 0;

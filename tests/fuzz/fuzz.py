@@ -31,6 +31,7 @@ PARSERS = {
     "fuzz-journal": ["ledger/journal.c"],
     "fuzz-shim": ["driver/containerd-words.c"],
     "fuzz-demux": ["engine/demux.c"],
+    "fuzz-http": ["probe/http.c"],
     "fuzz-mountinfo": ["host/mountinfo.c"],
     "fuzz-proc": ["host/proctext.c"],
     "fuzz-seccomp": ["host/seccomp-follow.c"],
