@@ -43,11 +43,12 @@ enum cell_status {
 
 /* What a number is worth depends on what the operation did. Each: in more than half of the blocks.
  */
-#define CELL_FLAG_MEMORY_FS  64u  /* a root file system that is really memory */
-#define CELL_FLAG_NOT_COLD   128u /* what was to be read cold was in a cache */
-#define CELL_FLAG_FSYNC      256u /* syncs cost less than half of the base's: not honoured? */
-#define CELL_FLAG_HUGE_PAGES 512u /* other huge pages than the base has */
-#define CELL_SEMANTICS       4    /* how many these are, from MEMORY_FS on */
+#define CELL_FLAG_MEMORY_FS  64u   /* a root file system that is really memory */
+#define CELL_FLAG_NOT_COLD   128u  /* what was to be read cold was in a cache */
+#define CELL_FLAG_FSYNC      256u  /* syncs cost less than half of the base's: not honoured? */
+#define CELL_FLAG_HUGE_PAGES 512u  /* other huge pages than the base has */
+#define CELL_FLAG_PEER       1024u /* the server was busy throughout, and the client was not */
+#define CELL_SEMANTICS       5     /* how many these are, from MEMORY_FS on */
 
 struct cell_result {
     uint32_t cell, target;
@@ -68,8 +69,9 @@ struct cell_result {
     double r1;          /* lag-1 autocorrelation of the log ratios */
     double sign_flip_p; /* within-block sign flip; NAN for the base */
     double adjusted_p;  /* Holm over the run's non-base cells */
-    uint64_t p50_ns, p90_ns,
-        p99_ns;                 /* median over blocks of each block's latency quantile; 0 none */
+    /* Median over blocks of each block's latency quantile; 0 none. p999_ns over the blocks alone
+     * that timed at least a thousand operations. */
+    uint64_t p50_ns, p90_ns, p99_ns, p999_ns;
     size_t latency_n;           /* operations timed, all blocks */
     uint64_t peak_memory_bytes; /* highest over blocks; 0 unknown */
     unsigned flags;

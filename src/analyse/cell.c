@@ -94,22 +94,19 @@ static unsigned quality_flags(const struct pair_data *d)
 /* Medians over the blocks of each block's quantile. */
 static void latencies(struct cell_result *r, const struct pair_data *d, double *column)
 {
-    size_t n = 0;
+    uint64_t *to[] = {&r->p50_ns, &r->p90_ns, &r->p99_ns, &r->p999_ns};
 
-    for (int q = 0; q < 3; q++) {
-        n = 0;
-        r->latency_n = 0;
+    r->latency_n = 0;
+    VEC_FOREACH (&d->values, struct block_value, v)
+        r->latency_n += v->latency_n;
+    for (size_t q = 0; q < ARRAY_SIZE(to); q++) {
+        size_t n = 0;
         VEC_FOREACH (&d->values, struct block_value, v) {
-            if (!v->latency_n)
-                continue;
-            r->latency_n += v->latency_n;
-            column[n++] = (double)(q == 0 ? v->p50 : q == 1 ? v->p90 : v->p99);
+            uint64_t its[] = {v->p50, v->p90, v->p99, v->p999};
+            if (v->latency_n && its[q])
+                column[n++] = (double)its[q];
         }
-        if (n == 0)
-            return;
-        *(q == 0   ? &r->p50_ns
-          : q == 1 ? &r->p90_ns
-                   : &r->p99_ns) = (uint64_t)llround(describe_median(column, n));
+        *to[q] = n ? (uint64_t)llround(describe_median(column, n)) : 0;
     }
 }
 

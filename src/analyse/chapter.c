@@ -19,6 +19,7 @@ enum chapter chapter_of(const struct cell *cell)
         {"parallel", CHAPTER_LIFE},     {"density", CHAPTER_DENSITY},
         {"beside", CHAPTER_ISOLATION},  {"neighbour", CHAPTER_ISOLATION},
         {"tail", CHAPTER_ISOLATION},    {"reach", CHAPTER_REACH},
+        {"net", CHAPTER_NETWORK},
     };
 
     if (cell->app)

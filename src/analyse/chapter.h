@@ -11,6 +11,7 @@
     X(MEMORY, "memory", "Memory")                                                                  \
     X(CALLS, "calls", "System calls")                                                              \
     X(STORAGE, "storage", "Storage")                                                               \
+    X(NETWORK, "network", "Network")                                                               \
     X(APPS, "apps", "Applications")                                                                \
     X(LIFE, "life", "Starting and ending")                                                         \
     X(DENSITY, "density", "Density")                                                               \

@@ -16,6 +16,8 @@
 #define SYNC_MIN .5
 /* Share of the mapped memory in huge pages that two targets may differ by. */
 #define HUGE_DIFFERENCE .5
+/* Who uses more than this of its CPU is what the others wait for. */
+#define BUSY .9
 
 static double fact(const json_t *facts, const char *name)
 {
@@ -82,13 +84,20 @@ static json_t *facts_of(const struct part *p)
     return p && p->facts ? json_loads(p->facts, 0, NULL) : NULL;
 }
 
+/* Of one CPU each, over the slices. */
+static bool is_peer_limited(const json_t *facts)
+{
+    return fact(facts, "peer_busy") > BUSY && fact(facts, "client_busy") < BUSY;
+}
+
 unsigned semantics_of(const struct cell *cell, const struct part *p, const struct part *base)
 {
     json_t *facts, *its;
     unsigned flags = 0;
 
     /* The others have no facts that say anything here: spare the parsing. */
-    if (cell->place == PLACE_NONE && !str_eq(cell->workload->family, "mem"))
+    if (cell->place == PLACE_NONE && !cell->workload->network &&
+        !str_eq(cell->workload->family, "mem"))
         return 0;
     facts = facts_of(p);
     its = facts_of(base);
@@ -100,6 +109,8 @@ unsigned semantics_of(const struct cell *cell, const struct part *p, const struc
         flags |= CELL_FLAG_FSYNC;
     if (huge_pages_differ(facts, its))
         flags |= CELL_FLAG_HUGE_PAGES;
+    if (is_peer_limited(facts))
+        flags |= CELL_FLAG_PEER;
     json_decref(facts);
     json_decref(its);
     return flags;

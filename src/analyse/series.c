@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#define P999_MIN 1000
+
 static void scratch_reserve(struct scratch *s, size_t n)
 {
     if (s->cap >= n)
@@ -112,6 +114,8 @@ static void fill_latency(const struct part *p, struct scratch *s, struct block_v
     v->p50 = hist_quantile(s->hist, .5);
     v->p90 = hist_quantile(s->hist, .9);
     v->p99 = hist_quantile(s->hist, .99);
+    /* With fewer it is the largest, or next to it. */
+    v->p999 = s->hist->total >= P999_MIN ? hist_quantile(s->hist, .999) : 0;
     v->latency_n = s->hist->total;
 }
 

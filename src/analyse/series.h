@@ -9,12 +9,12 @@
 
 struct block_value {
     uint32_t block;
-    double log_ratio;       /* median over rounds of ln(y / y_base); NAN without a base */
-    double ns_per_op;       /* median over rounds */
-    double cpu_per_op;      /* host CPU ns per operation, median over rounds; NAN unknown */
-    double busy;            /* host CPU time over wall time; NAN unknown */
-    double drift;           /* NAN unknown */
-    uint64_t p50, p90, p99; /* latency; 0 none */
+    double log_ratio;             /* median over rounds of ln(y / y_base); NAN without a base */
+    double ns_per_op;             /* median over rounds */
+    double cpu_per_op;            /* host CPU ns per operation, median over rounds; NAN unknown */
+    double busy;                  /* host CPU time over wall time; NAN unknown */
+    double drift;                 /* NAN unknown */
+    uint64_t p50, p90, p99, p999; /* latency; 0 none, or too few operations for it */
     uint64_t latency_n;
     bool noisy; /* a covariate of the trial passed its threshold */
 };

@@ -20,6 +20,7 @@ static const struct {
     [TRADE_MEMORY] = {TRADE_COST, "memory"},
     [TRADE_STORAGE] = {TRADE_COST, "storage"},
     [TRADE_CALLS] = {TRADE_COST, "system-calls"},
+    [TRADE_NETWORK] = {TRADE_COST, "network"},
     [TRADE_START] = {TRADE_COST, "start"},
     [TRADE_APPS] = {TRADE_COST, "applications"},
     [TRADE_ALL] = {TRADE_COST, "all"},
@@ -68,6 +69,8 @@ static enum trade_measure cost_of(const struct cell *c)
         return TRADE_CALLS;
     case CHAPTER_STORAGE:
         return TRADE_STORAGE;
+    case CHAPTER_NETWORK:
+        return TRADE_NETWORK;
     case CHAPTER_APPS:
         return TRADE_APPS;
     default:

@@ -20,6 +20,7 @@ enum trade_measure {
     TRADE_MEMORY,
     TRADE_STORAGE,
     TRADE_CALLS,
+    TRADE_NETWORK,
     TRADE_APPS,
     TRADE_ALL, /* over all cells of work, as the composite of the whole run: starts are apart */
     TRADE_START,

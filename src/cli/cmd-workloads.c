@@ -73,8 +73,9 @@ static void workload_text(const struct workload *w, const struct style *s, struc
 static json_t *params_json(const struct workload *w)
 {
     static const char *const kinds[] = {
-        [PARAM_COUNT] = "count",   [PARAM_SIZE] = "bytes", [PARAM_DURATION] = "duration",
-        [PARAM_CHOICE] = "choice", [PARAM_TEXT] = "text",
+        [PARAM_COUNT] = "count",      [PARAM_SIZE] = "bytes", [PARAM_DURATION] = "duration",
+        [PARAM_CHOICE] = "choice",    [PARAM_TEXT] = "text",  [PARAM_RATE] = "bits/s",
+        [PARAM_SHARE] = "millionths",
     };
     json_t *a = json_array();
 

@@ -19,7 +19,7 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .kind = OPTION_TEXT,
      .repeatable = true,
      .help = "measure the workloads of this suite: quick (the default), micro, paper, storage, "
-             "unixbench, lifecycle, density, isolation, matrix or reach"},
+             "unixbench, lifecycle, density, isolation, matrix, network or reach"},
     {.name = "workload",
      .letter = 'w',
      .arg = "NAME",

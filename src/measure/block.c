@@ -1,4 +1,4 @@
-#include "measure/course.h"
+#include "measure/network.h"
 
 #include <errno.h>
 #include <math.h>
@@ -9,6 +9,20 @@
 
 /* What sliced cells run in. */
 static const struct launch probe_alone = {.program = PROGRAM_PROBE};
+
+static int start_one(struct course *c, size_t target, unsigned block, struct err *err)
+{
+    return c->net ? network_start(c, target, block, err)
+                  : target_start(c, target, block, &probe_alone, err);
+}
+
+static void stop_one(struct course *c, size_t target, unsigned block)
+{
+    if (c->net)
+        network_stop(c, target, block);
+    else
+        target_stop(c, target, block);
+}
 
 /* Targets that take part in the cell, into idx. The base goes on as long as anything is compared
  * with it, and where it is the only usable target, until it is precise itself; 0: nothing is left
@@ -30,16 +44,16 @@ static size_t cell_targets(struct course *c, size_t cell, size_t *idx)
     return open ? n : 0;
 }
 
-/* Every target that takes part in any cell of this block. */
-static size_t block_targets(struct course *c, bool *in)
+/* Every target that takes part in any of these cells. */
+static size_t block_targets(struct course *c, const size_t *cells, size_t n_cells, bool *in)
 {
     _cleanup_free_ size_t *idx = xcalloc(c->n_targets, sizeof(*idx));
     size_t count = 0;
 
     for (size_t t = 0; t < c->n_targets; t++)
         in[t] = false;
-    for (size_t k = 0; k < c->n_cells; k++) {
-        size_t n = cell_targets(c, k, idx);
+    for (size_t k = 0; k < n_cells; k++) {
+        size_t n = cell_targets(c, cells[k], idx);
         for (size_t i = 0; i < n; i++)
             in[idx[i]] = true;
     }
@@ -131,7 +145,7 @@ static int start_all(struct course *c, unsigned block, const bool *in, struct er
         if (c->progress->starting)
             c->progress->starting(c->progress->user, &c->state,
                                   c->slots[order[i]].info.target.label);
-        r = target_start(c, order[i], block, &probe_alone, err);
+        r = start_one(c, order[i], block, err);
         if (r < 0)
             return r;
     }
@@ -141,7 +155,7 @@ static int start_all(struct course *c, unsigned block, const bool *in, struct er
 static void stop_all(struct course *c, unsigned block)
 {
     for (size_t t = 0; t < c->n_targets; t++)
-        target_stop(c, t, block);
+        stop_one(c, t, block);
 }
 
 /* A session that broke in one cell is replaced before the next, so that one cell's failure stays
@@ -154,10 +168,10 @@ static int replace_broken(struct course *c, unsigned block, struct err *err)
         struct slot *s = &c->slots[t];
         int r;
 
-        if (!s->session || session_failure(s->session, NULL) == 0)
+        if (!s->session || (session_failure(s->session, NULL) == 0 && !network_broken(c, t)))
             continue;
-        target_stop(c, t, block);
-        r = target_start(c, t, block, &probe_alone, err);
+        stop_one(c, t, block);
+        r = start_one(c, t, block, err);
         if (r < 0)
             return r;
         replaced = true;
@@ -192,13 +206,13 @@ bool block_budget_over(const struct course *c)
 
 /* Targets side by side: the form of nearly every run. */
 static int block_interleaved(struct course *c, unsigned block, const size_t *cells, size_t n_cells,
-                             struct err *err)
+                             uint32_t position, struct err *err)
 {
     _cleanup_free_ bool *in = xcalloc(c->n_targets, sizeof(*in));
     _cleanup_free_ size_t *idx = xcalloc(c->n_targets, sizeof(*idx));
     int r;
 
-    if (n_cells == 0 || block_targets(c, in) == 0)
+    if (n_cells == 0 || block_targets(c, cells, n_cells, in) == 0)
         return 0;
     r = start_all(c, block, in, err);
     if (r == 0)
@@ -216,7 +230,7 @@ static int block_interleaved(struct course *c, unsigned block, const size_t *cel
         trial_init(&t);
         t.block = block;
         t.cell = (uint32_t)cells[i];
-        t.position = (uint32_t)i;
+        t.position = position + (uint32_t)i;
         block_say_cell(c, cells[i]);
         r = trial_run(c, block, cells[i], idx, n, &t, err);
         if (r == 0)
@@ -232,7 +246,7 @@ static int block_interleaved(struct course *c, unsigned block, const size_t *cel
 /* One target after the other, each alone on the machine: for targets that are not quiet while idle.
  */
 static int block_alone(struct course *c, unsigned block, const size_t *cells, size_t n_cells,
-                       struct err *err)
+                       uint32_t position, struct err *err)
 {
     _cleanup_free_ size_t *order = xcalloc(c->n_targets, sizeof(*order));
     _cleanup_free_ size_t *idx = xcalloc(c->n_targets, sizeof(*idx));
@@ -244,7 +258,7 @@ static int block_alone(struct course *c, unsigned block, const size_t *cells, si
         trial_init(&trials[i]);
         trials[i].block = block;
         trials[i].cell = (uint32_t)cells[i];
-        trials[i].position = (uint32_t)i;
+        trials[i].position = position + (uint32_t)i;
     }
     schedule_targets(c->head.plan.seed, block, order, c->n_targets);
     for (size_t k = 0; r == 0 && k < c->n_targets; k++) {
@@ -271,7 +285,7 @@ static int block_alone(struct course *c, unsigned block, const size_t *cells, si
             if (r == 0)
                 r = replace_broken(c, block, err);
         }
-        target_stop(c, t, block);
+        stop_one(c, t, block);
     }
     for (size_t i = 0; i < n_cells; i++) {
         if (r == 0)
@@ -279,6 +293,73 @@ static int block_alone(struct course *c, unsigned block, const size_t *cells, si
         trial_release(&trials[i]);
     }
     stop_all(c, block);
+    return r;
+}
+
+static int sessions_block(struct course *c, unsigned block, const size_t *cells, size_t n,
+                          uint32_t position, struct err *err)
+{
+    return c->head.plan.solo ? block_alone(c, block, cells, n, position, err)
+                             : block_interleaved(c, block, cells, n, position, err);
+}
+
+/* Of the cells that are not done: those that run in the same sessions as the first of them. */
+static size_t gather(struct course *c, const size_t *cells, size_t n, bool *done, size_t *ret)
+{
+    const struct cell *all = c->head.plan.cells.v, *first = NULL;
+    size_t k = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct cell *cell = &all[cells[i]];
+        bool fits = !first || (first->workload->network ? network_shared(first, cell)
+                                                        : !cell->workload->network);
+        if (done[i] || !fits)
+            continue;
+        first = first ? first : cell;
+        done[i] = true;
+        ret[k++] = cells[i];
+    }
+    return k;
+}
+
+static bool anybody_left(struct course *c, unsigned block, const size_t *cells, size_t n)
+{
+    _cleanup_free_ size_t *idx = xcalloc(c->n_targets, sizeof(*idx));
+
+    for (size_t i = 0; i < n; i++)
+        if (cell_targets(c, cells[i], idx) &&
+            !store_has_trial(c->o->store, c->head.id, block, (uint32_t)cells[i]))
+            return true;
+    return false;
+}
+
+/* Sliced cells, in as many sets of sessions as they need: one for those without a network, and one
+ * for each network. */
+static int sliced_block(struct course *c, unsigned block, const size_t *cells, size_t n,
+                        struct err *err)
+{
+    _cleanup_free_ bool *done = xcalloc(n + 1, sizeof(*done));
+    _cleanup_free_ size_t *group = xcalloc(n + 1, sizeof(*group));
+    uint32_t position = 0;
+    size_t k;
+    int r = 0;
+
+    while (r == 0 && !c->cut && (k = gather(c, cells, n, done, group)) > 0) {
+        bool network = c->head.plan.cells.v[group[0]].workload->network;
+
+        if (!anybody_left(c, block, group, k))
+            continue;
+        if (position > 0 && block_budget_over(c)) {
+            c->cut = true;
+            break;
+        }
+        if (network)
+            r = network_open(c, group[0], err);
+        if (r == 0)
+            r = sessions_block(c, block, group, k, position, err);
+        network_close(c, block);
+        position += (uint32_t)k;
+    }
     return r;
 }
 
@@ -336,10 +417,7 @@ int block_run(struct course *c, unsigned block, struct err *err)
         r = record_impossible(c, order[i], (uint32_t)i, err);
     if (r < 0)
         return r;
-    if (c->head.plan.solo)
-        r = block_alone(c, block, sliced, n_sliced, err);
-    else
-        r = block_interleaved(c, block, sliced, n_sliced, err);
+    r = sliced_block(c, block, sliced, n_sliced, err);
     if (r == 0 && n_whole && !c->cut)
         r = whole_block(c, block, whole, n_whole, err);
     return r;

@@ -19,6 +19,7 @@
  *     aggressor.c the targets that what is beside it runs in
  *     held.c      the limits it runs under: are they in force, did they hold
  *     beside.c    such work without and with an aggressor beside it
+ *     network.c   the networks that cells ask for, and the servers in them
  *     hostcalls.c what of the host's kernel is asked for meanwhile
  *     cold.c      their reads from the device, where a guest keeps files in memory of its own
  *     block.c     one block: starts, warm-up, the cells in their order, stops
@@ -67,6 +68,8 @@ struct cell_files {
     char paths[APP_LIST_MAX][256], sha256[APP_LIST_MAX][65];
 };
 
+struct net_group;
+
 struct course {
     const struct measure_options *o;
     const struct progress *progress;
@@ -78,6 +81,8 @@ struct course {
     struct slot *slots;        /* n_slots: behind the targets those of aggressors alone */
     size_t *aggressors;        /* n_cells: the slot of its aggressor; SIZE_MAX: the victim's */
     cpu_set_t *cell_cpus;      /* n_cells */
+    cpu_set_t *peer_cpus;      /* n_cells: of the server at the other end of a network */
+    struct net_group *net;     /* that the cells at hand share; NULL: none */
     struct launch *launches;   /* n_cells: what the sessions of whole cells run */
     struct cell_files *files;  /* n_cells: and what of it is made for an application */
     struct image_store images; /* holds what the run uses, until its end */
@@ -127,6 +132,9 @@ int target_preflight(struct course *c, size_t slot, struct err *err);
  * slot->start_failure. Returns < 0 only for what ends the run (interrupt, store). */
 int target_start(struct course *c, size_t target, unsigned block, const struct launch *what,
                  struct err *err);
+/* As target_start, for a start that could not even be tried. */
+int target_not_started(struct course *c, size_t target, unsigned block, const struct err *why,
+                       struct err *err);
 /* A session of the same target on the same files, in the place of the one that runs; recorded as
  * target_start does. */
 int target_renew(struct course *c, size_t target, unsigned block, struct err *err);

@@ -1,7 +1,7 @@
 /* How long a run of a fixed number of blocks will take, before it has begun: what every workload
  * says of itself for the pace of this machine, and what it took to start and stop each target in
  * the preflight. The disk's pace differs a hundredfold between machines, so that is measured. */
-#include "measure/course.h"
+#include "measure/network.h"
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -13,6 +13,9 @@
 #define EXPECTED_NS (5 * NS_PER_S)
 /* Preparing, finishing and reading an application's server: beside the command itself. */
 #define APP_EXTRA_NS (300 * NS_PER_MS)
+
+/* A server that is a process of the host, its namespaces made and removed. */
+#define PEER_NS (150 * NS_PER_MS)
 
 #define TRIAL_BYTES (32 << 20)
 #define TRIAL_PIECE (1 << 20)
@@ -123,17 +126,19 @@ static uint64_t execution_ns(const struct cell *cell, const struct pace *pace)
                          : EXPECTED_NS;
 }
 
-/* A sliced cell: calibration and rounds, with their lead. */
-static uint64_t sliced_ns(const struct plan *p)
+/* A sliced cell: calibration and rounds, with their lead, and what is timed one by one. */
+static uint64_t sliced_ns(const struct plan *p, const struct cell *cell)
 {
-    return (p->rounds + 2) * p->slice_ns * 3 / 2;
+    unsigned more = cell->workload->network && cell->workload->latency ? LATENCY_SLICES : 0;
+
+    return (p->rounds + 2 + more) * p->slice_ns * 3 / 2;
 }
 
 static uint64_t cell_ns(const struct course *c, const struct cell *cell, const struct slot *slot,
                         const struct pace *pace)
 {
     if (cell->grain != GRAIN_WHOLE)
-        return sliced_ns(&c->head.plan);
+        return sliced_ns(&c->head.plan, cell);
     if (cell->workload->grain != GRAIN_WHOLE)
         return slot->cycle_ns + 50 * c->head.plan.slice_ns;
     return slot->cycle_ns + execution_ns(cell, pace);
@@ -147,6 +152,18 @@ static bool shares_with_earlier(const struct course *c, size_t cell)
         if (cell_shares_execution(&cells[i], &cells[cell]))
             return true;
     return false;
+}
+
+/* Sessions are started once more for each network, and so are their peers. */
+static uint64_t network_ns(const struct course *c, size_t cell, const struct slot *slot)
+{
+    const struct cell *cells = c->head.plan.cells.v;
+    bool same = str_eq(params_text(&cells[cell].params, NET_PEER, ""), NET_PEER_TARGET);
+
+    for (size_t i = 0; i < cell; i++)
+        if (network_shared(&cells[i], &cells[cell]))
+            return 0;
+    return slot->cycle_ns + (same ? slot->cycle_ns : PEER_NS);
 }
 
 uint64_t estimate_block_ns(const struct course *c)
@@ -165,8 +182,12 @@ uint64_t estimate_block_ns(const struct course *c)
         for (size_t i = 0; i < c->n_cells; i++) {
             if (slot->pairs[i].given_up || shares_with_earlier(c, i))
                 continue;
-            sum += cell_ns(c, &c->head.plan.cells.v[i], slot, &pace);
-            sliced = sliced || c->head.plan.cells.v[i].grain != GRAIN_WHOLE;
+            const struct cell *cell = &c->head.plan.cells.v[i];
+            sum += cell_ns(c, cell, slot, &pace);
+            if (cell->workload->network)
+                sum += network_ns(c, i, slot);
+            else
+                sliced = sliced || cell->grain != GRAIN_WHOLE;
         }
         sum += sliced ? slot->cycle_ns : 0;
     }

@@ -1,5 +1,5 @@
 #include "driver/confine.h"
-#include "measure/lane.h"
+#include "measure/network.h"
 #include "wire/hist.h"
 
 #include <errno.h>
@@ -55,11 +55,14 @@ static bool is_final(const struct err *why)
     return why->kind == ERR_UNSUPPORTED || why->kind == ERR_USAGE || why->kind == ERR_BUG;
 }
 
-void lane_fail(struct course *c, struct lane *l, const struct err *why)
+void lane_fail(struct course *c, struct lane *l, const struct err *seen)
 {
     struct part *p = l->part;
+    struct err its = *seen;
+    const struct err *why = &its;
 
     l->alive = false;
+    network_blame(c, l, &its);
     p->outcome = OUTCOME_FAILED;
     p->fail_kind = why->kind;
     p->fail_code = why->code;
@@ -102,6 +105,8 @@ static int fill_params(const struct cell *cell, struct facts *ret, struct err *e
 {
     for (size_t i = 0; i < cell->params.n; i++) {
         const struct param *p = &cell->params.v[i];
+        if (network_owns_param(cell, p->name))
+            continue;
         bool fits = p->is_text ? facts_add_text(ret, p->name, p->text)
                                : facts_add_num(ret, p->name, p->num);
         if (!fits)
@@ -156,13 +161,15 @@ void lane_post_prepare(struct course *c, struct lane *l)
     struct session *s = l->slot->session;
     struct frame f;
     struct err why = ERR_INIT;
-    int r = session_confine(&c->site, s, &c->cell_cpus[l->cell], &why);
+    int r = network_serve(c, l, &why);
 
     frame_init(&f, FRAME_NONE, "", 0);
-    if (r < 0)
+    if (r == 0 && (r = session_confine(&c->site, s, &c->cell_cpus[l->cell], &why)) < 0)
         err_wrap(&why, "confine to the cell's CPUs");
     if (r == 0)
         r = prepare_fill(&c->head.plan.cells.v[l->cell], s, &c->cell_cpus[l->cell], &f, &why);
+    if (r == 0 && network_address(c, l, &f.prepare.params) < 0)
+        r = err_set(&why, ERR_BUG, E2BIG, "too many parameters");
     if (r == 0 && l->half)
         facts_add_text(&f.prepare.params, "phases", l->half);
     if (r == 0) {
@@ -346,6 +353,7 @@ int lane_slice(struct course *c, struct lane *l, uint32_t round, uint32_t positi
     const struct frame_sliced *d;
     int r;
 
+    network_slice_begins(c, l);
     s.start_ns = course_now(c);
     r = lane_run_slice(c, l, false, &s.cpu_ns, &d, err);
     if (r < 0 || !d)
@@ -363,6 +371,7 @@ int lane_slice(struct course *c, struct lane *l, uint32_t round, uint32_t positi
     if (l->part->samples.n == 0)
         l->first_end = l->last_end;
     VEC_PUSH(&l->part->samples, s);
+    network_slice_ended(c, l);
     return 0;
 }
 
@@ -387,7 +396,10 @@ int lane_latency(struct course *c, struct lane *l, struct err *err)
     uint64_t ops = l->ops;
     int r;
 
-    set_ops(l, ops > 1 ? ops / 2 : 1);
+    if (c->net)
+        set_ops(l, ops * LATENCY_SLICES);
+    else
+        set_ops(l, ops > 1 ? ops / 2 : 1);
     r = lane_run_slice(c, l, true, NULL, &d, err);
     set_ops(l, ops);
     if (r < 0 || !d)
@@ -447,6 +459,16 @@ static void lane_sum_up(struct course *c, struct lane *l)
         p->peak_memory_bytes = 0;
 }
 
+void part_add_facts(struct part *p, json_t *seen)
+{
+    json_t *all = p->facts ? json_loads(p->facts, 0, NULL) : json_object();
+
+    json_object_update(all, seen);
+    free(p->facts);
+    p->facts = json_dumps(all, JSON_COMPACT);
+    json_decref(all);
+}
+
 /* What the probe says on finishing goes beside what it said when ready. */
 static void merge_facts(struct part *p, uint64_t lead, const struct facts *more)
 {
@@ -487,7 +509,7 @@ int lane_wait_finished(struct course *c, struct lane *l, struct err *err)
     str_copy(l->part->detail, sizeof(l->part->detail), answer->finished.detail);
     merge_facts(l->part, l->lead, &answer->finished.facts);
     lane_sum_up(c, l);
-    if (check_finished(l, &answer->finished, &why) < 0) {
+    if (check_finished(l, &answer->finished, &why) < 0 || network_finish(c, l, &why) < 0) {
         lane_fail(c, l, &why);
         return 0;
     }

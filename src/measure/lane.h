@@ -10,6 +10,10 @@
 
 #include <jansson.h>
 
+/* What people ask of a network is its slowest answers: the operations of so many slices are timed
+ * one by one; of half a slice for all else. */
+#define LATENCY_SLICES 4
+
 struct lane {
     size_t target, cell;
     struct slot *slot;
@@ -37,6 +41,9 @@ int prepare_fill(const struct cell *cell, const struct session *s, const cpu_set
 void prepare_cpus(struct frame *f, const cpu_set_t *cpus);
 /* Facts of a frame as an object of their own. */
 json_t *facts_object(const struct facts *f);
+
+/* Adds facts that the controller saw to those of the guest. */
+void part_add_facts(struct part *p, json_t *seen);
 
 /* A lane whose part is appended to t; the part moves when another is. It is not alive where the
  * target could not be started, or without a session. */

@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "measure/aggressor.h"
+#include "measure/network.h"
 
 #include <errno.h>
 #include <math.h>
@@ -92,6 +93,7 @@ static int course_slots(struct course *c, struct err *err)
     c->n_cells = c->head.plan.cells.n;
     c->slots = xcalloc(c->n_targets, sizeof(*c->slots));
     c->cell_cpus = xcalloc(c->n_cells, sizeof(*c->cell_cpus));
+    c->peer_cpus = xcalloc(c->n_cells, sizeof(*c->peer_cpus));
     c->files = xcalloc(c->n_cells, sizeof(*c->files));
     c->impossible = xcalloc(c->n_cells, sizeof(*c->impossible));
     c->launches = xcalloc(c->n_cells, sizeof(*c->launches));
@@ -149,6 +151,7 @@ static void course_release(struct course *c)
         free(c->slots[t].pairs);
     free(c->slots);
     free(c->cell_cpus);
+    free(c->peer_cpus);
     free(c->launches);
     free(c->aggressors);
     free(c->files);
@@ -374,6 +377,8 @@ static int course_run(struct course *c, struct err *err)
         r = aggressors_preflight(c, err);
     if (r == 0)
         r = resolve_cells(c, err);
+    if (r == 0)
+        r = network_preflight(c, err);
     if (r == 0)
         r = images_prepare(c, err);
     if (r == 0)

@@ -84,6 +84,18 @@ static int resolve_cpus(const struct course *c, const struct cell *cell, cpu_set
     return 0;
 }
 
+/* The client of a network has the first of the cell's CPUs, the server the other, if there is one.
+ */
+static void part_cpus(const struct course *c, cpu_set_t *client, cpu_set_t *server)
+{
+    size_t other = cpus_count(client) > 1 ? 1 : 0;
+
+    CPU_ZERO(client);
+    CPU_ZERO(server);
+    CPU_SET((size_t)cpus_from_end(&c->site.cpus, 0), client);
+    CPU_SET((size_t)cpus_from_end(&c->site.cpus, other), server);
+}
+
 /* What its sessions run in. A file of its own has to fit where the workload puts one; what grows
  * with the time it is given (blogbench) gets a tmpfs as Linux makes it, of half the memory. */
 static void resolve_launch(const struct course *c, const struct cell *cell, struct launch *ret)
@@ -130,6 +142,8 @@ int resolve_cells(struct course *c, struct err *err)
             course_impossible(c, i, &why);
             continue;
         }
+        if (cell->workload->network)
+            part_cpus(c, &c->cell_cpus[i], &c->peer_cpus[i]);
         resolve_launch(c, cell, &c->launches[i]);
         if (cell->workers == 0)
             cell->workers = (unsigned)cpus_count(&c->cell_cpus[i]);

@@ -126,6 +126,13 @@ int target_start(struct course *c, size_t target, unsigned block, const struct l
     return started(c, target, block, start_session(c, slot, what, &slot->start_failure), err);
 }
 
+int target_not_started(struct course *c, size_t target, unsigned block, const struct err *why,
+                       struct err *err)
+{
+    c->slots[target].start_failure = *why;
+    return started(c, target, block, why->code ? -why->code : -EIO, err);
+}
+
 int target_renew(struct course *c, size_t target, unsigned block, struct err *err)
 {
     struct slot *slot = &c->slots[target];

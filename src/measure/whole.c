@@ -4,6 +4,7 @@
 #include "measure/hostcalls.h"
 #include "measure/lane.h"
 #include "measure/life.h"
+#include "measure/network.h"
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -56,17 +57,6 @@ static int whole_length(struct course *c, struct lane *l, struct err *err)
     return r;
 }
 
-/* What the controller saw beside what the guest says. */
-static void add_facts(struct part *p, json_t *seen)
-{
-    json_t *all = p->facts ? json_loads(p->facts, 0, NULL) : json_object();
-
-    json_object_update(all, seen);
-    free(p->facts);
-    p->facts = json_dumps(all, JSON_COMPACT);
-    json_decref(all);
-}
-
 /* The slice, while somebody counts where that is what it is for; *ret: what was counted. */
 static int counted_slice(struct course *c, struct lane *l, uint32_t position, int previous,
                          json_t **ret, struct err *err)
@@ -106,7 +96,7 @@ static int whole_slice(struct course *c, struct lane *l, uint32_t position, int 
     if (r == 0 && l->alive)
         r = lane_wait_finished(c, l, err);
     if (r == 0 && l->alive && seen)
-        add_facts(l->part, seen);
+        part_add_facts(l->part, seen);
     json_decref(seen);
     return r;
 }
@@ -397,18 +387,21 @@ static int run_on(struct course *c, unsigned block, struct execution *x, size_t 
         c->progress->starting(c->progress->user, &c->state, c->slots[target].info.target.label);
     if (wants_cold_machine(c, cell))
         r = drop_caches(err);
+    if (r == 0 && cell->workload->network)
+        r = network_open(c, x->cells[0], err);
     if (r == 0)
-        r = target_start(c, target, block, &c->launches[x->cells[0]], err);
+        r = c->net ? network_start(c, target, block, err)
+                   : target_start(c, target, block, &c->launches[x->cells[0]], err);
     if (r == 0 && !cell->workload->experiment)
         r = block_warm_up(c, err);
-    if (r < 0)
-        return r;
-    block_say_cell(c, x->cells[0]);
-    if (cell->workload->grain == GRAIN_WHOLE)
+    if (r == 0)
+        block_say_cell(c, x->cells[0]);
+    if (r == 0 && cell->workload->grain == GRAIN_WHOLE)
         r = execute(c, block, x, target, position, previous, err);
-    else
+    else if (r == 0)
         r = trial_run(c, block, x->cells[0], &target, 1, &x->trials[0], err);
     target_stop(c, target, block);
+    network_close(c, block);
     return r;
 }
 

@@ -103,6 +103,13 @@
         "parallel.start-" n, "", CPUS_ALL, false, PLACE_NONE, "", suites, 1                        \
     }
 
+/* Its client on one CPU and its server on another, or both on one. */
+#define NET_CELLS(name, same_suites)                                                               \
+    {name, "", CPUS_TWO, false, PLACE_NONE, "", SUITE_NETWORK, 0},                                 \
+    {                                                                                              \
+        name, "same", CPUS_ONE, false, PLACE_NONE, "", same_suites, 0                              \
+    }
+
 /* The quick suite has to fit into four minutes: each cell in it shows a difference of its own. */
 static const struct cell_def cell_defs[] = {
     {"cpu.prime", "", CPUS_ONE, false, PLACE_NONE, "", SUITES_BOTH, 0},
@@ -203,6 +210,18 @@ static const struct cell_def cell_defs[] = {
     {"reach.host", "", CPUS_ALL, false, PLACE_ROOTFS, "", SUITE_REACH, 1},
     {"reach.host-times", "", CPUS_ALL, false, PLACE_ROOTFS, "", SUITE_REACH, 1},
 
+    {"net.tcp_stream", "", CPUS_TWO, false, PLACE_NONE, "", SUITE_NETWORK, 0},
+    {"net.tcp_stream", "down", CPUS_TWO, false, PLACE_NONE, "direction=down", SUITE_NETWORK, 0},
+    {"net.tcp_stream", "4", CPUS_TWO, false, PLACE_NONE, "streams=4", SUITE_NETWORK, 0},
+    {"net.tcp_stream", "1gbit", CPUS_TWO, false, PLACE_NONE, "wire=1gbit", SUITE_NETWORK, 0},
+    {"net.tcp_stream", "same", CPUS_ONE, false, PLACE_NONE, "", SUITE_NETWORK, 0},
+    NET_CELLS("net.tcp_rr", SUITE_NETWORK),
+    NET_CELLS("net.tcp_crr", 0),
+    NET_CELLS("net.udp_rr", 0),
+    NET_CELLS("net.connect", 0),
+    NET_CELLS("net.http_lat", SUITE_NETWORK),
+    NET_CELLS("net.http_bw", 0),
+
     CALLS(CALL_CELL)};
 
 /* 200 MB is the paper's limit for a container of its density test. */
@@ -210,7 +229,7 @@ static const struct suite suites[] = {
     {.name = "quick",
      .bit = SUITE_QUICK,
      .title = "a dozen cells that show the differences that matter, in four minutes"},
-    {.name = "micro", .bit = SUITE_MICRO, .title = "every small cell there is"},
+    {.name = "micro", .bit = SUITE_MICRO, .title = "every small cell there is but the network's"},
     {.name = "paper",
      .bit = SUITE_PAPER,
      .title = "the workloads of the paper that cupel began with, with its parameters",
@@ -245,6 +264,9 @@ static const struct suite suites[] = {
      .pids = 256,
      .io_bps = 100 * MIB,
      .half_cpus = true},
+    {.name = "network",
+     .bit = SUITE_NETWORK,
+     .title = "Netperf's and Ethr's tests: TCP, UDP and HTTP, to a server on this machine"},
     {.name = "reach",
      .bit = SUITE_REACH,
      .title = "how much of a kernel is there inside, and how much of the host's it takes",

@@ -192,6 +192,98 @@ static uint64_t parallel_expected_ns(const struct cell *cell, const struct pace 
     return (uint64_t)(2 * params_num(&cell->params, "at_once", 0) * (int64_t)pace->cycle_ns);
 }
 
+/* Where the other end is, what lies between, and what each client takes besides. */
+#define PARAMS_NET                                                                                  \
+    {NET_PEER,                                                                                      \
+     PARAM_CHOICE,                                                                                  \
+     NET_PEER_BARE,                                                                                 \
+     0,                                                                                             \
+     0,                                                                                             \
+     "bare|target|host",                                                                            \
+     "the server: in a namespace of its own, in the same target, or at the switch",                 \
+     0},                                                                                            \
+        {NET_STACK,                                                                                 \
+         PARAM_CHOICE,                                                                              \
+         "own",                                                                                     \
+         0,                                                                                         \
+         0,                                                                                         \
+         "own|host",                                                                                \
+         "gVisor's own network stack, or the kernel's passed through",                              \
+         0},                                                                                        \
+        {NET_WIRE,                                                                                  \
+         PARAM_RATE,                                                                                \
+         "0",                                                                                       \
+         0,                                                                                         \
+         1000000000000,                                                                             \
+         NULL,                                                                                      \
+         "what the wire carries at most, each way, e.g. 1gbit; 0: as fast as it goes",              \
+         0},                                                                                        \
+        {NET_DELAY,                                                                                 \
+         PARAM_DURATION,                                                                            \
+         "0",                                                                                       \
+         0,                                                                                         \
+         10000000000,                                                                               \
+         NULL,                                                                                      \
+         "delay of the wire, each way; 0: none",                                                    \
+         0},                                                                                        \
+        {NET_LOSS, PARAM_SHARE, "0%", 0, 900000, NULL, "packets that get lost, each way", 0},       \
+        {NET_MTU,                                                                                   \
+         PARAM_COUNT,                                                                               \
+         "0",                                                                                       \
+         0,                                                                                         \
+         65535,                                                                                     \
+         NULL,                                                                                      \
+         "largest packet of the wire, in bytes; 0: the kernel's own",                               \
+         0},                                                                                        \
+        {"buffer", PARAM_SIZE, "0", 0, 64 * MIB, NULL, "socket buffers; 0: the kernel's own sizes", \
+         0},                                                                                        \
+    {                                                                                               \
+        "timeout", PARAM_DURATION, "5s", 1000000, 15000000000, NULL,                                \
+            "longest wait for the other end", 0                                                     \
+    }
+
+#define PARAM_NET_RATE                                                                             \
+    {                                                                                              \
+        "rate", PARAM_COUNT, "0", 0, 10000000, NULL,                                               \
+            "begun per second, at times from which latency counts; 0: one after the other", 0      \
+    }
+
+#define PARAMS_NET_RR                                                                              \
+    {"request", PARAM_SIZE, "1", 1, 65507, NULL, "bytes of a request", 0},                         \
+    {                                                                                              \
+        "response", PARAM_SIZE, "1", 1, 65507, NULL, "bytes of its response", 0                    \
+    }
+
+static const struct param_def params_net_stream[] = {
+    {"direction", PARAM_CHOICE, "up", 0, 0, "up|down", "the target sends, or receives", 0},
+    {"streams", PARAM_COUNT, "1", 1, 64, NULL, "connections that share the work", 0},
+    {"bytes", PARAM_SIZE, "16k", 1, MIB, NULL, "bytes of each send", 0},
+    PARAMS_NET,
+};
+
+static const struct param_def params_net_rr[] = {PARAMS_NET_RR, PARAM_NET_RATE, PARAMS_NET};
+
+static const struct param_def params_net_udp[] = {
+    PARAMS_NET_RR,
+    PARAM_NET_RATE,
+    {"lost", PARAM_DURATION, "200ms", 1000000, 5000000000, NULL,
+     "a datagram without an answer after so long is lost, and the next is sent", 0},
+    PARAMS_NET,
+};
+
+static const struct param_def params_net_connect[] = {PARAM_NET_RATE, PARAMS_NET};
+
+static const struct param_def params_net_lat[] = {
+    {"body", PARAM_SIZE, "1", 0, MIB, NULL, "bytes that are posted", 0},
+    PARAM_NET_RATE,
+    PARAMS_NET};
+
+static const struct param_def params_net_bw[] = {
+    {"body", PARAM_SIZE, "16000", 0, MIB, NULL, "bytes that are posted", 0},
+    PARAM_NET_RATE,
+    PARAMS_NET,
+};
+
 #define PARAMS(table) .params = table, .n_params = ARRAY_SIZE(table)
 
 #define MEM_WORKLOAD(verb, arrays, what)                                                           \
@@ -323,6 +415,12 @@ static uint64_t beside_expected_ns(const struct cell *cell, const struct pace *p
         .unit_size = 1e6, .grain = GRAIN_WHOLE, .experiment = EXPERIMENT_BESIDE,                   \
         .exec = "load." load, .metric = "tail", PARAMS(params_beside),                             \
         .expected_ns = beside_expected_ns                                                          \
+    }
+
+#define NET_WORKLOAD(verb, what, per, table)                                                       \
+    {                                                                                              \
+        .name = "net." verb, .family = "net", .title = what, .op = per, .latency = true,           \
+        .network = true, PARAMS(table)                                                             \
     }
 
 #define REACH_ROUNDS 20
@@ -531,6 +629,33 @@ static const struct workload workloads[] = {
                    "calls", "host_distinct"),
     REACH_WORKLOAD("host-times", "how many of them, for each round of the job", "calls/round",
                    "host_a_round"),
+
+    {.name = "net.tcp_stream",
+     .family = "net",
+     .title = "bytes over a TCP connection, counted when they have arrived",
+     .op = "send",
+     .network = true,
+     .bytes_per_op = 16384,
+     .bytes_param = "bytes",
+     PARAMS(params_net_stream)},
+    NET_WORKLOAD("tcp_rr", "a request and its response over an open TCP connection", "transaction",
+                 params_net_rr),
+    NET_WORKLOAD("tcp_crr", "connect, a request and its response, close: a TCP connection for each",
+                 "transaction", params_net_rr),
+    NET_WORKLOAD("udp_rr", "a datagram and its answer; a lost one is counted and made good",
+                 "transaction", params_net_udp),
+    NET_WORKLOAD("connect", "a TCP connection made and dropped", "connection", params_net_connect),
+    NET_WORKLOAD("http_lat", "a POST of one byte and its answer, over a kept HTTP connection",
+                 "request", params_net_lat),
+    {.name = "net.http_bw",
+     .family = "net",
+     .title = "POSTs of 16,000 bytes over a kept HTTP connection",
+     .op = "request",
+     .latency = true,
+     .network = true,
+     .bytes_per_op = 16000,
+     .bytes_param = "body",
+     PARAMS(params_net_bw)},
 
     CALLS(CALL_WORKLOAD)};
 

@@ -27,6 +27,14 @@ void cell_def_name(const struct cell_def *d, char dst[CELL_NAME_MAX])
     str_format(dst, CELL_NAME_MAX, "%s%s%s", d->workload, d->variant[0] ? "@" : "", d->variant);
 }
 
+double cell_bytes_per_op(const struct cell *c)
+{
+    const struct workload *w = c->workload;
+    if (!w || !w->bytes_param)
+        return w ? w->bytes_per_op : 0;
+    return (double)params_num(&c->params, w->bytes_param, (int64_t)w->bytes_per_op);
+}
+
 const struct cell_def *cell_def_find(const char *name)
 {
     for (size_t i = 0; i < cell_def_count(); i++) {

@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
+
+#define SHARE_PERCENT 10000 /* millionths */
 
 struct unit {
     const char *name;
@@ -15,6 +18,13 @@ static const struct unit size_units[] = {
 };
 static const struct unit duration_units[] = {
     {"m", INT64_C(60000000000)}, {"s", 1000000000}, {"ms", 1000000}, {"us", 1000}, {"ns", 1},
+};
+
+static const struct unit rate_units[] = {
+    {"gbit", 1000000000},
+    {"mbit", 1000000},
+    {"kbit", 1000},
+    {"bit", 1},
 };
 
 /* The largest unit that divides num exactly, so that reading the text gives num again. */
@@ -32,6 +42,10 @@ static void format_num(enum param_kind kind, int64_t num, char *dst, size_t size
         format_units(num, size_units, ARRAY_SIZE(size_units), dst, size);
     else if (kind == PARAM_DURATION)
         format_units(num, duration_units, ARRAY_SIZE(duration_units), dst, size);
+    else if (kind == PARAM_RATE)
+        format_units(num, rate_units, ARRAY_SIZE(rate_units), dst, size);
+    else if (kind == PARAM_SHARE)
+        str_format(dst, size, "%g%%", (double)num / SHARE_PERCENT);
     else
         str_format(dst, size, "%" PRId64, num);
 }
@@ -40,7 +54,8 @@ const char *param_kind_name(enum param_kind k)
 {
     static const char *const names[] = {
         [PARAM_COUNT] = "count",   [PARAM_SIZE] = "size", [PARAM_DURATION] = "duration",
-        [PARAM_CHOICE] = "choice", [PARAM_TEXT] = "text",
+        [PARAM_CHOICE] = "choice", [PARAM_TEXT] = "text", [PARAM_RATE] = "rate",
+        [PARAM_SHARE] = "share",
     };
     return (size_t)k < ARRAY_SIZE(names) ? names[k] : "count";
 }
@@ -85,12 +100,49 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
+/* "1gbit", "100mbit", "2.5gbit"; a bare number is an error except 0. */
+static int parse_rate(const struct param_def *def, const char *text, int64_t *ret, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(rate_units); i++) {
+        double v;
+        if (!str_ends(text, rate_units[i].name))
+            continue;
+        _cleanup_free_ char *number = xstrndup(text, strlen(text) - strlen(rate_units[i].name));
+        int r = parse_double(number, 0, 1e15 / (double)rate_units[i].factor, def->name, &v, err);
+        if (r == 0)
+            *ret = llround(v * (double)rate_units[i].factor);
+        return r;
+    }
+    if (str_eq(text, "0")) {
+        *ret = 0;
+        return 0;
+    }
+    return err_set(err, ERR_USAGE, EINVAL,
+                   "%s: '%.60s' is no rate such as 1gbit, 100mbit or 500kbit", def->name, text);
+}
+
+static int parse_share(const struct param_def *def, const char *text, int64_t *ret, struct err *err)
+{
+    double v;
+    int r = parse_fraction(text, def->name, &v, err);
+    if (r == 0 && !(v >= 0 && v <= 1))
+        return err_set(err, ERR_USAGE, ERANGE, "%s: '%.60s' is not within 0%% to 100%%", def->name,
+                       text);
+    if (r == 0)
+        *ret = llround(v * 100 * SHARE_PERCENT);
+    return r;
+}
+
 static int parse_num(const struct param_def *def, const char *text, int64_t *ret, struct err *err)
 {
     uint64_t u = 0;
     int r;
     if (def->kind == PARAM_COUNT)
         return parse_i64(text, INT64_MIN, INT64_MAX, def->name, ret, err);
+    if (def->kind == PARAM_RATE)
+        return parse_rate(def, text, ret, err);
+    if (def->kind == PARAM_SHARE)
+        return parse_share(def, text, ret, err);
     if (def->kind == PARAM_SIZE)
         r = parse_size_bytes(text, def->name, &u, err);
     else

@@ -17,13 +17,23 @@
 #define PARAM_TEXT_MAX 128
 #define PARAMS_MAX     16
 
-enum param_kind { PARAM_COUNT, PARAM_SIZE, PARAM_DURATION, PARAM_CHOICE, PARAM_TEXT };
+/* PARAM_RATE: bits a second ("1gbit"), in powers of 1000, as networks count. PARAM_SHARE: a part of
+ * the whole ("0.1%"), kept in millionths. */
+enum param_kind {
+    PARAM_COUNT,
+    PARAM_SIZE,
+    PARAM_DURATION,
+    PARAM_CHOICE,
+    PARAM_TEXT,
+    PARAM_RATE,
+    PARAM_SHARE
+};
 
 struct param_def {
     const char *name;
     enum param_kind kind;
     const char *fallback; /* default as text; "auto": the controller derives it from the machine */
-    int64_t min, max;     /* inclusive, in units, bytes or ns */
+    int64_t min, max;     /* inclusive, in units, bytes, ns, bit/s or millionths */
     const char *choices;  /* PARAM_CHOICE: "plain|nt" */
     const char *help;     /* one line */
     int64_t step;         /* values are multiples of it; 0: any */
@@ -33,7 +43,7 @@ struct param {
     char name[PARAM_NAME_MAX];
     bool is_text;
     bool is_auto; /* not resolved yet */
-    int64_t num;  /* units, bytes or ns */
+    int64_t num;  /* units, bytes, ns, bit/s or millionths */
     char text[PARAM_TEXT_MAX];
 };
 

@@ -73,13 +73,17 @@ struct pace {
 
 struct workload {
     const char *name;   /* "family.verb", or the family alone */
-    const char *family; /* "cpu", "mem", "sys", "call", "mm", "ipc", "fs", "clock", "linpack" */
+    const char *family; /* "cpu", "mem", "sys", "call", "ipc", "fs", "net", "linpack", ... */
     const char *title;  /* what it measures, one line */
     const char *op;     /* what one operation is: "event", "call", "MiB", "round trip" */
     enum grain grain;
-    bool latency;        /* one slice a block times every operation into a histogram */
-    bool processes;      /* workers are processes, not threads */
-    double bytes_per_op; /* > 0: absolute values are shown as bytes/s too */
+    bool latency;            /* one slice a block times every operation into a histogram */
+    bool processes;          /* workers are processes, not threads */
+    double bytes_per_op;     /* > 0: absolute values are shown as bytes/s too */
+    const char *bytes_param; /* the parameter that says how many they are; NULL: those above */
+    /* Needs a network, and a server in it: the sessions of its cells are started for them alone
+     * (measure/network.h). */
+    bool network;
     const struct param_def *params;
     size_t n_params;
     /* Not a time: its metric is a value of this unit, stored as an application's is. The fact
@@ -125,6 +129,7 @@ struct workload {
 #define SUITE_REACH     128u
 #define SUITE_ISOLATION 256u
 #define SUITE_MATRIX    512u
+#define SUITE_NETWORK   1024u
 
 struct cell_def {
     const char *workload;
@@ -156,6 +161,20 @@ struct cell {
     enum better better;
     const struct app *app; /* NULL: the workload is one of the catalogue */
 };
+
+/* Parameters of a workload that needs a network which are not the guest's: where its peer is, which
+ * stack it has, what lies between. */
+#define NET_PEER        "peer"
+#define NET_PEER_BARE   "bare"
+#define NET_PEER_TARGET "target"
+#define NET_PEER_HOST   "host"
+#define NET_STACK       "stack"
+#define NET_WIRE        "wire"
+#define NET_DELAY       "delay"
+#define NET_LOSS        "loss"
+#define NET_MTU         "mtu"
+/* What its peer executes. */
+#define NET_SERVE "net.serve"
 
 size_t workload_count(void);
 const struct workload *workload_at(size_t i);
@@ -199,6 +218,8 @@ int cells_select(const char *pattern, void (*cb)(void *user, const struct cell_d
  * cell. */
 int cells_apply_param(struct cell *cells, size_t n, const char *assignment, struct err *err);
 
+/* Bytes of an operation, for rates; 0: it moves none worth counting. */
+double cell_bytes_per_op(const struct cell *c);
 /* The name under which the program that serves it knows the workload. */
 const char *cell_exec(const struct cell *c);
 /* The parameter of a cell with an aggressor that names the target it runs in, and its word for the

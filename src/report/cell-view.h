@@ -51,6 +51,8 @@ void cell_put_remarks(const struct view *v);
 
 /* cell-reach.c: which calls are answered, which are made of the host, which could be. */
 int cell_put_reach(const struct view *v, const struct evidence *e, struct err *err);
+/* cell-network.c: what lay between, and what either end took. */
+void cell_put_network(const struct view *v, const struct evidence *e);
 /* cell-neighbour.c: the first block of an experiment with a neighbour. */
 void cell_put_neighbour(const struct view *v, const struct evidence *e);
 

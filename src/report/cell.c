@@ -142,8 +142,13 @@ static void put_costs(const struct view *v)
         unit_ns(s, (double)r->p90_ns, p90);
         unit_ns(s, (double)r->p99_ns, p99);
         str_clear(&t);
-        str_addf(&t, "p50 %s, p90 %s, p99 %s (%zu operations timed one by one)", p50, p90, p99,
-                 r->latency_n);
+        str_addf(&t, "p50 %s, p90 %s, p99 %s", p50, p90, p99);
+        if (r->p999_ns) {
+            char p999[UNIT_TEXT];
+            unit_ns(s, (double)r->p999_ns, p999);
+            str_addf(&t, ", p99.9 %s", p999);
+        }
+        str_addf(&t, " (%zu operations timed one by one)", r->latency_n);
         view_line(v, "latency", t.buf);
     }
     if (r->peak_memory_bytes) {
@@ -504,11 +509,9 @@ static void again_params(const struct cell *cell, struct str *out)
             continue;
         if (q->is_text == p->is_text && q->num == p->num && str_eq(q->text, p->text))
             continue;
-        str_addf(out, " -p %s=", p->name);
-        if (p->is_text)
-            str_add(out, p->text);
-        else
-            str_addf(out, "%" PRId64 "%s", p->num, d->kind == PARAM_DURATION ? "ns" : "");
+        char text[PARAM_TEXT_MAX];
+        param_value_text(d, p, text, sizeof(text));
+        str_addf(out, " -p %s=%s", p->name, text);
     }
 }
 
@@ -600,6 +603,7 @@ int cell_put_figures(const struct view *v, const struct cell_series *c, const st
     put_failure(v);
     put_ratio(v);
     put_costs(v);
+    cell_put_network(v, e);
     put_score(v, c);
     put_percentiles(v, c);
     int r = cell_put_reach(v, e, err);

@@ -8,7 +8,7 @@ static enum kind kind_of(const struct cell *cell)
 {
     if (cell->unit[0])
         return cell->better == BETTER_HIGHER ? KIND_RATE : KIND_VALUE;
-    if (cell->workload && cell->workload->bytes_per_op > 0)
+    if (cell_bytes_per_op(cell) > 0)
         return KIND_BYTES;
     return cell->workload && str_eq(cell->workload->op, "flop") ? KIND_FLOPS : KIND_TIME;
 }
@@ -17,7 +17,7 @@ double figure_value(const struct cell *cell, double cost_ns)
 {
     switch (kind_of(cell)) {
     case KIND_BYTES:
-        return cell->workload->bytes_per_op / cost_ns * 1e9;
+        return cell_bytes_per_op(cell) / cost_ns * 1e9;
     case KIND_FLOPS:
     case KIND_RATE:
         return 1e9 / cost_ns;

@@ -40,6 +40,7 @@ static json_t *flags_json(unsigned flags)
         {CELL_FLAG_TOO_FEW, "too-few-blocks"}, {CELL_FLAG_NOISY_ENV, "noisy-environment"},
         {CELL_FLAG_MEMORY_FS, "memory-fs"},    {CELL_FLAG_NOT_COLD, "not-cold"},
         {CELL_FLAG_FSYNC, "fsync-doubtful"},   {CELL_FLAG_HUGE_PAGES, "huge-pages-differ"},
+        {CELL_FLAG_PEER, "peer-limited"},
     };
     json_t *a = json_array();
 
@@ -63,9 +64,12 @@ static json_t *latency_json(const struct cell_result *r)
 {
     if (r->latency_n == 0)
         return json_null();
-    return json_pack("{s:I, s:I, s:I, s:I}", "p50_ns", (json_int_t)r->p50_ns, "p90_ns",
-                     (json_int_t)r->p90_ns, "p99_ns", (json_int_t)r->p99_ns, "operations",
-                     (json_int_t)r->latency_n);
+    json_t *o = json_pack("{s:I, s:I, s:I}", "p50_ns", (json_int_t)r->p50_ns, "p90_ns",
+                          (json_int_t)r->p90_ns, "p99_ns", (json_int_t)r->p99_ns);
+    if (r->p999_ns)
+        json_object_set_new(o, "p99_9_ns", json_integer((json_int_t)r->p999_ns));
+    json_object_set_new(o, "operations", json_integer((json_int_t)r->latency_n));
+    return o;
 }
 
 static json_t *result_json(const struct analysis *a, const struct cell_result *r)

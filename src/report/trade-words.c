@@ -10,6 +10,7 @@ static const struct {
     [TRADE_MEMORY] = {"memory", " --workload mem.triad"},
     [TRADE_STORAGE] = {"storage", " --workload fs.create@rootfs"},
     [TRADE_CALLS] = {"system calls", " --workload sys.mix"},
+    [TRADE_NETWORK] = {"network", ""},
     [TRADE_START] = {"start", " --workload life.start"},
     [TRADE_APPS] = {"applications", ""},
     [TRADE_ALL] = {"all work", ""},
@@ -31,7 +32,7 @@ bool trade_is_row(const struct trade *t, enum trade_measure m)
 
     if (!t->has[trade_kind_of(m)])
         return false;
-    if (m == TRADE_APPS || m == TRADE_LINPACK_SAME)
+    if (m == TRADE_APPS || m == TRADE_NETWORK || m == TRADE_LINPACK_SAME)
         return t->rows[m].cells + t->rows[m].left_out > 0;
     for (enum trade_measure g = TRADE_CPU; m == TRADE_ALL && g < TRADE_ALL; g++)
         groups += t->rows[g].cells > 0;

@@ -200,6 +200,7 @@ const char *flag_words(unsigned flag)
         {CELL_FLAG_NOT_COLD, "what was to be read cold was in a cache"},
         {CELL_FLAG_FSYNC, "its syncs cost less than half of the base's: are they honoured?"},
         {CELL_FLAG_HUGE_PAGES, "its memory has other huge pages than the base's"},
+        {CELL_FLAG_PEER, "the server at the other end had no CPU time left: it was what limited"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(remarks); i++)

@@ -9,7 +9,7 @@ and a search for leftovers: processes, mounts, control groups, namespaces, direc
 time the next run has to clean up instead of `cupel clean`. All the while a container of another owner
 runs beside it; at the end it must still be the same process. Where containerd or docker are to be had,
 some of the runs are given one of another owner's, with a container of that owner's in it: what the run
-has there must go from it, and the container stay. Two targets are gone through at a time, each with a
+has there must go from it, and the container stay. Some runs have a network of their own. Two targets are gone through at a time, each with a
 state directory of its own, so that none cleans up for another. Prints TAP. Needs root, runc for the
 bystanders, and the targets' runtimes; engines that are not on the PATH are left out with a word.
 """
@@ -36,6 +36,9 @@ EVENTS = 44  # a run as below has about that many
 SECONDS = 2.5  # and lasts a little longer
 SECONDS_DOCKER = 4.5  # with a daemon to start and an image to import
 WORKLOADS = ["sys.getpid", "fs.open@tmpfs", "fs.create@rootfs"]
+# With namespaces, links between them and servers of its own; the second is another network.
+NETWORK = ["net.tcp_rr", "net.tcp_stream@1gbit"]
+EVENTS_NETWORK = 200
 
 
 def read(path):
@@ -320,6 +323,10 @@ def leftovers(state, ids, address=None):
     return found
 
 
+def links_here():
+    return sorted(os.listdir("/sys/class/net"))
+
+
 def settled_leftovers(state, ids, address=None):
     """Exiting processes need a moment to disappear; a leak does not."""
     for _ in range(40):
@@ -331,8 +338,9 @@ def settled_leftovers(state, ids, address=None):
 
 
 class Bench:
-    def __init__(self, cupel, probe, where):
+    def __init__(self, cupel, probe, where, workloads):
         self.cupel = cupel
+        self.workloads = workloads
         self.state = os.path.join(where, "state")
         self.db = os.path.join(where, "results.db")
         self.ids = set()
@@ -346,9 +354,10 @@ class Bench:
                 self.ids |= {n.split(".")[0] for n in os.listdir(folder) if not n.startswith(".")}
 
     def run_command(self, target):
+        """Two blocks over host and target."""
         command = [self.cupel, "run", "--quiet", "--db", self.db, "--blocks", "2", "--rounds", "2",
                    "--seed", "7", "--target", "host", "--target", target]
-        for name in WORKLOADS:
+        for name in self.workloads:
             command += ["--workload", name]
         return command
 
@@ -382,7 +391,7 @@ def one_moment(bench, target, rng, index, foreign=None):
     strange = foreign.environment() if foreign else {}
     bench.env.update(strange)
     if index % 2 == 0:
-        event = rng.randint(1, EVENTS)
+        event = rng.randint(1, EVENTS_NETWORK if bench.workloads is NETWORK else EVENTS)
         status, said = bench.killed_at_event(target, event)
         what = f"killed at ledger event {event}"
     else:
@@ -415,19 +424,26 @@ def usable(targets):
         if "/" in target and not shutil.which(program):
             print(f"# {target} is left out: no {program} on the PATH")
         else:
-            here.append((target, None))
+            here.append((target, None, WORKLOADS))
     for engine in FOREIGN:
-        if any(t.startswith(engine + "/") for t, _ in here):
-            here.append((engine + "/runc", engine))
+        if any(t.startswith(engine + "/") for t, *_ in here):
+            here.append((engine + "/runc", engine, WORKLOADS))
     return here
 
 
-def moments_of(args, where, target, foreign, say, stop):
+def with_network(targets, moments):
+    """The cheapest of them, and in a long test all: what ends a network is the same for each."""
+    plain = [t for t, needs, _ in targets if not needs]
+    return [(t, None, NETWORK) for t in (plain if moments > 20 else plain[:1])]
+
+
+def moments_of(args, where, target, foreign, workloads, say, stop):
     """All of one target's. Its moments depend on the seed and on the target alone."""
     words = target + " " + (foreign.words if foreign else "")
+    words += "with a network, " if workloads is NETWORK else ""
     place = os.path.join(where, hashlib.sha256(words.encode()).hexdigest()[:8])
     os.mkdir(place)
-    bench = Bench(os.path.abspath(args.cupel), os.path.abspath(args.probe), place)
+    bench = Bench(os.path.abspath(args.cupel), os.path.abspath(args.probe), place, workloads)
     rng = random.Random(f"{args.seed} {words}")
     for index in range(args.moments):
         if stop.is_set():
@@ -440,8 +456,8 @@ def all_moments(args, where, targets, foreign):
     """Yields (what happened, problems) of each, as they come."""
     said, stop = queue.SimpleQueue(), threading.Event()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(moments_of, args, where, target, foreign.get(needs), said.put, stop)
-                for target, needs in targets]
+        jobs = [pool.submit(moments_of, args, where, target, foreign.get(needs), workloads, said.put, stop)
+                for target, needs, workloads in targets]
         for job in jobs:
             job.add_done_callback(lambda _: said.put(None))
         try:
@@ -467,16 +483,18 @@ def main():
         print("1..0 # SKIP needs root")
         return 0
     targets = usable(targets)
+    targets += with_network(targets, args.moments)
+    links = links_here()
     # Told to end, it still ends what it has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     number = failed = killed = 0
     print(f"# seed {args.seed}")
-    print(f"1..{len(targets) * args.moments + 2}")
+    print(f"1..{len(targets) * args.moments + 3}")
     with tempfile.TemporaryDirectory(prefix="faults-") as where:
         bystander = Bystander(os.path.abspath(args.probe), where)
         foreign = {}
         try:
-            for engine in {needs for _, needs in targets if needs}:
+            for engine in {needs for _, needs, _ in targets if needs}:
                 foreign[engine] = FOREIGN[engine](bystander, os.path.join(where, engine))
             with contextlib.closing(all_moments(args, where, targets, foreign)) as moments:
                 for what, problems in moments:
@@ -490,7 +508,9 @@ def main():
             print(f"{'ok' if enough else 'not ok'} {number + 1} - {killed} of {number} runs were killed")
             unharmed = bystander.unharmed()
             print(f"{'ok' if unharmed else 'not ok'} {number + 2} - the bystander is unharmed")
-            failed += (not enough) + (not unharmed)
+            same = links_here() == links
+            print(f"{'ok' if same else 'not ok'} {number + 3} - links of this machine: {links_here()}")
+            failed += (not enough) + (not unharmed) + (not same)
         finally:
             for daemon in foreign.values():
                 daemon.stop()

@@ -59,6 +59,11 @@ def long_case(f):
     return f if os.environ.get("CUPEL_TEST_BRIEF") else case(f)
 
 
+def full_case(f):
+    """Of the long form alone."""
+    return case(f) if os.environ.get("CUPEL_TEST_FULL") else f
+
+
 def expect(condition, what):
     if not condition:
         raise AssertionError(what)
@@ -1390,6 +1395,213 @@ def the_example_of_the_documentation():
     rates = [1e9 * p["samples"][0][4] / p["samples"][0][5] for p in parts]
     expect(len(rates) == 3 and min(rates) > 10, rates)
     b.expect_clean()
+
+
+# ---- the network ----
+
+NET = ["net.tcp_stream", "net.tcp_stream@down", "net.tcp_rr", "net.tcp_rr@same", "net.tcp_crr", "net.udp_rr",
+       "net.connect", "net.http_lat", "net.http_bw"]
+
+
+def net_targets():
+    names = ["host", "runc", "crun", "runsc:ptrace"]
+    return [n for n in names if n == "host" or shutil.which(n.split(":")[0], path=PATH)]
+
+
+def ns_per_op(part):
+    return statistics.median(s[5] / s[4] for s in part["samples"])
+
+
+def links():
+    return sorted(os.listdir("/sys/class/net"))
+
+
+@case
+def every_network_workload_on_every_target():
+    need()
+    b, before = Bench(), links()
+    names = net_targets()
+    b.run(*targets(*names), *workloads(*NET, "net.tcp_stream@4"), *SHORT, "--repeats", "1", timeout=180)
+    d = b.export()
+    expect(len(d["trials"]) == len(NET) + 1, len(d["trials"]))
+    for t, name in enumerate(names):
+        cells = facts_by_cell(d, t)
+        for cell, part in cells.items():
+            expect(part["outcome"] == "ok" and part["verified"], (name, cell, part.get("failure")))
+            f = part["facts"]
+            expect(f["peer"] == "bare" and f["mtu"] == 1500 and "same host" in f["topology"], (name, cell, f))
+            expect(f["congestion_control"] and f["tcp_wmem"], (name, cell, f))
+            # The kernel makes connections before the server has looked at them.
+            expect((0 < f["peer_busy"] < 1.2 and f["peer_cpu_ns_per_op"] > 0) or cell == "net.connect", (name, cell, f))
+            expect(f["server"]["bad_requests"] == 0, (name, cell, f))
+            if cell in ("net.tcp_stream", "net.tcp_stream@4"):
+                expect(f["server"]["bytes_in"] >= 16384 * sum(s[4] for s in part["samples"]), (name, cell, f))
+            if cell in ("net.connect", "net.tcp_crr"):
+                expect(f["server"]["connections"] >= sum(s[4] for s in part["samples"]), (name, cell, f))
+    if "runsc:ptrace" in names:
+        host, runsc = (facts_by_cell(d, names.index(n))["net.tcp_rr"] for n in ("host", "runsc:ptrace"))
+        expect(ns_per_op(runsc) > 2 * ns_per_op(host), (ns_per_op(runsc), ns_per_op(host)))
+    shown = " ".join(b.cupel("show", "--cell", "net.tcp_rr,host").stdout.split())
+    expect("p50" in shown and "the server is bare" in shown and "both ends" in shown, shown)
+    page = os.path.join(WORK, "network.html")
+    b.cupel("report", "--output", page)
+    with open(page, encoding="utf-8") as f:
+        expect('"chapter":"network"' in f.read(), "no chapter of the network")
+    expect(links() == before, links())
+    b.expect_clean()
+
+
+@long_case
+def the_peer_can_be_a_container_too():
+    need("runc")
+    b = Bench()
+    for peer in ("target", "host"):
+        b.run(*targets("host", "runc"), *workloads("net.tcp_rr", "net.http_bw"), "-p", "peer=" + peer, *SHORT,
+              "--repeats", "1")
+        for t in range(2):
+            for cell, part in facts_by_cell(b.export(), t).items():
+                expect(part["outcome"] == "ok" and part["facts"]["peer"] == peer, (peer, t, cell, part))
+    b.expect_clean()
+
+
+@long_case
+def a_wire_has_its_rate_and_its_delay():
+    need()
+    b = Bench()
+    b.run(*targets("host"), *workloads("net.tcp_stream@1gbit", "net.tcp_stream"), "--rounds", "5", "--repeats", "1")
+    cells = facts_by_cell(b.export(), 0)
+    rate = 8 * 16384 / ns_per_op(cells["net.tcp_stream@1gbit"])
+    expect(.3 < rate < 1.1, rate)
+    expect([cells[n]["facts"]["rate_bps"] for n in sorted(cells)] == [0, 1000000000], cells)
+    r = b.cupel("run", "--quiet", *targets("host"), *workloads("net.tcp_rr"), "-p", "delay=2ms", *SHORT, "--repeats", "1")
+    part = b.export()["trials"][0]["parts"][0]
+    if r.returncode == 0:
+        expect(4e6 < ns_per_op(part) < 8e6, ns_per_op(part))
+    else: # a kernel without netem says so, and nothing else is wrong
+        expect_failure(part, "unsupported", "netem")
+    b.expect_clean()
+
+
+@long_case
+def an_open_loop_counts_from_the_intended_start():
+    need()
+    b = Bench()
+    b.run(*targets("host"), *workloads("net.tcp_rr"), "-p", "rate=500", "--rounds", "3", "--repeats", "1",
+          "--limit", "cpus=1.5")
+    part = facts_by_cell(b.export(), 0)["net.tcp_rr"]
+    expect(1.7e6 < ns_per_op(part) < 8e6, ns_per_op(part)) # one that comes late waits no longer than it was meant to
+    expect(part["hist"], part)
+
+
+@long_case
+def gvisors_stack_can_be_the_hosts():
+    need("runsc")
+    b = Bench()
+    b.run(*targets("runsc:ptrace"), *workloads("net.tcp_stream@down", "net.tcp_rr", "net.http_lat"), "-p", "stack=host",
+          *SHORT, "--repeats", "1")
+    host = facts_by_cell(b.export(), 0)
+    b.run(*targets("runsc:ptrace"), *workloads("net.tcp_rr"), *SHORT, "--repeats", "1")
+    own = facts_by_cell(b.export(), 0)["net.tcp_rr"]["facts"]
+    expect(all(p["outcome"] == "ok" for p in host.values()), host)
+    # The kernel says what it has; gVisor's own stack is another.
+    f = host["net.tcp_rr"]["facts"]
+    expect((f["sndbuf"], f["rcvbuf"]) != (own["sndbuf"], own["rcvbuf"]), (f, own))
+    b.expect_clean()
+
+
+def peer_of(b):
+    """The server of the run's one target, which is a container: the probe in no pid namespace of its own."""
+    own = os.readlink("/proc/self/ns/net")
+    for group in b.group():
+        for folder, _, files in os.walk(group):
+            for pid in read_or_nothing(os.path.join(folder, "cgroup.procs")).split():
+                try:
+                    apart = os.readlink("/proc/%s/ns/net" % pid) != own
+                    status = read_or_nothing("/proc/%s/status" % pid)
+                except OSError:
+                    continue
+                if apart and re.search(r"^Name:\tcupel-probe", status, re.M) and \
+                        re.search(r"^NSpid:\t\d+$", status, re.M):
+                    return int(pid)
+    return None
+
+
+def with_the_peer(number):
+    """A run on runc whose server gets the signal in the second block; what came of it."""
+    b = Bench()
+    p = b.begin(*targets("runc"), *workloads("net.tcp_rr", "net.tcp_stream", "net.http_lat"), "-p", "timeout=400ms",
+                "--slice", "20ms", "--rounds", "15", "--repeats", "3")
+    wait_for_block(p, 1)
+    pid, end = None, time.monotonic() + 20
+    while not pid and time.monotonic() < end:
+        time.sleep(.02)
+        if sqlite_count(b, "trial") >= 4:
+            time.sleep(.15)  # among the slices of the next, not between two
+            pid = peer_of(b)
+    expect(pid, "no peer was found")
+    os.kill(pid, number)
+    out, err = p.communicate(timeout=90)
+    d = b.export()
+    expect(p.returncode == 3 and d["run"]["status"] == "complete" and len(d["trials"]) == 9, (p.returncode, out, err))
+    b.expect_clean()
+    return [x for t in d["trials"] for x in t["parts"] if x["outcome"] == "failed"]
+
+
+@long_case
+def a_peer_that_dies_is_one_failure():
+    need("runc")
+    bad = with_the_peer(signal.SIGKILL)
+    expect(len(bad) == 1, bad)
+    expect_failure(bad[0], "measurement", "the peer failed: .*(signal 9|killed)")
+
+
+@full_case
+def a_peer_that_hangs_is_one_failure():
+    need("runc")
+    bad = with_the_peer(signal.SIGSTOP)
+    expect(len(bad) == 1, bad)
+    expect_failure(bad[0], "timeout", "the peer failed: .*")
+
+
+@long_case
+def networks_alone_and_whole_and_without_enough_cpus():
+    need("runc")
+    b = Bench()
+    one = [*targets("host", "runc"), *workloads("net.tcp_rr", "sys.getpid"), *SHORT, "--repeats", "1"]
+    for args in (["--solo"], ["-p", "grain=whole"]):
+        b.run(*one, *args)
+        d = b.export()
+        expect([len([p for p in t["parts"] if p["outcome"] == "ok"]) for t in d["trials"]] == [2, 2], (args, d["trials"]))
+        b.expect_clean()
+    r = subprocess.run(["taskset", "-c", "0", CUPEL, "run", "--quiet", *targets("host"), *workloads("net.tcp_rr", "net.tcp_rr@same"),
+                        *SHORT, "--repeats", "1"], env=b.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    expect(r.returncode == 3 and "needs two CPUs" in r.stdout, r)
+    b.expect_clean()
+
+
+@case
+def an_interrupted_network_leaves_nothing():
+    need("runsc")
+    b, before = Bench(), links()
+    p = b.begin(*targets("host", "runsc:ptrace"), *workloads("net.tcp_stream", "net.tcp_rr"), "--repeats", "20")
+    wait_for_block(p, 1)
+    p.send_signal(signal.SIGINT)
+    p.communicate(timeout=30)
+    expect(p.returncode == 3, p.returncode)
+    expect(links() == before, links())
+    b.expect_clean()
+
+
+@case
+def odd_wires_are_refused_in_one_line():
+    need()
+    b = Bench()
+    one = [*targets("host"), *workloads("net.tcp_rr")]
+    for arg, text in (("wire=fast", "no rate such as 1gbit"), ("wire=-1gbit", "wire"), ("loss=99%", "0% to 90%"),
+                      ("peer=there", "bare or target or host"), ("mtu=70000", "mtu"), ("stack=mine", "own or host"),
+                      ("request=0", "request"), ("timeout=0", "timeout"), ("direction=up", "direction")):
+        r = b.cupel("run", *one, "-p", arg)
+        expect(r.returncode == 1 and text in r.stderr and len(r.stderr.splitlines()) == 1 and r.stdout == "", (arg, r))
 
 
 # ---- what people type ----

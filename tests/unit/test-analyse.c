@@ -468,16 +468,21 @@ static void flags_of_drift_and_noise(void **state)
     assert_int_equal(quality(*state, 0, 0, 2, &swap), CELL_FLAG_NOISY_ENV);
 }
 
-static char *hist_text(uint64_t first, uint64_t step)
+static char *hist_of(uint64_t n, uint64_t first, uint64_t step)
 {
     struct hist *h = xcalloc(1, sizeof(*h));
     struct str text = STR_INIT;
 
-    for (uint64_t i = 0; i < 100; i++)
+    for (uint64_t i = 0; i < n; i++)
         hist_record(h, first + i * step);
     assert_ok(hist_encode(h, &text, err));
     free(h);
     return str_take(&text);
+}
+
+static char *hist_text(uint64_t first, uint64_t step)
+{
+    return hist_of(100, first, step);
 }
 
 static void latencies_are_medians_of_quantiles(void **state)
@@ -506,6 +511,31 @@ static void latencies_are_medians_of_quantiles(void **state)
     assert_int_equal(r->p99_ns, 1080);
     assert_int_equal(r->latency_n, 300);
     assert_int_equal(analysis_at(&a, 0, 0)->p50_ns, 0);
+    analysis_release(&a);
+}
+
+/* A thousandth of fewer than a thousand is none: such blocks say nothing of it. */
+static void the_last_thousandth_needs_a_thousand(void **state)
+{
+    static const uint64_t n[] = {1000, 999, 1000};
+    static const uint64_t first[] = {1, 500, 101};
+    struct analysis a;
+    struct synth y;
+
+    synth_open(*state, &two, &y);
+    for (uint32_t b = 0; b < 3; b++) {
+        struct trial t;
+
+        trial_begin(&t, b, 0);
+        part_ok(&t, 0, 100)->hist = hist_of(999, 1, 1);
+        part_ok(&t, 1, 100)->hist = hist_of(n[b], first[b], 1);
+        trial_keep(&y, &t);
+    }
+    analyse_and_close(&y, &a);
+    assert_int_equal(analysis_at(&a, 0, 1)->p999_ns, (999 + 1099) / 2);
+    assert_int_equal(analysis_at(&a, 0, 1)->latency_n, 2999);
+    assert_int_equal(analysis_at(&a, 0, 0)->p999_ns, 0);
+    assert_int_equal(analysis_at(&a, 0, 0)->p99_ns, 990);
     analysis_release(&a);
 }
 
@@ -849,6 +879,7 @@ int main(void)
         T(flag_asymmetric),
         T(flags_of_drift_and_noise),
         T(latencies_are_medians_of_quantiles),
+        T(the_last_thousandth_needs_a_thousand),
         T(without_a_base_cells_are_judged_by_themselves),
         T(a_single_target),
         T(composites),

@@ -55,7 +55,8 @@ static void cells_are_sound(void **state)
         cell_def_name(d, name);
         assert_true(strlen(name) < 24); /* stands in the first column of tables */
         assert_ptr_equal(cell_def_find(name), d);
-        assert_true(d->suites & SUITE_MICRO || workload_find(d->workload)->grain == GRAIN_WHOLE);
+        const struct workload *w = workload_find(d->workload);
+        assert_true(d->suites & SUITE_MICRO || w->grain == GRAIN_WHOLE || w->network);
         assert_true(!d->worker_per_cpu || d->cpus == CPUS_ALL);
         cell_from_def(d, &c);
         assert_string_equal(c.name, name);
@@ -119,6 +120,8 @@ static void select_cells(void **state)
     assert_picks("*@*-64k", 12, "disk.write@rootfs-64k", "disk.reread@bind-64k");
     assert_picks("unixbench.mix", 2, "unixbench.mix@1", "unixbench.mix@4");
     assert_picks("*@tmpfs", 5, "fs.open@tmpfs", "sqlite@tmpfs");
+    assert_picks("net", 17, "net.tcp_stream", "net.http_bw@same");
+    assert_picks("net.tcp_stream*", 5, "net.tcp_stream", "net.tcp_stream@same");
     assert_picks("linpack", 1, "linpack", "linpack");
     assert_picks("sqlite", 4, "sqlite@rootfs", "sqlite@rootfs-indexed");
     assert_picks("*", cell_def_count(), "cpu.prime", "call.timer");
@@ -158,6 +161,23 @@ static void apply(void **state)
     assert_fails(cells_apply_param(c, 3, "grain=half", err), EINVAL, "neither slice nor whole");
     assert_int_equal(c[0].grain, GRAIN_WHOLE);
     assert_int_equal(params_num(&c[0].params, "array_bytes", 0), 8 << 20);
+}
+
+/* Rates are of the bytes that an operation really moves. */
+static void bytes_of_an_operation(void **state)
+{
+    struct cell c;
+    cell_from_def(cell_def_find("net.tcp_stream@4"), &c);
+    assert_true(cell_bytes_per_op(&c) == 16384);
+    assert_ok(cells_apply_param(&c, 1, "bytes=64k", err));
+    assert_true(cell_bytes_per_op(&c) == 65536);
+    assert_fails(cells_apply_param(&c, 1, "streams=2", err), EINVAL, "fix parameter");
+    cell_from_def(cell_def_find("net.tcp_stream@1gbit"), &c);
+    assert_int_equal(params_num(&c.params, NET_WIRE, 0), 1000000000);
+    cell_from_def(cell_def_find("mem.triad"), &c);
+    assert_true(cell_bytes_per_op(&c) == 3 << 20);
+    cell_from_def(cell_def_find("sys.getpid"), &c);
+    assert_true(cell_bytes_per_op(&c) == 0);
 }
 
 static void suites(void **state)
@@ -219,10 +239,11 @@ static void whole_cells(void **state)
 }
 
 /* Does the catalogue have a workload of this program that executes name? Applications, which are
- * not of the catalogue, are executed by one that is in the probe alone. */
+ * not of the catalogue, are executed by one that is in the probe alone, and so is what the peer of
+ * a network workload does. */
 static bool executes(enum program program, const char *name)
 {
-    if (program == PROGRAM_PROBE && str_eq(name, "app.run"))
+    if (program == PROGRAM_PROBE && (str_eq(name, "app.run") || str_eq(name, NET_SERVE)))
         return true;
     for (size_t i = 0; i < workload_count(); i++) {
         const struct workload *w = workload_at(i);
@@ -377,6 +398,7 @@ int main(void)
         cmocka_unit_test(presets),
         cmocka_unit_test(select_cells),
         cmocka_unit_test(apply),
+        cmocka_unit_test(bytes_of_an_operation),
         cmocka_unit_test(suites),
         cmocka_unit_test(enumerations),
         cmocka_unit_test(whole_cells),

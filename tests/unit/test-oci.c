@@ -63,9 +63,10 @@ static void test_config(void **state)
     assert_string_equal(g.id, "cupel-0000beef-0007");
     assert_string_equal(g.box, "/cupel-0000beef/s0007/box");
     assert_int_equal(mkdir(g.dir, 0700), 0);
-    assert_ok(oci_config_write(&site, &engine, &g, "0123456789abcdef", UINT64_C(1) << 28, err));
-    assert_fails(oci_config_write(&site, &engine, &g, "0123456789abcdef", UINT64_C(1) << 28, err),
-                 EEXIST, "config");
+    assert_ok(oci_config_write(&site, &engine, &g, "0123456789abcdef", UINT64_C(1) << 28, "", err));
+    assert_fails(
+        oci_config_write(&site, &engine, &g, "0123456789abcdef", UINT64_C(1) << 28, "", err),
+        EEXIST, "config");
 
     char path[256];
     str_format(path, sizeof(path), "%s/config.json", g.dir);
@@ -86,14 +87,23 @@ static void test_config(void **state)
     json_t *l = json_object_get(c, "linux");
     assert_string_equal(json_string_value(json_object_get(l, "cgroupsPath")), g.box);
     assert_int_equal(json_array_size(json_object_get(l, "namespaces")), 6);
+    assert_null(json_object_get(json_array_get(json_object_get(l, "namespaces"), 1), "path"));
     json_decref(c);
 
     machine.cgroups.mode = CGROUP_HYBRID; /* there without a cgroup namespace */
     unlink(path);
-    assert_ok(oci_config_write(&site, &engine, &g, "0123456789abcdef", UINT64_C(1) << 28, err));
+    assert_ok(
+        oci_config_write(&site, &engine, &g, "0123456789abcdef", UINT64_C(1) << 28, "/n/2", err));
     c = json_load_file(path, 0, NULL);
-    assert_int_equal(json_array_size(json_object_get(json_object_get(c, "linux"), "namespaces")),
-                     5);
+    json_t *spaces = json_object_get(json_object_get(c, "linux"), "namespaces"), *one;
+    size_t i;
+    assert_int_equal(json_array_size(spaces), 5);
+    json_array_foreach(spaces, i, one)
+    {
+        const char *type = json_string_value(json_object_get(one, "type"));
+        const char *where = json_string_value(json_object_get(one, "path"));
+        assert_true(str_eq(where, str_eq(type, "network") ? "/n/2" : NULL));
+    }
     json_decref(c);
     assert_ok(fs_remove_tree(dir, err));
 }

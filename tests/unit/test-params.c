@@ -15,6 +15,9 @@ static const struct param_def choice_def = {"stores", PARAM_CHOICE, "plain", 0,
 static const struct param_def step_def = {"region", PARAM_SIZE, "8k", 4096,
                                           1 << 20,  NULL,       "x",  4096};
 
+static const struct param_def rate_def = {"wire", PARAM_RATE, "0", 0, 1000000000000, NULL, "x", 0};
+static const struct param_def share_def = {"loss", PARAM_SHARE, "0%", 0, 900000, NULL, "x", 0};
+
 static void set_and_get(void **state)
 {
     struct params p = {.n = 0};
@@ -23,6 +26,11 @@ static void set_and_get(void **state)
     assert_ok(params_set(&p, &time_def, "20ms", err));
     assert_ok(params_set(&p, &choice_def, "nt", err));
     assert_int_equal(p.n, 4);
+    struct params net = {.n = 0};
+    assert_ok(params_set(&net, &rate_def, "2.5gbit", err));
+    assert_ok(params_set(&net, &share_def, "0.1%", err));
+    assert_int_equal(params_num(&net, "wire", -1), 2500000000);
+    assert_int_equal(params_num(&net, "loss", -1), 1000);
     assert_int_equal(params_num(&p, "bytes", -1), 64 << 20);
     assert_int_equal(params_num(&p, "files", -1), 7);
     assert_int_equal(params_num(&p, "lag", -1), 20000000);
@@ -66,6 +74,14 @@ static void refused(void **state)
     assert_fails(params_set(&p, &choice_def, "plain|nt", err), EINVAL, "stores");
     assert_fails(params_set(&p, &choice_def, "", err), EINVAL, "stores");
     assert_fails(params_set(&p, &step_def, "5000", err), EINVAL, "5000 is not a multiple of 4k");
+    assert_fails(params_set(&p, &rate_def, "1000", err), EINVAL, "no rate such as 1gbit");
+    assert_fails(params_set(&p, &rate_def, "fastgbit", err), EINVAL, "wire");
+    assert_fails(params_set(&p, &rate_def, "gbit", err), EINVAL, "wire");
+    assert_fails(params_set(&p, &rate_def, "2000gbit", err), ERANGE,
+                 "wire: 2000gbit is not within 0bit to 1000gbit");
+    assert_fails(params_set(&p, &rate_def, "-1gbit", err), ERANGE, "wire");
+    assert_fails(params_set(&p, &share_def, "95%", err), ERANGE, "not within 0% to 90%");
+    assert_fails(params_set(&p, &share_def, "some", err), EINVAL, "loss");
     assert_int_equal(p.n, 0);
     assert_ok(params_set(&p, &step_def, "12k", err));
 }
@@ -88,6 +104,21 @@ static void round_trip(void **state)
         assert_ok(params_set(&p, &time_def, times[i], err));
         param_value_text(&time_def, &p.v[0], text, sizeof(text));
         assert_ok(params_set(&q, &time_def, text, err));
+        assert_true(params_equal(&p, &q));
+    }
+    static const char *const rates[] = {"0", "1bit", "1500kbit", "1gbit", "2.5gbit", "12345bit"};
+    p.n = q.n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {
+        assert_ok(params_set(&p, &rate_def, rates[i], err));
+        param_value_text(&rate_def, &p.v[0], text, sizeof(text));
+        assert_ok(params_set(&q, &rate_def, text, err));
+        assert_true(params_equal(&p, &q));
+    }
+    p.n = q.n = 0;
+    for (int64_t share = 0; share <= 900000; share += 1237) {
+        params_set_num(&p, "loss", share);
+        param_value_text(&share_def, &p.v[0], text, sizeof(text));
+        assert_ok(params_set(&q, &share_def, text, err));
         assert_true(params_equal(&p, &q));
     }
     p.n = q.n = 0;

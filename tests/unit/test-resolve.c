@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "measure/course.h"
+#include "measure/network.h"
 
 #include <errno.h>
 
@@ -26,6 +26,7 @@ static void begin(struct resolving *x, unsigned cpus, const char *const *cells)
         assert_ok(plan_add_cells(&x->c.head.plan, *cells, err));
     x->c.n_cells = x->c.head.plan.cells.n;
     x->c.cell_cpus = xcalloc(x->c.n_cells, sizeof(cpu_set_t));
+    x->c.peer_cpus = xcalloc(x->c.n_cells, sizeof(cpu_set_t));
     x->c.impossible = xcalloc(x->c.n_cells, sizeof(bool));
     x->c.launches = xcalloc(x->c.n_cells, sizeof(struct launch));
     for (size_t t = 0; t < 2; t++)
@@ -40,6 +41,7 @@ static void end(struct resolving *x)
     for (size_t t = 0; t < 2; t++)
         free(x->slots[t].pairs);
     free(x->c.cell_cpus);
+    free(x->c.peer_cpus);
     free(x->c.launches);
     free(x->c.impossible);
     run_head_release(&x->c.head);
@@ -129,6 +131,48 @@ static void cpus_come_from_the_end(void **state)
     end(&x);
 }
 
+static void client_and_server_have_a_cpu_each(void **state)
+{
+    static const char *const cells[] = {"net.tcp_rr", "net.tcp_rr@same", NULL};
+    struct resolving x;
+
+    (void)state;
+    begin(&x, 3, cells);
+    assert_ok(resolve_cells(&x.c, err));
+    assert_int_equal(CPU_COUNT(&x.c.cell_cpus[0]), 1);
+    assert_int_equal(CPU_COUNT(&x.c.peer_cpus[0]), 1);
+    assert_true(CPU_ISSET(5, &x.c.cell_cpus[0]) && CPU_ISSET(3, &x.c.peer_cpus[0]));
+    assert_true(CPU_ISSET(5, &x.c.cell_cpus[1]) && CPU_ISSET(5, &x.c.peer_cpus[1]));
+    assert_int_equal(CPU_COUNT(&x.c.peer_cpus[1]), 1);
+    end(&x);
+}
+
+static bool share(const char *name, const char *assignment, const char *other)
+{
+    struct cell a, b;
+
+    cell_from_def(cell_def_find(name), &a);
+    cell_from_def(cell_def_find(other), &b);
+    assert_ok(cells_apply_param(&a, 1, assignment, err));
+    assert_int_equal(network_shared(&a, &b), network_shared(&b, &a));
+    return network_shared(&a, &b);
+}
+
+static void cells_of_one_network_share_it(void **state)
+{
+    (void)state;
+    assert_true(share("net.tcp_rr", "request=100", "net.http_bw@same"));
+    assert_false(share("net.tcp_rr", "peer=target", "net.http_bw"));
+    assert_false(share("net.tcp_rr", "stack=host", "net.http_bw"));
+    assert_false(share("net.tcp_rr", "delay=1ms", "net.http_bw"));
+    assert_false(share("net.tcp_rr", "loss=1%", "net.http_bw"));
+    assert_false(share("net.tcp_rr", "mtu=9000", "net.http_bw"));
+    assert_false(share("net.tcp_rr", "request=100", "net.tcp_stream@1gbit"));
+    assert_true(share("net.tcp_rr", "wire=1gbit", "net.tcp_stream@1gbit"));
+    assert_false(share("cpu.prime", "limit=100", "net.tcp_rr"));
+    assert_false(share("cpu.prime", "limit=100", "cpu.prime"));
+}
+
 /* On one CPU a cell that needs two is given up with its reason, and the others are measured. */
 static void one_cpu_gives_up_what_needs_two(void **state)
 {
@@ -154,6 +198,8 @@ int main(void)
         cmocka_unit_test(too_little_memory_is_said),
         cmocka_unit_test(given_sizes_stay),
         cmocka_unit_test(cpus_come_from_the_end),
+        cmocka_unit_test(client_and_server_have_a_cpu_each),
+        cmocka_unit_test(cells_of_one_network_share_it),
         cmocka_unit_test(one_cpu_gives_up_what_needs_two),
     };
 

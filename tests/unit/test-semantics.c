@@ -23,7 +23,7 @@ static unsigned flags(const char *cell_name, const char *facts, uint64_t ns, con
     struct cell cell = {.workload = workload_find(cell_name), .place = PLACE_ROOTFS};
     struct part p = part_with(facts, ns), base = part_with(base_facts, base_ns);
 
-    if (str_starts(cell_name, "mem."))
+    if (str_starts(cell_name, "mem.") || str_starts(cell_name, "net."))
         cell.place = PLACE_NONE;
     unsigned f = semantics_of(&cell, &p, &base);
     part_release(&p);
@@ -43,6 +43,18 @@ static void test_memory_file_systems(void **state)
     assert_int_equal(flags("disk.write", "{\"on_host\": false}", 100, ext4, 100),
                      CELL_FLAG_MEMORY_FS);
     assert_int_equal(flags("disk.write", "{\"on_host\": true}", 100, ext4, 100), 0);
+}
+
+static void test_servers_that_limit(void **state)
+{
+    const char *limited = "{\"peer_busy\": 0.97, \"client_busy\": 0.6}";
+
+    assert_int_equal(flags("net.tcp_stream", limited, 1, "{}", 1), CELL_FLAG_PEER);
+    assert_int_equal(
+        flags("net.tcp_stream", "{\"peer_busy\": 0.8, \"client_busy\": 0.6}", 1, limited, 1), 0);
+    assert_int_equal(
+        flags("net.tcp_stream", "{\"peer_busy\": 0.97, \"client_busy\": 0.95}", 1, limited, 1), 0);
+    assert_int_equal(flags("net.tcp_stream", "{\"peer_busy\": 0.97}", 1, limited, 1), 0);
 }
 
 static void test_cold_reads(void **state)
@@ -93,8 +105,11 @@ static void test_huge_pages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory_file_systems), cmocka_unit_test(test_cold_reads),
-        cmocka_unit_test(test_warm_as_asked),       cmocka_unit_test(test_syncs),
+        cmocka_unit_test(test_memory_file_systems),
+        cmocka_unit_test(test_servers_that_limit),
+        cmocka_unit_test(test_cold_reads),
+        cmocka_unit_test(test_warm_as_asked),
+        cmocka_unit_test(test_syncs),
         cmocka_unit_test(test_huge_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

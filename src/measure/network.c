@@ -1,0 +1,432 @@
+#include "measure/network.h"
+
+#include "driver/confine.h"
+#include "driver/network.h"
+
+#include <errno.h>
+#include <math.h>
+
+#define SERVE_NS (5 * NS_PER_S)
+/* Whoever does not answer an empty frame for so long is not there. */
+#define BLAME_NS (2 * NS_PER_S)
+
+/* One target's ends, and the server in the second of them. */
+struct plug {
+    bool has_own, has_other;
+    struct net_end own, other;
+    json_t *facts;               /* of the first, before anybody was in it; NULL: none */
+    const struct driver *driver; /* of the peer */
+    struct engine *engine;
+    struct session *peer;                           /* NULL: none */
+    struct facts ready;                             /* its ports */
+    uint64_t before_ns, cpu_ns, wall_ns, client_ns; /* over the slices of a trial */
+    uint64_t ops;                                   /* of them, leads included */
+    bool unmetered;
+};
+
+/* The network of the group of cells that is measured now. */
+struct net_group {
+    size_t cell; /* one of the group */
+    const char *where;
+    struct err why;     /* it could not be made; kind ERR_NONE: it is there */
+    struct plug *plugs; /* n_targets */
+    /* The host's, for peers that are no targets. */
+    const struct driver *host;
+    struct engine *engine;
+};
+
+/* ---- which cells share one ---- */
+
+static const char *const net_params[] = {NET_PEER,  NET_STACK, NET_WIRE,
+                                         NET_DELAY, NET_LOSS,  NET_MTU};
+
+bool network_shared(const struct cell *a, const struct cell *b)
+{
+    if (!a->workload->network || !b->workload->network)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(net_params); i++) {
+        const struct param *p = params_find(&a->params, net_params[i]);
+        const struct param *q = params_find(&b->params, net_params[i]);
+        if (!p || !q || !param_equal(p, q))
+            return false;
+    }
+    return true;
+}
+
+bool network_owns_param(const struct cell *cell, const char *param)
+{
+    for (size_t i = 0; cell->workload->network && i < ARRAY_SIZE(net_params); i++)
+        if (str_eq(net_params[i], param))
+            return true;
+    return false;
+}
+
+static const struct cell *cell_at(const struct course *c, size_t cell)
+{
+    return &c->head.plan.cells.v[cell];
+}
+
+static struct net_shape shape_of(const struct cell *cell)
+{
+    const struct params *p = &cell->params;
+
+    return (struct net_shape){.rate_bps = (uint64_t)params_num(p, NET_WIRE, 0),
+                              .delay_ns = (uint64_t)params_num(p, NET_DELAY, 0),
+                              .loss = (double)params_num(p, NET_LOSS, 0) / 1e6,
+                              .mtu = (unsigned)params_num(p, NET_MTU, 0)};
+}
+
+static bool seen_before(const struct course *c, size_t cell)
+{
+    for (size_t i = 0; i < cell; i++)
+        if (network_shared(cell_at(c, i), cell_at(c, cell)))
+            return true;
+    return false;
+}
+
+static int try_network(struct course *c, size_t cell, struct err *err)
+{
+    struct net_shape shape = shape_of(cell_at(c, cell));
+    struct net_end end = {.number = 0};
+    int r = network_make(&c->site, &shape, err);
+
+    if (r < 0)
+        return r;
+    r = network_end_make(&c->site, &end, err);
+    if (r == 0)
+        r = network_end_remove(&c->site, &end, err);
+    int gone = network_remove(&c->site, r < 0 ? NULL : err);
+    return r < 0 ? r : gone;
+}
+
+int network_preflight(struct course *c, struct err *err)
+{
+    for (size_t i = 0; i < c->n_cells; i++) {
+        struct err why = ERR_INIT;
+
+        if (!cell_at(c, i)->workload->network || seen_before(c, i) || try_network(c, i, &why) == 0)
+            continue;
+        if (loop_interrupted(c->o->loop))
+            return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
+        for (size_t k = i; k < c->n_cells; k++)
+            if (network_shared(cell_at(c, i), cell_at(c, k)))
+                course_impossible(c, k, &why);
+    }
+    return 0;
+}
+
+/* ---- making and removing ---- */
+
+static int open_host(struct course *c, struct net_group *n, struct err *err)
+{
+    struct target_info info;
+    struct target t = {.driver = "host", .label = "peer", .text = "host"};
+
+    n->host = driver_find("host");
+    n->host->inspect(&c->site, &t, &info);
+    return n->host->open(&c->site, &info, &n->engine, err);
+}
+
+int network_open(struct course *c, size_t cell, struct err *err)
+{
+    struct net_shape shape = shape_of(cell_at(c, cell));
+    struct net_group *n = xcalloc(1, sizeof(*n));
+    int r;
+
+    n->cell = cell;
+    n->where = params_text(&cell_at(c, cell)->params, NET_PEER, NET_PEER_BARE);
+    n->plugs = xcalloc(c->n_targets, sizeof(*n->plugs));
+    c->net = n;
+    r = open_host(c, n, &n->why);
+    if (r == 0)
+        r = network_make(&c->site, &shape, &n->why);
+    if (r < 0 && loop_interrupted(c->o->loop))
+        return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
+    return 0;
+}
+
+static void say_left(struct course *c, unsigned block, int target, const struct err *why)
+{
+    warn_add(c, WARN_LEFTOVERS, (int)block, target, -1, NAN, "%s", why->msg);
+}
+
+void network_close(struct course *c, unsigned block)
+{
+    struct net_group *n = c->net;
+    struct err why = ERR_INIT;
+
+    if (!n)
+        return;
+    for (size_t t = 0; t < c->n_targets; t++)
+        network_stop(c, t, block);
+    if (c->site.network && network_remove(&c->site, &why) < 0)
+        say_left(c, block, -1, &why);
+    if (n->engine)
+        n->host->close(&c->site, n->engine);
+    free(n->plugs);
+    free(n);
+    c->net = NULL;
+}
+
+static int make_ends(struct course *c, struct plug *p, struct err *err)
+{
+    struct err why = ERR_INIT;
+    int r = network_end_make(&c->site, &p->own, err);
+
+    p->has_own = r == 0;
+    if (r < 0)
+        return r;
+    p->facts = json_object();
+    if (network_facts(&c->site, &p->own, p->facts, &why) < 0)
+        json_object_set_new(p->facts, "not_known", json_string(why.msg));
+    if (str_eq(c->net->where, NET_PEER_HOST)) {
+        network_switch(&c->site, &p->other);
+        return 0;
+    }
+    r = network_end_make(&c->site, &p->other, err);
+    p->has_other = r == 0;
+    return r;
+}
+
+static void launch_in(const struct course *c, const struct net_end *end, struct launch *ret)
+{
+    const struct cell *cell = cell_at(c, c->net->cell);
+    bool host = str_eq(params_text(&cell->params, NET_STACK, "own"), "host");
+
+    *ret = (struct launch){
+        .program = PROGRAM_PROBE, .net = end, .net_stack = host ? NET_STACK_HOST : NET_STACK_OWN};
+}
+
+static int start_peer(struct course *c, size_t target, struct plug *p, struct err *err)
+{
+    const struct slot *slot = &c->slots[target];
+    bool same = str_eq(c->net->where, NET_PEER_TARGET);
+    struct launch what;
+    int r = make_ends(c, p, err);
+
+    if (r < 0)
+        return r;
+    p->driver = same ? slot->driver : c->net->host;
+    p->engine = same ? slot->engine : c->net->engine;
+    launch_in(c, &p->other, &what);
+    /* Limits are for what is measured. */
+    const struct limits limits = c->site.limits;
+    if (!same)
+        c->site.limits = (struct limits){0};
+    r = p->driver->start(&c->site, p->engine, &what, &p->peer, err);
+    c->site.limits = limits;
+    if (r < 0)
+        p->peer = NULL;
+    return r < 0 ? err_wrap(err, "the peer") : 0;
+}
+
+int network_start(struct course *c, size_t target, unsigned block, struct err *err)
+{
+    struct plug *p = &c->net->plugs[target];
+    struct err why = c->net->why;
+    struct launch what;
+
+    network_stop(c, target, block); /* what a start that failed left */
+    if (why.kind == ERR_NONE && start_peer(c, target, p, &why) == 0) {
+        launch_in(c, &p->own, &what);
+        return target_start(c, target, block, &what, err);
+    }
+    return target_not_started(c, target, block, &why, err);
+}
+
+static void remove_end(struct course *c, size_t target, unsigned block, bool *has,
+                       const struct net_end *end)
+{
+    struct err why = ERR_INIT;
+
+    if (*has && network_end_remove(&c->site, end, &why) < 0)
+        say_left(c, block, (int)target, &why);
+    *has = false;
+}
+
+void network_stop(struct course *c, size_t target, unsigned block)
+{
+    struct plug *p = &c->net->plugs[target];
+    struct err why = ERR_INIT;
+
+    target_stop(c, target, block);
+    if (p->peer && p->driver->stop(&c->site, p->engine, p->peer, ENDING_BYE, NULL, &why) < 0)
+        say_left(c, block, (int)target, &why);
+    p->peer = NULL;
+    json_decref(p->facts);
+    p->facts = NULL;
+    remove_end(c, target, block, &p->has_own, &p->own);
+    remove_end(c, target, block, &p->has_other, &p->other);
+}
+
+bool network_broken(const struct course *c, size_t target)
+{
+    const struct session *peer = c->net ? c->net->plugs[target].peer : NULL;
+
+    return peer && session_failure(peer, NULL) < 0;
+}
+
+/* ---- of a lane ---- */
+
+static struct plug *plug_of(const struct course *c, const struct lane *l)
+{
+    struct plug *p = c->net ? &c->net->plugs[l->target] : NULL;
+
+    return p && p->peer ? p : NULL;
+}
+
+int network_serve(struct course *c, const struct lane *l, struct err *err)
+{
+    struct plug *p = plug_of(c, l);
+    const cpu_set_t *cpus = &c->peer_cpus[l->cell];
+    const struct frame *answer;
+    struct frame f;
+    int r;
+
+    if (!p)
+        return 0;
+    p->cpu_ns = p->wall_ns = p->client_ns = p->ops = 0;
+    p->unmetered = p->peer->meter.fd < 0;
+    r = session_confine(&c->site, p->peer, cpus, err);
+    frame_init(&f, FRAME_PREPARE, p->peer->nonce, 0);
+    str_copy(f.prepare.workload, sizeof(f.prepare.workload), NET_SERVE);
+    f.prepare.workers = 1;
+    prepare_cpus(&f, cpus);
+    if (r == 0)
+        r = session_call(p->peer, &f, FRAME_READY, time_deadline(SERVE_NS), &answer, err);
+    frame_release(&f);
+    if (r < 0)
+        return err_wrap(err, "the peer");
+    p->ready = answer->ready;
+    return 0;
+}
+
+/* The fact of the server that says where this workload is served. */
+static const char *port_fact(const struct cell *cell)
+{
+    const char *name = cell_exec(cell);
+
+    if (str_eq(name, "net.udp_rr"))
+        return "udp_port";
+    if (str_starts(name, "net.http_"))
+        return "http_port";
+    return "tcp_port";
+}
+
+int network_address(const struct course *c, const struct lane *l, struct facts *params)
+{
+    const struct plug *p = plug_of(c, l);
+
+    if (!p)
+        return 0;
+    if (!facts_add_text(params, "address", p->other.address) ||
+        !facts_add_num(params, "port", facts_num(&p->ready, port_fact(cell_at(c, l->cell)), 0)))
+        return -E2BIG;
+    return 0;
+}
+
+void network_slice_begins(struct course *c, const struct lane *l)
+{
+    struct plug *p = plug_of(c, l);
+
+    if (p && !p->unmetered)
+        p->unmetered = session_cpu_read(p->peer, &p->before_ns) < 0;
+}
+
+void network_slice_ended(struct course *c, const struct lane *l)
+{
+    struct plug *p = plug_of(c, l);
+    const struct sample *s =
+        l->part->samples.n ? &l->part->samples.v[l->part->samples.n - 1] : NULL;
+    uint64_t after = 0;
+
+    if (!p || !l->alive || !s)
+        return;
+    uint64_t all = (l->ops + l->lead) * cell_at(c, l->cell)->workers;
+    if (!p->unmetered)
+        p->unmetered = session_cpu_read(p->peer, &after) < 0 || after < p->before_ns;
+    if (!p->unmetered)
+        p->cpu_ns += after - p->before_ns;
+    if (s->cpu_ns != UINT64_MAX) /* the sample's is the slice's alone */
+        p->client_ns += (uint64_t)((double)s->cpu_ns * (double)(l->ops + l->lead) / (double)l->ops);
+    p->wall_ns += s->control_ns;
+    p->ops += all;
+}
+
+/* What the server must have seen at the least for so many operations. */
+static int check_seen(const struct cell *cell, const struct facts *f, uint64_t ops, struct err *err)
+{
+    const struct params *p = &cell->params;
+    const char *name = cell_exec(cell), *what = "bytes_in";
+    int64_t each = params_num(p, "request", 1);
+
+    if (str_eq(name, "net.tcp_stream")) {
+        each = params_num(p, "bytes", 1);
+        what = str_eq(params_text(p, "direction", "up"), "up") ? "bytes_in" : "bytes_out";
+    } else if (str_eq(name, "net.udp_rr") || str_eq(name, "net.connect")) {
+        each = 1;
+        what = str_eq(name, "net.udp_rr") ? "datagrams" : "connections";
+    } else if (str_starts(name, "net.http_")) {
+        each = params_num(p, "body", 1);
+    }
+    int64_t seen = facts_num(f, what, 0);
+    if ((double)seen >= (double)ops * (double)each)
+        return 0;
+    return err_set(err, ERR_MEASUREMENT, EPROTO,
+                   "the work was not done: the server saw %lld %s for %llu operations of %lld",
+                   (long long)seen, what, (unsigned long long)ops, (long long)each);
+}
+
+static json_t *usage(const struct course *c, const struct plug *p)
+{
+    json_t *o = json_object();
+
+    json_object_set_new(o, "peer", json_string(c->net->where));
+    if (!p->unmetered && p->ops && p->wall_ns) {
+        json_object_set_new(o, "peer_cpu_ns_per_op", json_real((double)p->cpu_ns / (double)p->ops));
+        json_object_set_new(o, "peer_busy", json_real((double)p->cpu_ns / (double)p->wall_ns));
+        json_object_set_new(o, "client_busy", json_real((double)p->client_ns / (double)p->wall_ns));
+    }
+    json_object_update(o, p->facts);
+    return o;
+}
+
+int network_finish(struct course *c, struct lane *l, struct err *err)
+{
+    struct plug *p = plug_of(c, l);
+    const struct frame *answer;
+    uint64_t ops = 0;
+    struct frame f;
+    json_t *o;
+    int r;
+
+    if (!p)
+        return 0;
+    VEC_FOREACH (&l->part->samples, struct sample, s)
+        ops += s->ops;
+    frame_init(&f, FRAME_FINISH, p->peer->nonce, 0);
+    r = session_call(p->peer, &f, FRAME_FINISHED, time_deadline(SERVE_NS), &answer, err);
+    if (r < 0)
+        return err_wrap(err, "the peer");
+    o = usage(c, p);
+    json_t *served = facts_object(&answer->finished.facts);
+    json_object_set_new(o, "server", served);
+    part_add_facts(l->part, o);
+    json_decref(o);
+    return check_seen(cell_at(c, l->cell), &answer->finished.facts, ops, err);
+}
+
+void network_blame(struct course *c, const struct lane *l, struct err *why)
+{
+    struct plug *p = plug_of(c, l);
+    struct err its = ERR_INIT;
+    struct frame f;
+
+    if (!p || why->kind == ERR_UNSUPPORTED || why->kind == ERR_USAGE)
+        return;
+    frame_init(&f, FRAME_PING, p->peer->nonce, 0);
+    if (session_call(p->peer, &f, FRAME_PONG, time_deadline(BLAME_NS), NULL, &its) == 0 ||
+        loop_interrupted(c->o->loop))
+        return;
+    err_set(why, its.kind, its.code, "the peer failed: %s", its.msg);
+}

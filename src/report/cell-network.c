@@ -1,0 +1,56 @@
+#include "report/cell-view.h"
+#include "report/words.h"
+
+#include <math.h>
+
+static double number(json_t *facts, const char *name)
+{
+    json_t *x = json_object_get(facts, name);
+    return json_is_number(x) ? json_number_value(x) : NAN;
+}
+
+static const char *where_words(const char *peer)
+{
+    if (str_eq(peer, NET_PEER_TARGET))
+        return "in a second session of this target";
+    return str_eq(peer, NET_PEER_HOST) ? "at the switch itself" : "bare, in a namespace of its own";
+}
+
+static void put_wire(json_t *facts, struct str *out)
+{
+    double rate = number(facts, "rate_bps"), delay = number(facts, "delay_ns");
+    double loss = number(facts, "loss"), mtu = number(facts, "mtu");
+
+    str_addf(out, "; MTU %.0f", mtu);
+    if (rate > 0)
+        str_addf(out, ", %g Gbit/s", rate / 1e9);
+    if (delay > 0)
+        str_addf(out, ", %g ms each way", delay / 1e6);
+    if (loss > 0)
+        str_addf(out, ", %g %% lost each way", 100 * loss);
+}
+
+/* Both ends of the first block. */
+void cell_put_network(const struct view *v, const struct evidence *e)
+{
+    json_t *facts = e->facts ? json_loads(e->facts, 0, NULL) : NULL;
+    const char *peer = json_string_value(json_object_get(facts, "peer"));
+    double its = number(facts, "peer_busy"), ours = number(facts, "client_busy");
+    _cleanup_(str_release) struct str t = STR_INIT;
+    char per_op[UNIT_TEXT];
+
+    if (peer && v->cell->workload && v->cell->workload->network) {
+        str_addf(&t, "the server is %s, on this machine", where_words(peer));
+        if (isfinite(number(facts, "mtu")))
+            put_wire(facts, &t);
+        view_line(v, "wire", t.buf);
+        str_clear(&t);
+        if (isfinite(its) && isfinite(ours)) {
+            unit_ns(&v->o->style, number(facts, "peer_cpu_ns_per_op"), per_op);
+            str_addf(&t, "%.2f CPUs busy here, %.2f at the server, %s for each %s", ours, its,
+                     per_op, v->cell->workload->op);
+            view_line(v, "both ends", t.buf);
+        }
+    }
+    json_decref(facts);
+}
