@@ -6,7 +6,7 @@
  *     conditions: {machine: ..., system: ..., kernel: ..., engine: ..., disk: ..., runc: 1.0.0}
  *     tolerance: {relative: 25%, points: 2%, alike: 10%}   # see docs/replicate.md
  *     base: host                      # what losses refer to, unless a claim says otherwise
- *     planned: [net.tcp_rr]           # cells that cupel does not have yet
+ *     planned: [net.quic_rr]          # cells that cupel does not have yet
  *     targets:                        # the source's names; here, the first one that a run has
  *       host: {title: bare metal, is: [host]}
  *       runc: {title: RunC, is: [docker/runc, runc]}

@@ -93,8 +93,14 @@ static void kernel_of(const struct analysis *a, const json_t *m, struct str *out
 
 static void network_of(const struct analysis *a, const json_t *m, struct str *out)
 {
-    (void)a;
     (void)m;
+    for (size_t i = 0; i < a->n_cells; i++) {
+        if (!a->head.plan.cells.v[i].workload->network)
+            continue;
+        str_add(out, "both ends on this machine, in namespaces of their own; @1gbit: over a link "
+                     "of that rate");
+        return;
+    }
     str_add(out, "not measured");
 }
 

@@ -18,7 +18,7 @@ static int parse(const char *text, struct claims **ret, struct err *err)
 /* ---- reading ---- */
 
 #define HEAD                                                                                       \
-    "name: c\nsource: {title: t}\nbase: host\nplanned: [net.tcp_rr]\ntargets:\n"                   \
+    "name: c\nsource: {title: t}\nbase: host\nplanned: [net.quic_rr]\ntargets:\n"                   \
     "  host: {is: [host]}\n  runc: {is: [docker/runc, runc]}\n"                                    \
     "  gvisor: {title: gVisor, is: [docker/runsc:ptrace, \"runsc:ptrace\"]}\n"                     \
     "  kata: {title: Kata, is: [\"kata:qemu-9p\"]}\nclaims:\n"
@@ -378,7 +378,7 @@ static void what_is_not_there_cannot_be_tested(void **state)
     same_in_blocks(&m, 8, "sys.getpid", hung);
     judge(&m,
           HEAD "  - {id: cell, text: x, overhead: {cell: mem.triad, of: runc}, is: alike}\n"
-               "  - {id: planned, text: x, overhead: {cell: net.tcp_rr, of: runc}, is: alike}\n"
+               "  - {id: planned, text: x, overhead: {cell: net.quic_rr, of: runc}, is: alike}\n"
                "  - {id: target, text: x, overhead: {cell: cpu.prime, of: kata}, is: alike}\n"
                "  - {id: failed, text: x, overhead: {cell: sys.getpid, of: gvisor}, is: alike}\n"
                "  - {id: partly, text: x, order: {cell: cpu.prime, of: [runc, gvisor, kata]}}\n"
@@ -389,7 +389,7 @@ static void what_is_not_there_cannot_be_tested(void **state)
     assert_string_equal(result_of(&x, "cell")->reason, "r1 has no mem.triad");
     assert_string_equal(result_of(&x, "cell")->lacks, "mem.triad");
     expect_verdict(&x, "planned", CLAIM_UNTESTED);
-    assert_string_equal(result_of(&x, "planned")->reason, "cupel does not measure net.tcp_rr yet");
+    assert_string_equal(result_of(&x, "planned")->reason, "cupel does not measure net.quic_rr yet");
     expect_verdict(&x, "target", CLAIM_UNTESTED);
     assert_string_equal(result_of(&x, "target")->reason, "r1 has no Kata (kata:qemu-9p)");
     expect_verdict(&x, "failed", CLAIM_UNTESTED);
