@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
+#include <math.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -62,14 +63,10 @@ static int check_shape(const struct net_shape *shape, struct err *err)
     return 0;
 }
 
-/* 1 - sqrt(1 - loss), for what is lost on two wires in a row to be `loss`; the root by Newton's
- * steps, which from 1 go down to it. */
+/* For what is lost on two wires in a row to be `loss`. */
 static double loss_of_one_wire(double loss)
 {
-    double root = 1;
-    for (int i = 0; i < 64; i++)
-        root = (root + (1 - loss) / root) / 2;
-    return 1 - root;
+    return 1 - sqrt(1 - loss);
 }
 
 static unsigned bytes_in(uint64_t rate_bps, uint64_t ns)

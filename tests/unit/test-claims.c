@@ -18,7 +18,7 @@ static int parse(const char *text, struct claims **ret, struct err *err)
 /* ---- reading ---- */
 
 #define HEAD                                                                                       \
-    "name: c\nsource: {title: t}\nbase: host\nplanned: [net.quic_rr]\ntargets:\n"                   \
+    "name: c\nsource: {title: t}\nbase: host\nplanned: [net.quic_rr]\ntargets:\n"                  \
     "  host: {is: [host]}\n  runc: {is: [docker/runc, runc]}\n"                                    \
     "  gvisor: {title: gVisor, is: [docker/runsc:ptrace, \"runsc:ptrace\"]}\n"                     \
     "  kata: {title: Kata, is: [\"kata:qemu-9p\"]}\nclaims:\n"
