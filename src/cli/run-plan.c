@@ -89,6 +89,12 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .repeatable = true,
      .help = "set a parameter of the workloads that have it; grain=whole "
              "runs any of them in one long piece, alone on the machine"},
+    {.name = "peer",
+     .arg = "USER@MACHINE",
+     .kind = OPTION_TEXT,
+     .help =
+         "the server of the network's workloads is on that machine, by ssh, and the targets use "
+         "this machine's own network"},
     {.name = "base",
      .arg = "TARGET",
      .kind = OPTION_TEXT,
@@ -286,6 +292,38 @@ static void suite_scale(const struct options *o, struct plan *p)
     plan_scale(p, options_fraction(o, "scale", 1));
 }
 
+/* Those that are for a wire of the run's own have none to another machine. */
+static void leave_wires_out(struct plan *p)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < p->cells.n; i++) {
+        const struct cell *c = &p->cells.v[i];
+        if (c->workload->network && params_num(&c->params, NET_WIRE, 0) > 0)
+            log_notice("%s is left out: the way to another machine is a wire already", c->name);
+        else
+            p->cells.v[kept++] = *c;
+    }
+    p->cells.n = kept;
+}
+
+static int peer_apply(const char *machine, struct plan *p, struct err *err)
+{
+    char text[PARAM_NAME_MAX + PARAM_TEXT_MAX];
+    int r = cells_apply_param(p->cells.v, p->cells.n, NET_PEER "=" NET_PEER_REMOTE, NULL);
+
+    if (r < 0)
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "--peer: none of the workloads needs a network; add --suite network");
+    if (!str_format(text, sizeof(text), NET_MACHINE "=%s", machine))
+        return err_set(err, ERR_USAGE, E2BIG, "--peer: the machine's name is too long");
+    leave_wires_out(p);
+    r = cells_apply_param(p->cells.v, p->cells.n, text, err);
+    if (r == 0)
+        r = cells_apply_param(p->cells.v, p->cells.n, NET_STACK "=host", err);
+    return r < 0 ? err_wrap(err, "--peer") : 0;
+}
+
 static int cells_apply(const struct options *o, struct plan *p, struct err *err)
 {
     const char *text;
@@ -312,8 +350,12 @@ static int cells_apply(const struct options *o, struct plan *p, struct err *err)
         r = plan_add_suite(p, "quick", err);
     if (options_given(o, "scale"))
         suite_scale(o, p);
+    if (r >= 0 && (text = options_text(o, "peer", NULL)))
+        r = peer_apply(text, p, err);
     for (size_t i = 0; r >= 0 && (text = options_nth(o, "param", i)); i++)
         r = cells_apply_param(p->cells.v, p->cells.n, text, err);
+    if (r >= 0)
+        r = cells_check_network(p->cells.v, p->cells.n, err);
     return r < 0 ? r : 0;
 }
 

@@ -8,8 +8,10 @@
 #include "host/netlink.h"
 #include "host/netns.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <math.h>
@@ -42,6 +44,7 @@ struct network {
     char dir[160];
     struct net_end hub;
     bool intended, hub_made;
+    bool own;             /* no switch: the machine's own network */
     struct netlink *link; /* in the switch's namespace; NULL until there is one */
     unsigned next;        /* number to try first */
     VEC(unsigned) used;   /* numbers of ends that are plugged in */
@@ -181,9 +184,8 @@ static int try_end(struct site *s, struct err *err)
     return r == 0 ? network_end_remove(s, &e, err) : r;
 }
 
-static int make_switch(struct site *s, struct network *net, struct err *err)
+static int make_place(struct site *s, struct network *net, struct err *err)
 {
-    _cleanup_fd_ int fd = -1;
     struct ledger_item item = dir_item(net);
     int r = ledger_intend(s->ledger, &item, 1, err);
     if (r < 0)
@@ -193,13 +195,30 @@ static int make_switch(struct site *s, struct network *net, struct err *err)
     if (r < 0)
         return r;
     net->hub_made = true;
-    r = place_make(s, &net->hub, &fd, err);
+    return 0;
+}
+
+static int make_switch(struct site *s, struct network *net, struct err *err)
+{
+    _cleanup_fd_ int fd = -1;
+    int r = make_place(s, net, err);
+    if (r == 0)
+        r = place_make(s, &net->hub, &fd, err);
     if (r == 0)
         r = build_switch(net, fd, err);
     return r == 0 ? try_end(s, err) : r;
 }
 
-int network_make(struct site *s, const struct net_shape *shape, struct err *err)
+static int hold_own(struct site *s, struct network *net, struct err *err)
+{
+    struct ledger_item item = mount_item(&net->hub);
+    int r = make_place(s, net, err);
+    if (r == 0)
+        r = ledger_intend(s->ledger, &item, 1, err);
+    return r == 0 ? netns_hold_own(net->hub.netns, err) : r;
+}
+
+static int make(struct site *s, const struct net_shape *shape, bool own, struct err *err)
 {
     if (s->network)
         return err_set(err, ERR_BUG, EEXIST, "the run has a network already");
@@ -211,9 +230,10 @@ int network_make(struct site *s, const struct net_shape *shape, struct err *err)
     struct network *net = s->network = xcalloc(1, sizeof(*net));
     net->shape = *shape;
     net->next = NUMBER_FIRST;
+    net->own = own;
     if (str_format(net->dir, sizeof(net->dir), "%s/net", s->dir)) {
         name_end(net, 1, &net->hub);
-        r = make_switch(s, net, err);
+        r = own ? hold_own(s, net, err) : make_switch(s, net, err);
     } else {
         r = err_errno(err, ENAMETOOLONG, "name the network below %s", s->dir);
     }
@@ -224,6 +244,16 @@ int network_make(struct site *s, const struct net_shape *shape, struct err *err)
     if (network_remove(s, &left) < 0)
         return err_set(err, first.kind, first.code, "%s; %s", first.msg, left.msg);
     return err_wrap(err, "make the run's network");
+}
+
+int network_make(struct site *s, const struct net_shape *shape, struct err *err)
+{
+    return make(s, shape, false, err);
+}
+
+int network_make_own(struct site *s, struct err *err)
+{
+    return make(s, &(struct net_shape){0}, true, err);
 }
 
 static void network_free(struct site *s)
@@ -340,8 +370,8 @@ int network_end_make(struct site *s, struct net_end *ret, struct err *err)
     struct network *net = s->network;
     struct net_end e = {0};
     unsigned number = 0;
-    int r = net ? take_number(net, &number, err)
-                : err_set(err, ERR_BUG, ENOTCONN, "the run has no network");
+    int r = net && !net->own ? take_number(net, &number, err)
+                             : err_set(err, ERR_BUG, ENOTCONN, "the run has no network");
     if (r < 0)
         return r;
     name_end(net, number, &e);
@@ -378,6 +408,8 @@ int network_end_remove(struct site *s, const struct net_end *e, struct err *err)
 
 int network_end_restore(struct site *s, const struct net_end *e, struct err *err)
 {
+    if (s->network->own)
+        return 0; /* nobody has taken it over */
     _cleanup_fd_ int fd = netns_open(e->netns, err);
     int r = fd < 0 ? fd : dress(s, e, fd, err);
     return r < 0 ? err_wrap(err, "restore %s of %s", LINK, e->address) : 0;
@@ -387,6 +419,10 @@ int network_end_move(struct site *s, const struct net_end *e, pid_t pid, struct 
 {
     char path[64];
     struct netlink *n = NULL;
+    if (s->network->own)
+        return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
+                       "its engine makes a network namespace for it, into which this machine's own "
+                       "interface cannot be moved");
     str_format(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
     _cleanup_fd_ int from = netns_open(e->netns, err);
     if (from < 0)
@@ -494,4 +530,54 @@ int network_facts(struct site *s, const struct net_end *e, json_t *facts, struct
     json_object_set_new(facts, "delay_ns", json_integer((json_int_t)shape->delay_ns));
     json_object_set_new(facts, "loss", json_real(shape->loss));
     return 0;
+}
+
+/* Which of this machine's addresses the kernel would send from. */
+static int source_of(const char *address, struct in_addr *ret, struct err *err)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(9)}, own;
+    socklen_t n = sizeof(own);
+    _cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (inet_pton(AF_INET, address, &at.sin_addr) != 1)
+        return err_errno(err, EINVAL, "read the address %s", address);
+    /* Of datagrams this sends none. */
+    if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+        getsockname(fd, (struct sockaddr *)&own, &n) < 0)
+        return err_errno(err, errno, "find the way to %s", address);
+    *ret = own.sin_addr;
+    return 0;
+}
+
+static int interface_with(struct in_addr own, char dst[IFNAMSIZ], struct err *err)
+{
+    struct ifaddrs *all, *i;
+    if (getifaddrs(&all) < 0)
+        return err_errno(err, errno, "read this machine's addresses");
+    dst[0] = '\0';
+    for (i = all; i && !dst[0]; i = i->ifa_next) {
+        const struct sockaddr_in *at = (const void *)i->ifa_addr;
+        if (at && at->sin_family == AF_INET && at->sin_addr.s_addr == own.s_addr)
+            str_copy(dst, IFNAMSIZ, i->ifa_name);
+    }
+    freeifaddrs(all);
+    return dst[0] ? 0 : err_errno(err, ENODEV, "find the interface of an address");
+}
+
+int network_way_facts(const char *address, json_t *facts, struct err *err)
+{
+    struct ifreq request = {.ifr_mtu = 0};
+    struct reading f = {.to = facts, .link = request.ifr_name};
+    struct in_addr own = {0};
+    int r = source_of(address, &own, err);
+    if (r == 0)
+        r = interface_with(own, request.ifr_name, err);
+    if (r < 0)
+        return r;
+    json_object_set_new(facts, "interface", json_string(request.ifr_name));
+    _cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && ioctl(fd, SIOCGIFMTU, &request) == 0)
+        json_object_set_new(facts, "mtu", json_integer(request.ifr_mtu));
+    r = read_facts(&f, err);
+    add_core(facts);
+    return r;
 }

@@ -49,6 +49,10 @@ struct net_end {
  * not what the shape needs (TBF for a rate, netem for delay and loss); ERR_USAGE for a shape that
  * no kernel has. On failure nothing is left. */
 int network_make(struct site *s, const struct net_shape *shape, struct err *err);
+/* In its place the network that this machine has: nothing is made but a file that holds the
+ * namespace we are in, which network_switch gives; it has no ends. For peers on other machines.
+ * ERR_UNSUPPORTED without root. */
+int network_make_own(struct site *s, struct err *err);
 /* With the ends that are plugged in yet; no session runs there any more. Without a network:
  * success. What cannot be removed stays in the ledger. */
 int network_remove(struct site *s, struct err *err);
@@ -74,5 +78,8 @@ int network_end_move(struct site *s, const struct net_end *e, pid_t pid, struct 
  * (bytes). They are the namespace's: a stack of a sandbox's own has others, which its probe tells.
  * Before a session is started there: gVisor takes the address away, docker the interface. */
 int network_facts(struct site *s, const struct net_end *e, json_t *facts, struct err *err);
+/* The same of the way from this machine's own network to an address (dotted IPv4): interface (text)
+ * and what is known of it; no topology, and no shape. */
+int network_way_facts(const char *address, json_t *facts, struct err *err);
 
 #endif

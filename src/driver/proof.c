@@ -41,13 +41,16 @@ static void read_namespaces(struct evidence *ev, const struct live *l)
     bool given = l->net.netns[0] != '\0';
     pid_t pid = l->pid;
     struct stat st;
+    /* A peer on another machine is reached by this machine's own network. */
+    bool shared =
+        given && stat(l->net.netns, &st) == 0 && st.st_ino == proc_ns_inode(getpid(), "net");
     ev->own_ns = ev->host_ns = true;
     for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
         uint64_t its = proc_ns_inode(pid, namespaces[i]);
         uint64_t ours = proc_ns_inode(getpid(), namespaces[i]);
         json_object_set_new(o, namespaces[i],
                             json_pack("[I, I]", (json_int_t)its, (json_int_t)ours));
-        if (i < OWN_NAMESPACES)
+        if (i < OWN_NAMESPACES && !(shared && str_eq(namespaces[i], "net")))
             ev->own_ns &= its != 0 && its != ours;
         if (str_eq(namespaces[i], "net"))
             ev->plugged = given && stat(l->net.netns, &st) == 0 && st.st_ino == its;

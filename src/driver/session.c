@@ -477,7 +477,8 @@ static void write_failed(struct session *s, const struct err *why)
     s->src_in = NULL;
     for (int i = 0; i < 64 && out_read(s); i++)
         ;
-    if (is_dying(s))
+    /* Of what starts a probe its end, which is still awaited, says all that there is to know. */
+    if (is_dying(s) || s->asked == FRAME_NONE)
         return;
     session_break(s, ERR_MEASUREMENT, why->code, "%s", why->msg);
 }
@@ -499,6 +500,19 @@ static bool spoke_early(struct session *s)
     if (!s->broken && s->lines.len > s->lines.start)
         session_break(s, ERR_MEASUREMENT, EPROTO, "it spoke without being asked");
     return s->broken;
+}
+
+int session_feed(struct session *s, const char *bytes, size_t n, struct err *err)
+{
+    struct err why = ERR_INIT;
+    if (s->asked != FRAME_NONE || s->answered)
+        return err_set(err, ERR_BUG, EBUSY, "bytes for what has a session already");
+    str_clear(&s->out);
+    str_addn(&s->out, bytes, n);
+    s->out_sent = 0;
+    if (out_write(s, &why) < 0)
+        write_failed(s, &why);
+    return 0;
 }
 
 int session_post(struct session *s, struct frame *f, struct err *err)

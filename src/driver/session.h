@@ -116,6 +116,9 @@ int session_new(struct loop *l, const char *nonce, int fd_in, int fd_out, int fd
  * engine/demux.h. */
 int session_new_muxed(struct loop *l, const char *nonce, int fd, struct session **ret,
                       struct err *err);
+/* For drivers: bytes that go before all frames, to whoever starts the probe from them: written as
+ * there is room, while session_hello waits. */
+int session_feed(struct session *s, const char *bytes, size_t n, struct err *err);
 /* Waits for the hello frame. */
 int session_hello(struct session *s, uint64_t deadline_ns, struct err *err);
 void session_free(struct session *s);

@@ -57,16 +57,26 @@ static int bind_own(void *user, struct err *err)
     return 0;
 }
 
-int netns_make(const char *path, struct err *err)
+static int hold(const char *path, bool own, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
     if (fd < 0)
         return err_errno(err, errno, "make %s", path);
     fd_close(&fd);
-    int r = netns_run(-1, bind_own, (void *)path, err);
+    int r = own ? bind_own((void *)path, err) : netns_run(-1, bind_own, (void *)path, err);
     if (r < 0)
         unlink(path);
     return r;
+}
+
+int netns_make(const char *path, struct err *err)
+{
+    return hold(path, false, err);
+}
+
+int netns_hold_own(const char *path, struct err *err)
+{
+    return hold(path, true, err);
 }
 
 int netns_remove(const char *path, struct err *err)

@@ -14,6 +14,8 @@
 /* Makes a namespace and binds it to `path`, which is made and must not exist (EEXIST). It lasts
  * until that is unmounted and the last process in it has ended. On failure nothing is left. */
 int netns_make(const char *path, struct err *err);
+/* The same with the namespace of the caller. */
+int netns_hold_own(const char *path, struct err *err);
 /* Unmounts and removes the file. One that is not there, or not mounted: success. */
 int netns_remove(const char *path, struct err *err);
 /* A descriptor of it, for setns, which the caller closes; negative errno. */

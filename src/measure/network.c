@@ -2,11 +2,14 @@
 
 #include "driver/confine.h"
 #include "driver/network.h"
+#include "driver/remote.h"
 
 #include <errno.h>
 #include <math.h>
 
 #define SERVE_NS (5 * NS_PER_S)
+/* TCP and UDP, and HTTP. */
+#define PORTS_EACH 2
 /* Whoever does not answer an empty frame for so long is not there. */
 #define BLAME_NS (2 * NS_PER_S)
 
@@ -28,6 +31,7 @@ struct plug {
 struct net_group {
     size_t cell; /* one of the group */
     const char *where;
+    bool remote;        /* peers are on another machine, and sessions in this one's own network */
     struct err why;     /* it could not be made; kind ERR_NONE: it is there */
     struct plug *plugs; /* n_targets */
     /* The host's, for peers that are no targets. */
@@ -37,8 +41,8 @@ struct net_group {
 
 /* ---- which cells share one ---- */
 
-static const char *const net_params[] = {NET_PEER,  NET_STACK, NET_WIRE,
-                                         NET_DELAY, NET_LOSS,  NET_MTU};
+static const char *const net_params[] = {NET_PEER, NET_MACHINE, NET_PORT, NET_STACK,
+                                         NET_WIRE, NET_DELAY,   NET_LOSS, NET_MTU};
 
 bool network_shared(const struct cell *a, const struct cell *b)
 {
@@ -84,8 +88,37 @@ static bool seen_before(const struct course *c, size_t cell)
     return false;
 }
 
+static const char *where_of(const struct cell *cell)
+{
+    return params_text(&cell->params, NET_PEER, NET_PEER_BARE);
+}
+
+static bool is_remote(const struct cell *cell)
+{
+    return str_eq(where_of(cell), NET_PEER_REMOTE);
+}
+
+/* A peer there, started and stopped: what is wrong is said once, and not in each block. */
+static int try_remote(struct course *c, size_t cell, struct err *err)
+{
+    const struct launch what = {.program = PROGRAM_PROBE};
+    struct engine *e = NULL;
+    struct session *peer = NULL;
+    int r = remote_open(&c->site, params_text(&cell_at(c, cell)->params, NET_MACHINE, ""), &e, err);
+
+    if (r == 0)
+        r = driver_remote.start(&c->site, e, &what, &peer, err);
+    if (r == 0)
+        r = driver_remote.stop(&c->site, e, peer, ENDING_BYE, NULL, err);
+    driver_remote.close(&c->site, e);
+    return r < 0 ? err_wrap(err, "the peer") : 0;
+}
+
 static int try_network(struct course *c, size_t cell, struct err *err)
 {
+    if (is_remote(cell_at(c, cell)))
+        return try_remote(c, cell, err);
+
     struct net_shape shape = shape_of(cell_at(c, cell));
     struct net_end end = {.number = 0};
     int r = network_make(&c->site, &shape, err);
@@ -121,7 +154,12 @@ static int open_host(struct course *c, struct net_group *n, struct err *err)
 {
     struct target_info info;
     struct target t = {.driver = "host", .label = "peer", .text = "host"};
+    const char *machine = params_text(&cell_at(c, n->cell)->params, NET_MACHINE, "");
 
+    if (n->remote) {
+        n->host = &driver_remote;
+        return remote_open(&c->site, machine, &n->engine, err);
+    }
     n->host = driver_find("host");
     n->host->inspect(&c->site, &t, &info);
     return n->host->open(&c->site, &info, &n->engine, err);
@@ -134,12 +172,14 @@ int network_open(struct course *c, size_t cell, struct err *err)
     int r;
 
     n->cell = cell;
-    n->where = params_text(&cell_at(c, cell)->params, NET_PEER, NET_PEER_BARE);
+    n->where = where_of(cell_at(c, cell));
+    n->remote = is_remote(cell_at(c, cell));
     n->plugs = xcalloc(c->n_targets, sizeof(*n->plugs));
     c->net = n;
     r = open_host(c, n, &n->why);
     if (r == 0)
-        r = network_make(&c->site, &shape, &n->why);
+        r = n->remote ? network_make_own(&c->site, &n->why)
+                      : network_make(&c->site, &shape, &n->why);
     if (r < 0 && loop_interrupted(c->o->loop))
         return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
     return 0;
@@ -168,9 +208,28 @@ void network_close(struct course *c, unsigned block)
     c->net = NULL;
 }
 
+/* Both ends are there: this machine's own network, and the other machine's. */
+static void use_own(struct course *c, struct plug *p)
+{
+    const char *address = remote_address(c->net->engine);
+    struct err why = ERR_INIT;
+
+    network_switch(&c->site, &p->own);
+    p->other = p->own;
+    str_copy(p->other.address, sizeof(p->other.address), address);
+    p->facts = json_object();
+    if (network_way_facts(address, p->facts, &why) < 0)
+        json_object_set_new(p->facts, "not_known", json_string(why.msg));
+}
+
 static int make_ends(struct course *c, struct plug *p, struct err *err)
 {
     struct err why = ERR_INIT;
+
+    if (c->net->remote) {
+        use_own(c, p);
+        return 0;
+    }
     int r = network_end_make(&c->site, &p->own, err);
 
     p->has_own = r == 0;
@@ -191,7 +250,8 @@ static int make_ends(struct course *c, struct plug *p, struct err *err)
 static void launch_in(const struct course *c, const struct net_end *end, struct launch *ret)
 {
     const struct cell *cell = cell_at(c, c->net->cell);
-    bool host = str_eq(params_text(&cell->params, NET_STACK, "own"), "host");
+    /* A stack of a sandbox's own would need an interface of this machine's for itself. */
+    bool host = c->net->remote || str_eq(params_text(&cell->params, NET_STACK, "own"), "host");
 
     *ret = (struct launch){
         .program = PROGRAM_PROBE, .net = end, .net_stack = host ? NET_STACK_HOST : NET_STACK_OWN};
@@ -217,6 +277,8 @@ static int start_peer(struct course *c, size_t target, struct plug *p, struct er
     c->site.limits = limits;
     if (r < 0)
         p->peer = NULL;
+    else if (c->net->remote)
+        remote_facts(p->engine, p->peer, p->facts);
     return r < 0 ? err_wrap(err, "the peer") : 0;
 }
 
@@ -275,10 +337,25 @@ static struct plug *plug_of(const struct course *c, const struct lane *l)
     return p && p->peer ? p : NULL;
 }
 
-int network_serve(struct course *c, const struct lane *l, struct err *err)
+/* Which CPUs it has is for this machine to say, of its own. */
+static int place_peer(struct course *c, const struct lane *l, struct frame *f, struct err *err)
 {
     struct plug *p = plug_of(c, l);
     const cpu_set_t *cpus = &c->peer_cpus[l->cell];
+    int64_t port = params_num(&cell_at(c, l->cell)->params, NET_PORT, 0);
+
+    if (c->net->remote) {
+        if (port)
+            facts_add_num(&f->prepare.params, "port", port + PORTS_EACH * (int64_t)l->target);
+        return 0;
+    }
+    prepare_cpus(f, cpus);
+    return session_confine(&c->site, p->peer, cpus, err);
+}
+
+int network_serve(struct course *c, const struct lane *l, struct err *err)
+{
+    struct plug *p = plug_of(c, l);
     const struct frame *answer;
     struct frame f;
     int r;
@@ -287,11 +364,10 @@ int network_serve(struct course *c, const struct lane *l, struct err *err)
         return 0;
     p->cpu_ns = p->wall_ns = p->client_ns = p->ops = 0;
     p->unmetered = p->peer->meter.fd < 0;
-    r = session_confine(&c->site, p->peer, cpus, err);
     frame_init(&f, FRAME_PREPARE, p->peer->nonce, 0);
     str_copy(f.prepare.workload, sizeof(f.prepare.workload), NET_SERVE);
     f.prepare.workers = 1;
-    prepare_cpus(&f, cpus);
+    r = place_peer(c, l, &f, err);
     if (r == 0)
         r = session_call(p->peer, &f, FRAME_READY, time_deadline(SERVE_NS), &answer, err);
     frame_release(&f);

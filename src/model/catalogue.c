@@ -193,53 +193,63 @@ static uint64_t parallel_expected_ns(const struct cell *cell, const struct pace 
 }
 
 /* Where the other end is, what lies between, and what each client takes besides. */
-#define PARAMS_NET                                                                                  \
-    {NET_PEER,                                                                                      \
-     PARAM_CHOICE,                                                                                  \
-     NET_PEER_BARE,                                                                                 \
-     0,                                                                                             \
-     0,                                                                                             \
-     "bare|target|host",                                                                            \
-     "the server: in a namespace of its own, in the same target, or at the switch",                 \
-     0},                                                                                            \
-        {NET_STACK,                                                                                 \
-         PARAM_CHOICE,                                                                              \
-         "own",                                                                                     \
-         0,                                                                                         \
-         0,                                                                                         \
-         "own|host",                                                                                \
-         "gVisor's own network stack, or the kernel's passed through",                              \
-         0},                                                                                        \
-        {NET_WIRE,                                                                                  \
-         PARAM_RATE,                                                                                \
-         "0",                                                                                       \
-         0,                                                                                         \
-         1000000000000,                                                                             \
-         NULL,                                                                                      \
-         "what the wire carries at most, each way, e.g. 1gbit; 0: as fast as it goes",              \
-         0},                                                                                        \
-        {NET_DELAY,                                                                                 \
-         PARAM_DURATION,                                                                            \
-         "0",                                                                                       \
-         0,                                                                                         \
-         10000000000,                                                                               \
-         NULL,                                                                                      \
-         "delay of the wire, each way; 0: none",                                                    \
-         0},                                                                                        \
-        {NET_LOSS, PARAM_SHARE, "0%", 0, 900000, NULL, "packets that get lost, each way", 0},       \
-        {NET_MTU,                                                                                   \
-         PARAM_COUNT,                                                                               \
-         "0",                                                                                       \
-         0,                                                                                         \
-         65535,                                                                                     \
-         NULL,                                                                                      \
-         "largest packet of the wire, in bytes; 0: the kernel's own",                               \
-         0},                                                                                        \
-        {"buffer", PARAM_SIZE, "0", 0, 64 * MIB, NULL, "socket buffers; 0: the kernel's own sizes", \
-         0},                                                                                        \
-    {                                                                                               \
-        "timeout", PARAM_DURATION, "5s", 1000000, 15000000000, NULL,                                \
-            "longest wait for the other end", 0                                                     \
+#define PARAMS_NET                                                                                   \
+    {NET_PEER,                                                                                       \
+     PARAM_CHOICE,                                                                                   \
+     NET_PEER_BARE,                                                                                  \
+     0,                                                                                              \
+     0,                                                                                              \
+     "bare|target|host|remote",                                                                      \
+     "the server: in a namespace of its own, in the same target, at the switch, or on another "      \
+     "machine (--peer)",                                                                             \
+     0},                                                                                             \
+        {NET_MACHINE, PARAM_TEXT, "", 0, 0, NULL, "that machine, as ssh takes it: user@machine", 0}, \
+        {NET_PORT,                                                                                   \
+         PARAM_COUNT,                                                                                \
+         "0",                                                                                        \
+         0,                                                                                          \
+         65000,                                                                                      \
+         NULL,                                                                                       \
+         "first port that its servers bind there, two for each target; 0: the kernel's choice",      \
+         0},                                                                                         \
+        {NET_STACK,                                                                                  \
+         PARAM_CHOICE,                                                                               \
+         "own",                                                                                      \
+         0,                                                                                          \
+         0,                                                                                          \
+         "own|host",                                                                                 \
+         "gVisor's own network stack, or the kernel's passed through",                               \
+         0},                                                                                         \
+        {NET_WIRE,                                                                                   \
+         PARAM_RATE,                                                                                 \
+         "0",                                                                                        \
+         0,                                                                                          \
+         1000000000000,                                                                              \
+         NULL,                                                                                       \
+         "what the wire carries at most, each way, e.g. 1gbit; 0: as fast as it goes",               \
+         0},                                                                                         \
+        {NET_DELAY,                                                                                  \
+         PARAM_DURATION,                                                                             \
+         "0",                                                                                        \
+         0,                                                                                          \
+         10000000000,                                                                                \
+         NULL,                                                                                       \
+         "delay of the wire, each way; 0: none",                                                     \
+         0},                                                                                         \
+        {NET_LOSS, PARAM_SHARE, "0%", 0, 900000, NULL, "packets that get lost, each way", 0},        \
+        {NET_MTU,                                                                                    \
+         PARAM_COUNT,                                                                                \
+         "0",                                                                                        \
+         0,                                                                                          \
+         65535,                                                                                      \
+         NULL,                                                                                       \
+         "largest packet of the wire, in bytes; 0: the kernel's own",                                \
+         0},                                                                                         \
+        {"buffer", PARAM_SIZE, "0", 0, 64 * MIB, NULL, "socket buffers; 0: the kernel's own sizes",  \
+         0},                                                                                         \
+    {                                                                                                \
+        "timeout", PARAM_DURATION, "5s", 1000000, 15000000000, NULL,                                 \
+            "longest wait for the other end", 0                                                      \
     }
 
 #define PARAM_NET_RATE                                                                             \

@@ -328,6 +328,48 @@ int cells_apply_param(struct cell *cells, size_t n, const char *assignment, stru
     return 0;
 }
 
+/* What ssh would take for an option, or for nothing. */
+static int check_machine(const char *machine, struct err *err)
+{
+    if (!machine[0])
+        return err_set(err, ERR_USAGE, EINVAL, "peer=remote needs a machine: --peer user@machine");
+    if (machine[0] == '-' || strchr(machine, ' '))
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "\"%.60s\" is no machine: expected user@machine, or a name that ssh knows",
+                       machine);
+    return 0;
+}
+
+static int check_remote(const struct cell *cell, struct err *err)
+{
+    static const char *const wires[] = {NET_WIRE, NET_DELAY, NET_LOSS, NET_MTU};
+    for (size_t i = 0; i < ARRAY_SIZE(wires); i++)
+        if (params_num(&cell->params, wires[i], 0) != 0)
+            return err_set(err, ERR_USAGE, EINVAL,
+                           "%s: %s= shapes the run's own network, and a peer on another machine "
+                           "is reached by this machine's; leave one of them out",
+                           cell->name, wires[i]);
+    return check_machine(params_text(&cell->params, NET_MACHINE, ""), err);
+}
+
+int cells_check_network(const struct cell *cells, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct params *p = &cells[i].params;
+        int r = 0;
+        if (!cells[i].workload->network)
+            continue;
+        if (str_eq(params_text(p, NET_PEER, ""), NET_PEER_REMOTE))
+            r = check_remote(&cells[i], err);
+        else if (params_text(p, NET_MACHINE, "")[0] || params_num(p, NET_PORT, 0))
+            r = err_set(err, ERR_USAGE, EINVAL,
+                        "machine= and port= are of a peer on another machine: --peer user@machine");
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 /* Names of the enumerations. */
 
 static int name_index(const char *const *names, size_t n, const char *name)

@@ -168,6 +168,9 @@ struct cell {
 #define NET_PEER_BARE   "bare"
 #define NET_PEER_TARGET "target"
 #define NET_PEER_HOST   "host"
+#define NET_PEER_REMOTE "remote"
+#define NET_MACHINE     "machine" /* of a remote one, as ssh takes it */
+#define NET_PORT        "port"    /* the first that a remote one binds; 0: the kernel's choice */
 #define NET_STACK       "stack"
 #define NET_WIRE        "wire"
 #define NET_DELAY       "delay"
@@ -217,6 +220,9 @@ int cells_select(const char *pattern, void (*cb)(void *user, const struct cell_d
  * not fix it; ERR_USAGE if there is none. All cells are set or none. `grain=slice|whole` fits every
  * cell. */
 int cells_apply_param(struct cell *cells, size_t n, const char *assignment, struct err *err);
+/* Do the parameters of each cell's network fit together? ERR_USAGE: a peer on another machine
+ * without one, or with a wire; a machine for another peer. */
+int cells_check_network(const struct cell *cells, size_t n, struct err *err);
 
 /* Bytes of an operation, for rates; 0: it moves none worth counting. */
 double cell_bytes_per_op(const struct cell *c);

@@ -16,6 +16,20 @@ static const char *where_words(const char *peer)
     return str_eq(peer, NET_PEER_HOST) ? "at the switch itself" : "bare, in a namespace of its own";
 }
 
+static void put_where(json_t *facts, const char *peer, struct str *out)
+{
+    if (!str_eq(peer, NET_PEER_REMOTE)) {
+        str_addf(out, "the server is %s, on this machine", where_words(peer));
+        return;
+    }
+    const char *names[] = {"peer_machine", "peer_address", "topology", "interface"}, *texts[4];
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        const char *text = json_string_value(json_object_get(facts, names[i]));
+        texts[i] = text ? text : "not known";
+    }
+    str_addf(out, "the server is on %s, %s (%s), by %s", texts[0], texts[1], texts[2], texts[3]);
+}
+
 static void put_wire(json_t *facts, struct str *out)
 {
     double rate = number(facts, "rate_bps"), delay = number(facts, "delay_ns");
@@ -40,7 +54,7 @@ void cell_put_network(const struct view *v, const struct evidence *e)
     char per_op[UNIT_TEXT];
 
     if (peer && v->cell->workload && v->cell->workload->network) {
-        str_addf(&t, "the server is %s, on this machine", where_words(peer));
+        put_where(facts, peer, &t);
         if (isfinite(number(facts, "mtu")))
             put_wire(facts, &t);
         view_line(v, "wire", t.buf);
