@@ -563,7 +563,7 @@ static int interface_with(struct in_addr own, char dst[IFNAMSIZ], struct err *er
     return dst[0] ? 0 : err_errno(err, ENODEV, "find the interface of an address");
 }
 
-int network_way_facts(const char *address, json_t *facts, struct err *err)
+int network_way_facts(const char *address, char ret_own[16], json_t *facts, struct err *err)
 {
     struct ifreq request = {.ifr_mtu = 0};
     struct reading f = {.to = facts, .link = request.ifr_name};
@@ -573,6 +573,7 @@ int network_way_facts(const char *address, json_t *facts, struct err *err)
         r = interface_with(own, request.ifr_name, err);
     if (r < 0)
         return r;
+    inet_ntop(AF_INET, &own, ret_own, INET_ADDRSTRLEN);
     json_object_set_new(facts, "interface", json_string(request.ifr_name));
     _cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && ioctl(fd, SIOCGIFMTU, &request) == 0)

@@ -79,7 +79,7 @@ int network_end_move(struct site *s, const struct net_end *e, pid_t pid, struct 
  * Before a session is started there: gVisor takes the address away, docker the interface. */
 int network_facts(struct site *s, const struct net_end *e, json_t *facts, struct err *err);
 /* The same of the way from this machine's own network to an address (dotted IPv4): interface (text)
- * and what is known of it; no topology, and no shape. */
-int network_way_facts(const char *address, json_t *facts, struct err *err);
+ * and what is known of it; no topology, and no shape. ret_own: the address that it is sent from. */
+int network_way_facts(const char *address, char ret_own[16], json_t *facts, struct err *err);
 
 #endif

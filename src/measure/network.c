@@ -218,7 +218,7 @@ static void use_own(struct course *c, struct plug *p)
     p->other = p->own;
     str_copy(p->other.address, sizeof(p->other.address), address);
     p->facts = json_object();
-    if (network_way_facts(address, p->facts, &why) < 0)
+    if (network_way_facts(address, p->own.address, p->facts, &why) < 0)
         json_object_set_new(p->facts, "not_known", json_string(why.msg));
 }
 

@@ -26,6 +26,8 @@ import tempfile
 import time
 import traceback
 
+import machine
+
 CUPEL, PROBE, LIAR = (os.path.abspath(a) for a in sys.argv[1:4])
 PROBE = os.environ.get("CUPEL_PROBE", PROBE)
 WORK = tempfile.mkdtemp(prefix="cupel-run-")
@@ -1602,6 +1604,174 @@ def odd_wires_are_refused_in_one_line():
                       ("request=0", "request"), ("timeout=0", "timeout"), ("direction=up", "direction")):
         r = b.cupel("run", *one, "-p", arg)
         expect(r.returncode == 1 and text in r.stderr and len(r.stderr.splitlines()) == 1 and r.stdout == "", (arg, r))
+
+
+# ---- a peer on another machine ----
+
+def other_machine(name, architecture=None):
+    need()
+    try:
+        return machine.Machine(os.path.join(WORK, name), architecture)
+    except machine.Missing as why:
+        raise Skip(str(why)) from why
+
+
+class BenchBy(Bench):
+    """In the network namespace that has a wire to the machine."""
+    def __init__(self, m):
+        super().__init__()
+        self.machine = m
+        self.env = m.env(self.env)
+
+    def cupel(self, *args, timeout=90):
+        return subprocess.run(self.machine.inside([CUPEL, *args]), env=self.env, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=timeout)
+
+    def begin(self, *args):
+        return subprocess.Popen(self.machine.inside([CUPEL, "run", *args]), env=self.env, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@case
+def a_peer_can_be_on_another_machine():
+    m = other_machine("there")
+    try:
+        b = BenchBy(m)
+        names = [n for n in net_targets() if n != "crun"]
+        r = b.run(*targets(*names), "--suite", "network", "--peer", "machine", *SHORT, "--repeats", "1", status=0)
+        expect("net.tcp_stream@1gbit is left out" in r.stderr, r)
+        d = b.export()
+        for t, name in enumerate(names):
+            cells = facts_by_cell(d, t)
+            expect(len(cells) > 8, cells.keys())
+            for cell, part in cells.items():
+                expect(part["outcome"] == "ok" and part["verified"], (name, cell, part.get("failure")))
+                f = part["facts"]
+                expect(f["peer"] == "remote" and f["topology"] == "another machine" and f["interface"] == "wire0" and
+                       f["peer_address"] == machine.THERE and f["peer_boot_id"] == m.read("boot_id").strip() and
+                       f["mtu"] == 1500 and f["server"]["bad_requests"] == 0, (name, cell, f))
+        shown = " ".join(b.cupel("show", "--cell", "net.tcp_rr,host").stdout.split())
+        expect("the server is on machine, 10.77.0.2 (another machine), by wire0" in shown, shown)
+        m.expect_clean()
+        b.expect_clean()
+    finally:
+        m.close()
+
+
+def refused_by(m, kind, text, name="machine"):
+    """All that such a machine is good for: one failure, told once, and nothing is left."""
+    b = BenchBy(m)
+    begin = time.monotonic()
+    r = b.cupel("run", "--quiet", *targets("host"), *workloads("net.tcp_rr", "sys.getpid"), "--peer", name, *SHORT,
+                "--repeats", "1")
+    expect(r.returncode == 3 and time.monotonic() - begin < 20, r)
+    parts = facts_by_cell(b.export(), 0)
+    expect_failure(parts["net.tcp_rr"], kind, text)
+    expect(parts["sys.getpid"]["outcome"] == "ok", parts)
+    m.expect_clean()
+    b.expect_clean()
+
+
+@case
+def a_machine_that_cannot_be_used_is_one_failure():
+    m = other_machine("no")
+    try:
+        refused_by(m, "environment", "the peer: closed: .*Connection refused", "closed")
+        m.allow(False)
+        refused_by(m, "environment", r"the peer: machine: .*Permission denied \(publickey\)")
+        m.allow(True)
+        m.know("other_key")
+        refused_by(m, "environment", "the peer: machine: Host key verification failed")
+        m.know("host_key")
+        m.fill(True)
+        refused_by(m, "environment", "the peer: machine: .*No space left")
+        m.fill(False)
+    finally:
+        m.close()
+
+
+@full_case
+def a_machine_that_does_not_answer_is_one_failure():
+    m = other_machine("nowhere")
+    try:
+        refused_by(m, "environment", "the peer: nowhere: .*(No route|timed out)", "nowhere")
+    finally:
+        m.close()
+
+
+@long_case
+def a_machine_of_another_kind_is_one_failure():
+    if os.uname().machine != "x86_64":
+        raise Skip("no other kind can be pretended here")
+    m = other_machine("kind", "i686")
+    try:
+        refused_by(m, "unsupported", "the peer: machine: that machine is Linux i686, and this one Linux x86_64")
+    finally:
+        m.close()
+
+
+def probes_of(m):
+    return [pid for pid, text in m.processes().items() if "--nonce" in text and not text.startswith("sh ")]
+
+
+@case
+def a_probe_that_is_killed_there_is_one_failure():
+    m = other_machine("kill")
+    try:
+        b = BenchBy(m)
+        p = b.begin(*targets("host"), *workloads("net.tcp_rr", "net.http_lat"), "--peer", "machine", "-p", "timeout=400ms",
+                    "--slice", "20ms", "--rounds", "15", "--repeats", "4")
+        wait_for_block(p, 1)
+        machine.wait_for(lambda: sqlite_count(b, "trial") >= 2 and probes_of(m), "no probe there")
+        for pid in probes_of(m):
+            os.kill(pid, signal.SIGKILL)
+        out, err = p.communicate(timeout=60)
+        d = b.export()
+        bad = [x for t in d["trials"] for x in t["parts"] if x["outcome"] == "failed"]
+        expect(p.returncode == 3 and d["run"]["status"] == "complete" and len(d["trials"]) == 8, (out, err))
+        expect(len(bad) == 1, bad)
+        expect_failure(bad[0], "measurement", "the peer.*(signal 9|ended|Killed)")
+        m.expect_clean()
+        b.expect_clean()
+    finally:
+        m.close()
+
+
+@case
+def a_killed_run_leaves_nothing_on_the_machine():
+    m = other_machine("gone")
+    try:
+        b = BenchBy(m)
+        p = b.begin(*targets("host", "runc"), *workloads("net.tcp_rr", "net.tcp_stream"), "--peer", "machine", "--repeats", "20")
+        wait_for_block(p, 1)
+        machine.wait_for(lambda: len(probes_of(m)) >= 2, "no probes there")
+        expect(not m.files(), m.files())
+        p.kill()
+        p.communicate(timeout=30)
+        m.expect_clean()
+        b.cupel("clean")
+        b.expect_clean()
+    finally:
+        m.close()
+
+
+@case
+def odd_peers_are_refused_in_one_line():
+    need()
+    b = Bench()
+    one = [*targets("host"), *workloads("net.tcp_rr")]
+    for args, text in ((["--peer", ""], "USER@MACHINE"), (["--peer", "-oProxyCommand=true"], "is no machine"),
+                       (["--peer", "a b"], "is no machine"), (["--peer", "x" * 130], "too long|longer than"),
+                       (["-p", "peer=remote"], "--peer user@machine"), (["-p", "machine=there"], "--peer user@machine"),
+                       (["-p", "port=7000"], "--peer user@machine"),
+                       (["--peer", "there", "-p", "wire=1gbit"], "net.tcp_rr: wire="),
+                       (["--peer", "there", "-p", "mtu=9000"], "net.tcp_rr: mtu="),
+                       (["--peer", "there", "-w", "net.tcp_stream@1gbit", "-p", "delay=1ms"], "delay=")):
+        r = b.cupel("run", *one, *args)
+        expect(r.returncode == 1 and re.search(text, r.stderr) and r.stdout == "" and
+               len([x for x in r.stderr.splitlines() if "is left out" not in x]) == 1, (args, r))
+    r = b.cupel("run", *targets("host"), *workloads("sys.getpid"), "--peer", "there")
+    expect(r.returncode == 1 and "--suite network" in r.stderr and len(r.stderr.splitlines()) == 1, r)
 
 
 # ---- what people type ----
