@@ -315,8 +315,10 @@ static int peer_apply(const char *machine, struct plan *p, struct err *err)
     if (r < 0)
         return err_set(err, ERR_USAGE, EINVAL,
                        "--peer: none of the workloads needs a network; add --suite network");
-    if (!str_format(text, sizeof(text), NET_MACHINE "=%s", machine))
-        return err_set(err, ERR_USAGE, E2BIG, "--peer: the machine's name is too long");
+    if (strlen(machine) >= PARAM_TEXT_MAX)
+        return err_set(err, ERR_USAGE, E2BIG, "--peer: a machine's name has at most %d bytes",
+                       PARAM_TEXT_MAX - 1);
+    str_format(text, sizeof(text), NET_MACHINE "=%s", machine);
     leave_wires_out(p);
     r = cells_apply_param(p->cells.v, p->cells.n, text, err);
     if (r == 0)

@@ -5,7 +5,7 @@ from it to another network namespace in which cupel runs. Nothing of the real ma
     subprocess.run(m.inside([CUPEL, "run", ...]), env=m.env(env))
     m.close()
 
-The machine's /tmp, accounts and boot are its own. `ssh` on the PATH of m.env reads the machine's configuration.
+The machine's /tmp, accounts and boot are its own, and so is its CPU: the first, where clients are on the last. `ssh` on the PATH of m.env reads the machine's configuration.
 """
 import os
 import shutil
@@ -28,7 +28,7 @@ mount -t tmpfs -o size=8m,mode=755 tmpfs /run
 mkdir -m 755 /run/sshd
 mkdir -m 1777 /run/tmp
 while [ ! -e "$1/wired" ]; do sleep .01; done
-exec setarch "$3" "$2" -D -e -f "$1/sshd_config"
+exec taskset -c 0 setarch "$3" "$2" -D -e -f "$1/sshd_config"
 """
 
 
@@ -55,7 +55,7 @@ class Machine:
     def __init__(self, folder, architecture=None):
         self.folder = folder
         self.sshd, self.real_ssh = find("sshd"), find("ssh")
-        for name in ("ip", "unshare", "nsenter", "setarch", "ssh-keygen"):
+        for name in ("ip", "unshare", "nsenter", "setarch", "taskset", "ssh-keygen"):
             find(name)
         os.makedirs(folder, 0o700)
         os.mkdir(self.path("bin"))
