@@ -24,7 +24,7 @@ mount -t proc proc /proc
 mount --bind "$1/boot_id" /proc/sys/kernel/random/boot_id
 mount --bind "$1/passwd" /etc/passwd
 mount --bind "$1/shadow" /etc/shadow
-mount -t tmpfs -o size=8m,mode=755 tmpfs /run
+mount -t tmpfs -o size=32m,mode=755 tmpfs /run
 mkdir -m 755 /run/sshd
 mkdir -m 1777 /run/tmp
 while [ ! -e "$1/wired" ]; do sleep .01; done
