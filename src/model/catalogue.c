@@ -200,8 +200,7 @@ static uint64_t parallel_expected_ns(const struct cell *cell, const struct pace 
      0,                                                                                              \
      0,                                                                                              \
      "bare|target|host|remote",                                                                      \
-     "the server: in a namespace of its own, in the same target, at the switch, or on another "      \
-     "machine (--peer)",                                                                             \
+     "the server: in a namespace, the same target, the switch, on another machine",                  \
      0},                                                                                             \
         {NET_MACHINE, PARAM_TEXT, "", 0, 0, NULL, "that machine, as ssh takes it: user@machine", 0}, \
         {NET_PORT,                                                                                   \
@@ -210,7 +209,7 @@ static uint64_t parallel_expected_ns(const struct cell *cell, const struct pace 
          0,                                                                                          \
          65000,                                                                                      \
          NULL,                                                                                       \
-         "first port that its servers bind there, two for each target; 0: the kernel's choice",      \
+         "first port bound there, two for each target; 0: the kernel's choice",                      \
          0},                                                                                         \
         {NET_STACK,                                                                                  \
          PARAM_CHOICE,                                                                               \

@@ -180,6 +180,29 @@ static void bytes_of_an_operation(void **state)
     assert_true(cell_bytes_per_op(&c) == 0);
 }
 
+/* A peer on another machine, and what fits to it. */
+static void peers_on_machines(void **state)
+{
+    static const char *const alone[] = {"peer=remote", "machine=there", "port=7000"};
+    struct cell c;
+    for (size_t i = 0; i < ARRAY_SIZE(alone); i++) {
+        cell_from_def(cell_def_find("net.tcp_rr"), &c);
+        assert_ok(cells_check_network(&c, 1, err));
+        assert_ok(cells_apply_param(&c, 1, alone[i], err));
+        assert_fails(cells_check_network(&c, 1, err), EINVAL, "--peer user@machine");
+    }
+    cell_from_def(cell_def_find("net.tcp_rr"), &c);
+    assert_ok(cells_apply_param(&c, 1, "peer=remote", err));
+    assert_ok(cells_apply_param(&c, 1, "machine=me@there", err));
+    assert_ok(cells_apply_param(&c, 1, "port=7000", err));
+    assert_ok(cells_check_network(&c, 1, err));
+    assert_ok(cells_apply_param(&c, 1, "loss=1%", err));
+    assert_fails(cells_check_network(&c, 1, err), EINVAL, "loss=");
+    assert_ok(cells_apply_param(&c, 1, "loss=0%", err));
+    assert_ok(cells_apply_param(&c, 1, "machine=-oProxyCommand=x", err));
+    assert_fails(cells_check_network(&c, 1, err), EINVAL, "no machine");
+}
+
 static void suites(void **state)
 {
     for (size_t i = 0; i < suite_count(); i++) {
@@ -408,6 +431,7 @@ int main(void)
         cmocka_unit_test(same_as_the_probe),
         cmocka_unit_test(same_as_linpack),
         cmocka_unit_test(same_as_sqlite),
+        cmocka_unit_test(peers_on_machines),
         cmocka_unit_test(whole_operations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
