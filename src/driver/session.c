@@ -70,7 +70,7 @@ static void err_keep(struct session *s, const char *bytes, size_t n)
     memmove(s->err_tail, s->err_tail + drop, s->err_tail_len - drop);
     s->err_tail_len -= drop;
     for (size_t i = 0; i < n; i++) {
-        char c = bytes[i];
+        char c = bytes[i] == '\r' ? ' ' : bytes[i]; /* ssh ends its lines so */
         s->err_tail[s->err_tail_len++] = c == '\n' || (c >= ' ' && c <= '~') ? c : '?';
     }
     s->err_tail[s->err_tail_len] = '\0';

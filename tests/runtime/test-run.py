@@ -1676,7 +1676,7 @@ def refused_by(m, kind, text, name="machine"):
 def a_machine_that_cannot_be_used_is_one_failure():
     m = other_machine("no")
     try:
-        refused_by(m, "environment", "the peer: closed: .*Connection refused", "closed")
+        refused_by(m, "environment", "the peer: closed: .*Connection refused$", "closed")
         m.allow(False)
         refused_by(m, "environment", r"the peer: machine: .*Permission denied \(publickey\)")
         m.allow(True)
