@@ -1632,7 +1632,7 @@ class BenchBy(Bench):
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@case
+@long_case
 def a_peer_can_be_on_another_machine():
     m = other_machine("there")
     try:
@@ -1737,7 +1737,7 @@ def a_probe_that_is_killed_there_is_one_failure():
         m.close()
 
 
-@case
+@long_case
 def a_killed_run_leaves_nothing_on_the_machine():
     m = other_machine("gone")
     try:
