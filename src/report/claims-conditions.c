@@ -95,10 +95,13 @@ static void network_of(const struct analysis *a, const json_t *m, struct str *ou
 {
     (void)m;
     for (size_t i = 0; i < a->n_cells; i++) {
-        if (!a->head.plan.cells.v[i].workload->network)
+        const struct cell *c = &a->head.plan.cells.v[i];
+        if (!c->workload->network)
             continue;
-        str_add(out, "both ends on this machine, in namespaces of their own; @1gbit: over a link "
-                     "of that rate");
+        bool remote = str_eq(params_text(&c->params, NET_PEER, NET_PEER_BARE), NET_PEER_REMOTE);
+        str_add(out, remote ? "the server on another machine"
+                            : "both ends on this machine, in namespaces of their own; @1gbit: over "
+                              "a link of that rate");
         return;
     }
     str_add(out, "not measured");
