@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every fuzzer of a build for a while, two at a time, and asks how much of its parser was reached.
 
-    fuzz.py BUILD [--seconds 20]
+    fuzz.py BUILD [--seconds 15]
 
 BUILD is configured with CC=clang and -Dfuzz=true. A fuzzer fails when it finds a crash, a leak, a hang
 or undefined behaviour; the input is left beside its corpus. It also fails when seeds and corpus together
@@ -87,7 +87,7 @@ def coverage(program, corpus, seeds):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
-    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--seconds", type=int, default=15)
     args = parser.parse_args()
     programs = sorted(p for p in glob.glob(os.path.join(args.build, "tests/fuzz/fuzz-*"))
                       if os.path.isfile(p) and os.access(p, os.X_OK))

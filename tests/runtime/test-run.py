@@ -232,7 +232,7 @@ def schedule(d):
     return starts, sorted(cells), sorted(rounds)
 
 
-@case
+@long_case
 def a_seed_repeats_every_order():
     b = Bench()
     found = []
@@ -249,7 +249,7 @@ def a_seed_repeats_every_order():
     expect(len({tuple(sorted(o.items())) for o in orders.values()}) == 6, "not every order came up")
 
 
-@case
+@long_case
 def repeats_are_exact_and_the_interval_is_kept():
     b = Bench()
     b.run(*targets("host", "b=host"), *workloads("sys.getpid"), *SHORT, "--repeats", "7",
@@ -270,7 +270,7 @@ def settling_is_waited_for():
     expect(first["start_ns"] - d["blocks"][0]["start_ns"] >= 900e6, (first, d["blocks"]))
 
 
-@case
+@long_case
 def a_budget_is_kept():
     b = Bench()
     begin = time.monotonic()
@@ -314,7 +314,7 @@ def median_ratio(d, target):
     return statistics.median(ratios)
 
 
-@case
+@long_case
 @alone
 def a_target_twice_is_the_same_twice():
     b = Bench()
@@ -325,7 +325,7 @@ def a_target_twice_is_the_same_twice():
     expect(.9 < median_ratio(d, 1) < 1.1, r)
 
 
-@case
+@long_case
 @alone
 def injected_work_is_told_apart():
     b = Bench()
@@ -336,7 +336,7 @@ def injected_work_is_told_apart():
     expect(1.1 < median_ratio(b.export(), 1) < 1.35, row)
 
 
-@case
+@long_case
 @alone
 def a_planted_slowdown_fails_the_gate():
     need("runc")
@@ -427,7 +427,7 @@ def another_machines_run_is_not_resumed():
     expect(r.returncode in (1, 2) and "r77" in r.stderr, r)
 
 
-@case
+@long_case
 def two_runs_at_once():
     b = Bench()
     p = b.begin(*targets("host"), *workloads("sys.getpid"), *SHORT, "--repeats", "500")
@@ -453,7 +453,7 @@ def two_runs_at_once():
 VERSION = 'case "$1" in --version) echo "x version 1"; exit 0;; esac\n'
 
 
-@case
+@long_case
 def a_target_that_cannot_start_is_one_column():
     need("runc")
     b = Bench()
@@ -637,7 +637,7 @@ def limited(values):
     return cpu, memory, values.get("pids.max") == "100"
 
 
-@case
+@long_case
 def limits_hold_for_every_target_alike():
     need("runc")
     for target in ("host", "runc"):
@@ -888,7 +888,7 @@ def starts_at_once_are_interrupted_and_killed():
         b.expect_clean()
 
 
-@case
+@long_case
 @alone
 def a_neighbour_begins_to_work():
     need("runc")
@@ -1009,7 +1009,7 @@ def a_planted_loss_is_found_and_none_where_there_is_none():
     expect(.9e6 < none < 1.1e6, none)
 
 
-@case
+@long_case
 def an_aggressor_needs_its_limits():
     need("runc")
     b = Bench()
@@ -1028,7 +1028,7 @@ def an_aggressor_needs_its_limits():
     b.expect_clean()
 
 
-@case
+@long_case
 def an_aggressor_in_another_target():
     need("runc", "crun", "runsc")
     b = Bench()
@@ -1061,7 +1061,7 @@ def an_aggressor_in_another_target():
     b.expect_clean()
 
 
-@case
+@long_case
 def redis_suffers_beside_an_aggressor():
     need("runc", "runsc", "redis-server", "redis-benchmark")
     b = Bench()
@@ -1321,7 +1321,7 @@ def a_command_of_ones_own():
     b.expect_clean()
 
 
-@case
+@long_case
 def a_command_that_fails_says_what_it_said():
     b = Bench()
     for words, text in ((["--metric", "rate: ([0-9]+)", "--", "seq", "7"], "nothing in the output matches"),
@@ -1384,7 +1384,7 @@ def killed_in_an_image():
     b.expect_clean()
 
 
-@case
+@long_case
 def the_example_of_the_documentation():
     need("runc", "runsc", "mmdebstrap")
     b = Bench()
@@ -1441,7 +1441,7 @@ def every_network_workload_on_every_target():
             if cell in ("net.connect", "net.tcp_crr"):
                 expect(f["server"]["connections"] >= sum(s[4] for s in part["samples"]), (name, cell, f))
     if "runsc:ptrace" in names:
-        host, runsc = (facts_by_cell(d, names.index(n))["net.tcp_rr"] for n in ("host", "runsc:ptrace"))
+        host, runsc = (facts_by_cell(d, names.index(n))["net.connect"] for n in ("host", "runsc:ptrace"))
         expect(ns_per_op(runsc) > 2 * ns_per_op(host), (ns_per_op(runsc), ns_per_op(host)))
     shown = " ".join(b.cupel("show", "--cell", "net.tcp_rr,host").stdout.split())
     expect("p50" in shown and "the server is bare" in shown and "both ends" in shown, shown)
@@ -1776,7 +1776,7 @@ def odd_peers_are_refused_in_one_line():
 
 # ---- what people type ----
 
-@case
+@long_case
 def odd_wishes_are_answered_in_one_line():
     b = Bench()
     one = [*targets("host"), *workloads("sys.getpid")]
