@@ -108,16 +108,7 @@ static int check_from(const struct options *o, struct err *err)
 {
     static const char *const fine[] = {"from", "claims", "format", "db"};
 
-    VEC_FOREACH (&o->values, const struct option_value, v) {
-        bool ok = false;
-        for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
-            ok = ok || str_eq(v->def->name, fine[i]);
-        if (!ok)
-            return err_set(err, ERR_USAGE, EINVAL,
-                           "--%s cannot be given with --from: that run is measured already",
-                           v->def->name);
-    }
-    return 0;
+    return options_only(o, "from", fine, ARRAY_SIZE(fine), "that run is measured already", err);
 }
 
 static int from_stored(struct cli *cli, const struct options *o, const struct request *q,

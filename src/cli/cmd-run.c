@@ -45,18 +45,9 @@ static int check_resume(const struct options *o, struct err *err)
 {
     static const char *const fine[] = {"resume", "db", "json", "quiet", "share", "i-understand"};
 
-    if (!options_given(o, "resume"))
-        return 0;
-    VEC_FOREACH (&o->values, const struct option_value, v) {
-        bool ok = false;
-        for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
-            ok = ok || str_eq(v->def->name, fine[i]);
-        if (!ok)
-            return err_set(err, ERR_USAGE, EINVAL,
-                           "--%s cannot be given with --resume: the run goes on as it was planned",
-                           v->def->name);
-    }
-    return 0;
+    return options_given(o, "resume") ? options_only(o, "resume", fine, ARRAY_SIZE(fine),
+                                                     "the run goes on as it was planned", err)
+                                      : 0;
 }
 
 static int targets_inspect(struct ground *g, const struct target *targets, size_t n,

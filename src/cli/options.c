@@ -326,3 +326,17 @@ const char *options_nth(const struct options *o, const char *name, size_t i)
             return v->text;
     return NULL;
 }
+
+int options_only(const struct options *o, const char *with, const char *const *fine, size_t n,
+                 const char *why, struct err *err)
+{
+    VEC_FOREACH (&o->values, const struct option_value, v) {
+        bool ok = false;
+        for (size_t i = 0; i < n; i++)
+            ok = ok || str_eq(v->def->name, fine[i]);
+        if (!ok)
+            return err_set(err, ERR_USAGE, EINVAL, "--%s cannot be given with --%s: %s",
+                           v->def->name, with, why);
+    }
+    return 0;
+}

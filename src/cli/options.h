@@ -101,5 +101,9 @@ uint64_t options_u64(const struct options *o, const char *name, uint64_t fallbac
 double options_fraction(const struct options *o, const char *name, double fallback);
 /* The i-th value of a repeatable option, NULL past the end. */
 const char *options_nth(const struct options *o, const char *name, size_t i);
+/* Where an option is given with which only some others make sense. ERR_USAGE "--x cannot be given
+ * with --with: why" for the first that is none of fine[n]. */
+int options_only(const struct options *o, const char *with, const char *const *fine, size_t n,
+                 const char *why, struct err *err);
 
 #endif

@@ -4,13 +4,13 @@
  * the base's is a regression. Each comparison (a cell on a target) is tested one-sided against the
  * gate, not against 1, so that what is proven is that the regression is larger than was allowed:
  *
- *   ratio     within-block sign flip of the signed rank of ln(y_target / y_base) - ln(1 + gate),
- * put on the scale of the reported alpha where the blocks were few because an interval was narrow
- * (stats/sequential.h) failures  of the blocks in which just one of the two failed, the share in
- * which it was the target; were both alike it would be a toss of a coin (McNemar, Psychometrika 12,
- * 1947, in its exact form)
+ * Of its ratios: the within-block sign flip of the signed rank of ln(y_target / y_base) - ln(1 +
+ * gate), put on the scale of the reported alpha where the blocks were few because an interval was
+ * narrow (stats/sequential.h). Of its failures: of the blocks in which just one of the two failed,
+ * the share in which it was the target; were both alike it would be a toss of a coin (McNemar,
+ * Psychometrika 12, 1947, in its exact form).
  *
- * and Holm's adjustment over all of them. What could not have been rejected whatever came out (no
+ * Holm's adjustment is over all of them. What could not have been rejected whatever came out (no
  * block failed; fewer blocks than one test needs) is given as NaN and not counted among them: given
  * how many blocks tell of it, its p has a floor above the level (Tarone, Biometrics 46, 1990).
  *
