@@ -1242,7 +1242,7 @@ def need_tracing():
         raise Skip("no tracefs is mounted")
 
 
-@case
+@long_case
 def system_calls_are_counted_without_bpf():
     need_tracing()
     b = Bench()
@@ -1289,7 +1289,7 @@ def a_kill_while_tracing_leaves_what_clean_removes():
 OWN = ["--target", "host", "--target", "runc", "--repeats", "1"]
 
 
-@case
+@long_case
 def a_command_of_ones_own():
     need("runc")
     b = Bench()
