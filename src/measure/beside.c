@@ -22,6 +22,9 @@
 /* Samples in a row that are as fast as before: it is over. */
 #define RECOVERED 3
 #define LEAST     3 /* samples of a phase */
+/* An aggressor works for so many of the victim's samples at least, as long as they were without it:
+ * beside it they take longer, and the first and the last lie across its edges. */
+#define LEAST_BESIDE 8
 /* What the machine has to have left beyond both limits. */
 #define MEMORY_SPARE_BYTES (UINT64_C(512) << 20)
 
@@ -58,6 +61,7 @@ struct beside {
     struct guard *guard;
     struct held held;
     uint64_t phase_ns;
+    uint64_t load_ns; /* that the aggressor is told to work, its ramp not counted */
     unsigned round, rounds;
     VEC(struct point) points;
     struct hist *hist[2]; /* without, with */
@@ -117,7 +121,7 @@ static int load_go(struct beside *x, struct err *err)
     struct frame f;
     frame_init(&f, FRAME_SLICE, s->nonce, 0);
     f.slice.ops = 1;
-    f.slice.for_ns = x->phase_ns + RAMP_NS;
+    f.slice.for_ns = x->load_ns + RAMP_NS;
     return session_post(s, &f, err);
 }
 
@@ -219,18 +223,32 @@ static int add_hists(struct beside *x, size_t first, struct err *err)
     return r;
 }
 
+/* A phase, or longer where the victim's samples (from `first`) are long. */
+static uint64_t load_ns(const struct beside *x, size_t first)
+{
+    size_t last = x->points.n - 1;
+    uint64_t all_ns = x->points.v[last].s.end_ns - x->points.v[first].s.start_ns;
+    uint64_t least_ns = LEAST_BESIDE * all_ns / (last - first + 1);
+    if (least_ns > ROUND_NS / 2)
+        least_ns = ROUND_NS / 2;
+    return least_ns < x->phase_ns ? x->phase_ns : least_ns;
+}
+
 static int quiet_phase(struct beside *x, struct err *err)
 {
     uint64_t until_ns = time_deadline(x->phase_ns);
+    size_t first = x->points.n;
     struct mark from, to;
     int r = 0;
     mark(x, &from);
     for (size_t i = 0; r == 0 && (i < LEAST || time_mono_ns() < until_ns); i++)
         r = sample(x, false, i, err);
     mark(x, &to);
-    if (r == 0)
-        add_burnt(&x->burnt[0], &from, &to);
-    return r;
+    if (r < 0)
+        return r;
+    add_burnt(&x->burnt[0], &from, &to);
+    x->load_ns = load_ns(x, first);
+    return 0;
 }
 
 /* Samples that lie in the time in which it worked at full strength count. */
