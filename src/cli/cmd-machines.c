@@ -107,7 +107,7 @@ static const struct option_def machines_options[] = {
 };
 
 static const struct example machines_examples[] = {
-    {"cupel import node*.json && cupel machines", "what was exported on many machines"},
+    {"cupel machines", "the latest run of every machine, as import brought them"},
     {"cupel machines r4..r9 --by machine", "six runs, each by itself"},
     {"cupel machines --format csv > figures.csv", "for a warehouse"},
 };
