@@ -2,7 +2,6 @@
  * whatever says something of hardware. */
 #include "made-run.h"
 
-#include "analyse/aa.h"
 #include "analyse/advise.h"
 #include "analyse/claims.h"
 #include "analyse/compare.h"
@@ -237,8 +236,9 @@ static void it_meets_no_limit(void **state)
 static void it_tests_no_claim(void **state)
 {
     static const char text[] =
-        "name: a\ntitle: A paper\nsource: a paper\ntargets:\n  runc: [runc]\n  vm: [runsc:kvm]\n"
-        "claims:\n  - {id: r, text: x, overhead: {cell: cpu.prime, of: runc}, is: '> 5 %'}\n"
+        "name: a\nsource: {title: t}\nbase: host\ntargets:\n  host: {is: [host]}\n"
+        "  runc: {is: [runc]}\n  vm: {title: VM, is: [\"runsc:kvm\"]}\nclaims:\n"
+        "  - {id: r, text: x, overhead: {cell: cpu.prime, of: runc}, is: '> 5 %'}\n"
         "  - {id: v, text: x, overhead: {cell: cpu.prime, of: vm}, is: '> 5 %'}\n";
     static const char *const drivers[] = {"host", "oci"};
     struct claims_judged j = {0};
@@ -247,7 +247,7 @@ static void it_tests_no_claim(void **state)
     struct made m;
 
     begin(*state, vm_rows, &m);
-    assert_ok(claims_parse(text, strlen(text), "a.yaml", drivers, 2, &c, err));
+    assert_ok(claims_parse(text, strlen(text), "a.yaml", drivers, 2, NULL, &c, err));
     assert_ok(analyse_run(m.s, m.run, &a, err));
     const struct claim_run run = {m.s, &a};
     assert_ok(claims_judge(c, &run, 1, &j, err));
