@@ -221,6 +221,17 @@ static enum verdict verdict_alone(const struct compare *c, const struct comparis
     return verdict_of(x->w.lo, x->w.hi, c->theta, false);
 }
 
+/* In any of its runs, on either side. */
+static bool withheld(const struct compare *c, const struct comparison *x)
+{
+    for (size_t i = 0; i < c->n_runs; i++) {
+        const struct cell_result *r = compare_result(c, i, x->cell, x->target);
+        if (r && analysis_withholds(&c->runs[i], r->target))
+            return true;
+    }
+    return false;
+}
+
 static int compare_one(const struct compare *c, struct comparison *x, struct err *err)
 {
     _cleanup_free_ double *a = xcalloc(c->n_runs, sizeof(*a));
@@ -247,7 +258,7 @@ static int compare_one(const struct compare *c, struct comparison *x, struct err
         x->ratio.lo = exp(x->w.lo);
         x->ratio.hi = exp(x->w.hi);
     }
-    x->verdict = verdict_alone(c, x);
+    x->verdict = withheld(c, x) ? VERDICT_EMULATED : verdict_alone(c, x);
     return 0;
 }
 
@@ -260,7 +271,8 @@ static size_t adjust(struct compare *c, bool primary)
 
     for (size_t i = 0; i < n; i++) {
         const struct comparison *x = &c->results[i];
-        p[i] = x->status == COMPARISON_OK && x->primary == primary ? x->w.p : NAN;
+        bool judged = x->status == COMPARISON_OK && x->verdict != VERDICT_EMULATED;
+        p[i] = judged && x->primary == primary ? x->w.p : NAN;
         tested += !isnan(p[i]);
     }
     if (primary)

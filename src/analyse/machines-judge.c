@@ -29,7 +29,8 @@ static void gather(const struct machines *m, size_t group, size_t cell, size_t t
         ret->machines++;
         if (f->failed && ret->failed++ == 0)
             ret->first_failed = i;
-        if (f->n == 0)
+        ret->withheld += f->withheld;
+        if (f->n == 0 || f->withheld)
             continue;
         y[ret->n] = f->log;
         who[ret->n++] = i;

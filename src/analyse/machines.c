@@ -176,15 +176,15 @@ static void add_failure(struct machine_figure *f, const struct cell_result *r)
     f->fail_text = xstrdup(r->fail_text);
 }
 
-/* Means over runs: sums until machines_end divides. */
+/* Means over runs: sums until end_figures divides. */
 static void add_figure(const struct known_cell *cell, struct machine_figure *f,
-                       const struct cell_result *r)
+                       const struct cell_result *r, bool withheld)
 {
     double se, log_value = known_cell_log(cell, r, &se);
     const struct estimate *e = cell->of_itself ? &r->absolute : &r->ratio;
 
     f->runs++;
-    f->cell_status = (uint8_t)r->status;
+    f->withheld = f->withheld || withheld;
     add_failure(f, r);
     if (!isfinite(log_value))
         return;
@@ -211,7 +211,7 @@ static void add_run(struct machines *m, size_t run, const struct analysis *a)
         for (size_t c = 0; c < m->cells.n; c++)
             if (index[c] >= 0 && (k != a->head.base || m->cells.v[c].of_itself))
                 add_figure(&m->cells.v[c], figure_at(m, machine, c, t),
-                           analysis_at(a, (size_t)index[c], k));
+                           analysis_at(a, (size_t)index[c], k), analysis_withholds(a, k));
     }
 }
 

@@ -41,14 +41,14 @@ struct machines_request {
 
 /* What one machine found of a cell on a target. */
 struct machine_figure {
-    double log, se;      /* mean over its runs, and its own standard error; NAN without */
-    double lo, hi;       /* of the log, the run's own interval; NAN without, and of several runs */
-    unsigned runs, n;    /* that were to measure it; that have a figure */
-    unsigned failed;     /* blocks, of all runs */
-    char *fail_text;     /* of the first failure, as it came; NULL without */
-    uint8_t fail_kind;   /* enum err_kind */
-    uint8_t cell_status; /* enum cell_status, of its last run */
-    uint8_t verdict;     /* enum verdict: the run's own, of an only run */
+    double log, se;    /* mean over its runs, and its own standard error; NAN without */
+    double lo, hi;     /* of the log, the run's own interval; NAN without, and of several runs */
+    unsigned runs, n;  /* that were to measure it; that have a figure */
+    unsigned failed;   /* blocks, of all runs */
+    char *fail_text;   /* of the first failure, as it came; NULL without */
+    uint8_t fail_kind; /* enum err_kind */
+    bool withheld;     /* an emulated CPU: it takes no part in what holds of machines */
+    uint8_t verdict;   /* enum verdict: the run's own, of an only run */
 };
 
 struct machine_row {
@@ -69,6 +69,7 @@ struct machines_result {
     size_t n;              /* that have a figure */
     size_t failed;         /* in which it failed, once at least */
     size_t first_failed;   /* machine: index of rows */
+    size_t withheld;       /* whose CPU is emulated in software */
     struct estimate ratio; /* mean over machines; interval from MACHINES_MIN on; n: machines */
     double between;        /* sd of the logs from machine to machine; NAN below 2 */
     double within;         /* root mean square of their own standard errors, log; NAN unknown */

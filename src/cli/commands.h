@@ -38,4 +38,12 @@ int command_find(const char *name, const struct command **ret, struct err *err);
         .help = "the results file (default: results.db in the state directory)"                    \
     }
 
+/* Of those that judge a stored run. */
+#define OPTION_EMULATED_TOO                                                                        \
+    {                                                                                              \
+        .name = "emulated-too", .kind = OPTION_FLAG,                                               \
+        .help = "verdicts also for targets whose CPU is emulated in software (a virtual machine "  \
+                "without KVM), whose figures say nothing of the hardware"                          \
+    }
+
 #endif

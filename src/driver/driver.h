@@ -83,6 +83,9 @@ struct target_info {
     char default_platform[24]; /* runsc: which one the build takes unasked */
     char work_around[96];      /* "cgroup hybrid: worked around" or "" */
     bool starts_daemon;        /* usable with a private daemon of the engine's: none runs that is */
+    /* Its CPU is emulated in software (QEMU's TCG): no figure of it says anything of the hardware.
+     */
+    bool emulated;
 };
 
 struct target_infos {

@@ -95,7 +95,10 @@ static void group_words(const struct style *s, const struct machines *m,
     const struct machines_result *x = machines_at(m, l->index, l->cell, target);
     const struct cell_result r = {.ratio = x->ratio, .verdict = x->verdict};
 
-    if (x->n == 0 && x->failed) {
+    if (x->n == 0 && x->withheld) {
+        str_copy(ret->word, sizeof(ret->word), "emulated CPU");
+        ret->tone = TONE_QUIET;
+    } else if (x->n == 0 && x->failed) {
         const struct machine_figure *f = machines_figure(m, x->first_failed, l->cell, target);
         cell_words_unusable(s, f->fail_kind, ret);
     } else if (x->n > 0) {

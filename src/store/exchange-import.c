@@ -124,6 +124,7 @@ static void take_plan(struct importer *m, const json_t *doc)
     p->scale = json_object_get(o, "scale") ? doc_real(d, o, "scale", 0, 1) : 1;
     p->gate = json_object_get(o, "gate") ? doc_real(d, o, "gate", 0, PLAN_FRACTION_MAX) : 0;
     p->aa = json_object_get(o, "aa") && doc_bool(d, o, "aa");
+    p->emulated_too = json_object_get(o, "emulated_too") && doc_bool(d, o, "emulated_too");
     take_limits(m, o);
 }
 

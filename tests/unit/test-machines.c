@@ -192,6 +192,27 @@ static void failures_and_parts_are_seen(void **state)
     store_close(s);
 }
 
+static void emulated_cpus_say_nothing_of_machines(void **state)
+{
+    struct store *s = opened(state);
+    struct made like = {
+        .ratio = {9}, .machine = EPYC, .info = "{\"version\": \"1\", \"emulated\": true}"};
+    int64_t runs[6];
+    struct machines m;
+
+    make_machines(s, &like, 6, .001, runs);
+    assert_ok(machines_read(s, &(struct machines_request){.runs = runs, .n = 6}, &m, err));
+    const struct machines_result *x = machines_at(&m, 0, 0, 1);
+    assert_int_equal(x->machines, 6);
+    assert_int_equal(x->withheld, 6);
+    assert_int_equal(x->n, 0);
+    assert_int_equal(m.groups.v[0].tested, 0);
+    /* Each by itself is shown, labelled. */
+    assert_int_equal(machines_figure(&m, 0, 0, 1)->verdict, VERDICT_EMULATED);
+    machines_release(&m);
+    store_close(s);
+}
+
 static void other_cells_and_targets(void **state)
 {
     struct store *s = opened(state);
@@ -247,10 +268,15 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(the_machine_is_what_is_repeated), TEST(fewer_than_five_claim_nothing),
-        TEST(runs_of_a_machine_count_once),    TEST(kinds_are_shown_apart),
-        TEST(who_stands_apart_is_named),       TEST(failures_and_parts_are_seen),
-        TEST(other_cells_and_targets),         TEST(what_does_not_go_together),
+        TEST(the_machine_is_what_is_repeated),
+        TEST(fewer_than_five_claim_nothing),
+        TEST(runs_of_a_machine_count_once),
+        TEST(kinds_are_shown_apart),
+        TEST(who_stands_apart_is_named),
+        TEST(failures_and_parts_are_seen),
+        TEST(emulated_cpus_say_nothing_of_machines),
+        TEST(other_cells_and_targets),
+        TEST(what_does_not_go_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
