@@ -137,13 +137,41 @@ static void add_sys(struct command *c)
     command_add(c, "/sys");
 }
 
+/* As in a container. User 0 inside is this machine's, and could write to the machine's settings:
+ * what bwrap covers by itself is less. */
+static void add_proc(struct command *c)
+{
+    size_t n;
+    const char *const *paths = oci_readonly_paths(&n);
+    command_add(c, "--proc");
+    command_add(c, "/proc");
+    for (size_t i = 0; i < n; i++) {
+        command_add(c, "--ro-bind-try");
+        command_add(c, paths[i]);
+        command_add(c, paths[i]);
+    }
+    paths = oci_masked_paths(&n);
+    for (size_t i = 0; i < n; i++) {
+        struct stat st;
+        if (!str_starts(paths[i], "/proc/") || stat(paths[i], &st) < 0)
+            continue; /* this kernel has none, and so has none inside */
+        bool dir = S_ISDIR(st.st_mode);
+        command_add(c, dir ? "--tmpfs" : "--ro-bind");
+        command_add(c, dir ? paths[i] : "/dev/null");
+        command_add(c, dir ? "--remount-ro" : paths[i]);
+        if (dir)
+            command_add(c, paths[i]);
+    }
+}
+
 static void add_files(struct command *c, const struct live *l)
 {
-    static const char *const kernels[] = {"--proc",      "/proc",   "--dev", "/dev",   "--mqueue",
-                                          "/dev/mqueue", "--perms", "1777",  "--size", NULL};
+    static const char *const kernels[] = {"--dev",   "/dev", "--mqueue", "/dev/mqueue",
+                                          "--perms", "1777", "--size",   NULL};
     command_add(c, "--bind");
     command_add(c, l->ground.rootfs);
     command_add(c, "/");
+    add_proc(c);
     add_sys(c);
     command_add_all(c, kernels);
     command_addf(c, "%llu", (unsigned long long)l->tmpfs_bytes);
