@@ -130,4 +130,4 @@ BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libjansson-dev libsql
     libnl-3-dev libnl-route-3-dev
     libopenblas-pthread-dev libjs-chart.js "$CURL_PACKAGE")
 # package:program
-RUNTIMES=(runc:runc crun:crun runsc:runsc)
+RUNTIMES=(runc:runc crun:crun runsc:runsc bubblewrap:bwrap)

@@ -15,7 +15,7 @@
 #include "base/spawn.h"
 #include "driver/ground.h"
 
-#define COMMAND_MAX_ARGS 112
+#define COMMAND_MAX_ARGS 176
 
 struct command {
     const char *argv[COMMAND_MAX_ARGS];

@@ -30,6 +30,18 @@ const char *const *oci_capabilities(size_t *ret_n)
     return capabilities;
 }
 
+const char *const *oci_masked_paths(size_t *ret_n)
+{
+    *ret_n = ARRAY_SIZE(masked);
+    return masked;
+}
+
+const char *const *oci_readonly_paths(size_t *ret_n)
+{
+    *ret_n = ARRAY_SIZE(readonly_paths);
+    return readonly_paths;
+}
+
 struct mount_entry {
     const char *destination, *type, *source;
     const char *options; /* comma separated */

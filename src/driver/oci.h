@@ -19,6 +19,10 @@ void oci_inspect(struct site *s, const struct target *t, struct target_info *ret
 /* Docker's default set, "CAP_CHOWN", ...: what every container gets. */
 const char *const *oci_capabilities(size_t *ret_n);
 
+/* Of /proc and /sys: what a container does not see, and what it cannot write to. */
+const char *const *oci_masked_paths(size_t *ret_n);
+const char *const *oci_readonly_paths(size_t *ret_n);
+
 /* ret is not usable, because of that. */
 void target_unusable(struct target_info *ret, enum err_kind why, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

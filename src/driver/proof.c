@@ -14,7 +14,7 @@
 #include <sys/utsname.h>
 
 static const char *const namespaces[] = {"pid", "mnt", "net", "ipc", "uts", "cgroup", "user"};
-/* The first five are the container's own; cgroup is on v2, user never. */
+/* The first five are the container's own; cgroup is on v2, user bwrap's alone. */
 #define OWN_NAMESPACES 5
 
 struct evidence {
@@ -23,6 +23,9 @@ struct evidence {
     bool own_ns, host_ns; /* all five differ from ours; all are ours, but for one plugged in */
     bool plugged;         /* its network namespace is the one it was given */
     bool exe_is_probe, exe_is_runtime;
+    bool own_user;      /* its user namespace differs from ours */
+    bool waits_runtime; /* bwrap: what waits for it is that program */
+    bool root_is_its;   /* bwrap: its root is the session's */
     bool guest_is_host_kernel;
     pid_t sandbox;
     size_t stubs, traced;   /* stub processes, those of them that the sandbox ptraces */
@@ -52,6 +55,8 @@ static void read_namespaces(struct evidence *ev, const struct live *l)
                             json_pack("[I, I]", (json_int_t)its, (json_int_t)ours));
         if (i < OWN_NAMESPACES && !(shared && str_eq(namespaces[i], "net")))
             ev->own_ns &= its != 0 && its != ours;
+        if (str_eq(namespaces[i], "user"))
+            ev->own_user = its != 0 && its != ours;
         if (str_eq(namespaces[i], "net"))
             ev->plugged = given && stat(l->net.netns, &st) == 0 && st.st_ino == its;
         if (!given || !str_eq(namespaces[i], "net"))
@@ -142,6 +147,27 @@ static int read_parts(struct evidence *ev, const struct live *l, struct err *err
     }
     json_object_set_new(ev->json, "processes", a);
     return r;
+}
+
+/* bwrap keeps nothing that could be asked: what there is of it is a process that waits. */
+static void read_bwrap(struct evidence *ev, const struct live *l)
+{
+    const struct engine *e = l->engine;
+    pid_t waits = l->session->stream_pid;
+    char exe[64], root[64];
+    struct stat its, ours;
+    if (!str_eq(e->info.kind, "bwrap"))
+        return;
+    str_format(exe, sizeof(exe), "/proc/%d/exe", (int)waits);
+    ev->waits_runtime =
+        proc_parent(l->pid) == waits && same_file(exe, &e->runtime_stat, e->info.sha256);
+    str_format(root, sizeof(root), "/proc/%d/root", (int)l->pid);
+    ev->root_is_its = stat(root, &its) == 0 && stat(l->ground.rootfs, &ours) == 0 &&
+                      its.st_dev == ours.st_dev && its.st_ino == ours.st_ino;
+    json_object_set_new(ev->json, "waits",
+                        json_pack("{s:i, s:b}", "pid", (int)waits, "is_bwrap", ev->waits_runtime));
+    json_object_set_new(ev->json, "root_is_its_own", json_boolean(ev->root_is_its));
+    json_object_set_new(ev->json, "group", json_string(l->ground.box));
 }
 
 /* ---- from the runtime and the guest ---- */
@@ -250,6 +276,19 @@ static int check_namespaces(const struct live *l, const struct evidence *ev, str
     return 0;
 }
 
+static int check_bwrap(const struct live *l, const struct evidence *ev, struct err *err)
+{
+    if (!ev->own_user)
+        return contradiction(l, err, "its user namespace is the host's");
+    if (!ev->waits_runtime)
+        return contradiction(l, err, "its parent is another program");
+    if (!ev->root_is_its)
+        return contradiction(l, err, "its root is not the session's");
+    if (!proc_in_cgroup(l->pid, l->ground.box))
+        return contradiction(l, err, "its process has left the session's group");
+    return check_namespaces(l, ev, err);
+}
+
 /* An upgrade in the middle of a run would put two programs into one column. */
 static int check_unchanged(const struct live *l, struct err *err)
 {
@@ -280,6 +319,8 @@ static int check(const struct live *l, const struct evidence *ev, const char *st
     }
     if (str_eq(kind, "runsc"))
         return check_runsc(l, ev, err);
+    if (str_eq(kind, "bwrap"))
+        return check_bwrap(l, ev, err);
     if (str_eq(kind, "runc") || str_eq(kind, "crun") || str_eq(kind, "youki"))
         return check_namespaces(l, ev, err);
     return 0; /* a runtime we know nothing of: the evidence is kept, there is nothing to hold it to
@@ -297,6 +338,7 @@ int proof_make(const struct live *l, const char *state_text, struct err *err)
     read_guest(&ev, l);
     read_namespaces(&ev, l);
     read_exe(&ev, l, l->pid);
+    read_bwrap(&ev, l);
     int r = read_parts(&ev, l, err);
     if (r == 0 && state_text) {
         read_state(&ev, state_text);

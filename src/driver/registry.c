@@ -16,6 +16,7 @@
 #define DRIVERS(X)                                                                                 \
     X(host)                                                                                        \
     X(oci)                                                                                         \
+    X(bwrap)                                                                                       \
     X(podman)                                                                                      \
     X(containerd)                                                                                  \
     X(docker)

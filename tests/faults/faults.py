@@ -477,7 +477,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--target", action="append")
     args = parser.parse_args()
-    targets = args.target or ["runc", "crun", "runsc:ptrace", "podman/runc", "containerd/runc",
+    targets = args.target or ["runc", "crun", "bwrap", "runsc:ptrace", "podman/runc", "containerd/runc",
                               "docker/runc"]
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")

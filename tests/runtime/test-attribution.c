@@ -96,12 +96,18 @@ static unsigned count(const struct scene *s, uint32_t owner, enum component what
     return n;
 }
 
+static bool is_bwrap(const struct scene *s)
+{
+    return str_eq(s->rig.info.kind, "bwrap");
+}
+
 /* Every process of every session's group, each by the right name, and none besides. */
 static void test_parts(void **state)
 {
     struct scene s;
     scene_open(&s);
     bool sandboxed = strcmp(s.rig.info.kind, "runsc") == 0;
+    size_t waits = is_bwrap(&s); /* outside of the sandbox, and in its group */
     scene_settle(&s);
     for (uint32_t k = 0; k < SESSIONS; k++) {
         struct pid_list pids = {0};
@@ -116,7 +122,8 @@ static void test_parts(void **state)
         assert_int_equal(count(&s, k, COMPONENT_SENTRY), sandboxed ? 1 : 0);
         assert_int_equal(count(&s, k, COMPONENT_GOFER), sandboxed ? 1 : 0);
         assert_int_equal(count(&s, k, COMPONENT_STUB) > 0, sandboxed);
-        assert_int_equal(count(&s, k, COMPONENT_SHIM) + count(&s, k, COMPONENT_TOOL), 0);
+        assert_int_equal(count(&s, k, COMPONENT_SHIM), waits);
+        assert_int_equal(count(&s, k, COMPONENT_TOOL), 0);
         size_t n = 0;
         for (size_t i = 0; i < s.a.table.n; i++)
             n += s.a.v[i].owner == k;
@@ -201,9 +208,10 @@ static double ours_kb(struct scene *s, struct weight w[SESSIONS])
     return sum;
 }
 
-static bool agree(double ours, double other)
+/* bwrap maps many small libraries that others map, too: what is cut off of each is more there. */
+static bool agree(const struct scene *s, double ours, double other)
 {
-    return fabs(other / ours - 1) <= .01;
+    return fabs(other / ours - 1) <= (is_bwrap(s) ? .03 : .01);
 }
 
 static void report(const struct scene *s, const struct weight w[SESSIONS])
@@ -239,10 +247,12 @@ static void test_weights(void **state)
         double smem = smem_kb(&s, &listed);
         printf("# %s: %.0f kB, smaps %.0f (%+.2f %%); of %.0f kB smem %.0f (%+.2f %%)\n", target,
                ours, smaps, 100 * (smaps / ours - 1), listed, smem, 100 * (smem / listed - 1));
-        fits = agree(ours, smaps) && (isnan(smem) || agree(listed, smem));
+        fits = agree(&s, ours, smaps) && (isnan(smem) || agree(&s, listed, smem));
         if (fits)
             report(&s, w);
-        assert_true(weight_pss(&w[0], WEIGHT_ALL) == weight_pss(&w[0], WEIGHT_CONTAINER));
+        uint64_t all = weight_pss(&w[0], WEIGHT_ALL),
+                 container = weight_pss(&w[0], WEIGHT_CONTAINER);
+        assert_true(is_bwrap(&s) ? all > container : all == container);
     }
     assert_true(fits);
     scene_close(&s);
