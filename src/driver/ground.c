@@ -339,6 +339,8 @@ int engine_new(struct site *s, const struct target_info *info, struct engine **r
 
 void engine_free(struct engine *e)
 {
+    if (e)
+        free(e->kata);
     free(e);
 }
 
@@ -482,6 +484,8 @@ int live_describe(struct live *l, struct err *err)
         s->caps.warm_up_ns = RUNSC_WARM_UP_NS;
         s->caps.own_cache = true;
     }
+    if (str_eq(l->engine->info.kind, "kata"))
+        s->caps.own_cache = true;
     if (!l->ground.group[0])
         return 0;
     str_copy(s->caps.cgroup, sizeof(s->caps.cgroup), l->ground.group);

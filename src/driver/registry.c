@@ -18,7 +18,8 @@
     X(oci)                                                                                         \
     X(podman)                                                                                      \
     X(containerd)                                                                                  \
-    X(docker)
+    X(docker)                                                                                      \
+    X(kata)
 
 #define DECLARE(name) extern const struct driver driver_##name;
 DRIVERS(DECLARE)
