@@ -172,7 +172,7 @@ static void note_other(struct str *others, const struct kata_config *c)
         str_addf(others, "%s%s", others->len ? ", " : "", has);
 }
 
-static const char *config_flag(const struct target *t)
+const char *kata_config_flag(const struct target *t)
 {
     for (size_t i = 0; i < t->n_flags; i++)
         if (str_eq(t->flags[i].name, KATA_CONFIG_FLAG))
@@ -197,7 +197,7 @@ static int take_named(struct site *s, const char *program, const char *file, con
 int kata_config_find(struct site *s, const char *program, const struct target *t,
                      struct kata_config *ret, struct err *err)
 {
-    const char *named = config_flag(t);
+    const char *named = kata_config_flag(t);
     if (named)
         return take_named(s, program, named, t->platform, ret, err);
     struct err first = ERR_INIT;
@@ -264,10 +264,10 @@ static void hash(const char *path, char ret[FS_SHA256_HEX])
 int kata_engine_make(struct engine *e, const struct kata_config *config, struct err *err)
 {
     struct kata *k = e->kata = xcalloc(1, sizeof(*k));
-    if (!config)
-        return 0;
     k->config = *config;
-    k->configured = true;
+    k->configured = config->hypervisor[0] != '\0';
+    if (!k->configured)
+        return 0;
     if (stat(config->hypervisor, &k->hypervisor_stat) < 0)
         return err_errno(err, errno, "read %s, which %s names", config->hypervisor, config->path);
     int r = fs_sha256(config->hypervisor, k->hypervisor_sha256, err);

@@ -141,8 +141,7 @@ static const char *shared_fs(const struct machine_seen *m)
                                                                                   : "none";
 }
 
-static json_t *vm_json(const struct live *l, const struct machine_seen *m,
-                            const char *platform)
+static json_t *vm_json(const struct live *l, const struct machine_seen *m, const char *platform)
 {
     const struct kata *k = l->engine->kata;
     json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:b, s:b}", "ran", platform, "pid", (int)m->vmm,
@@ -162,6 +161,18 @@ static json_t *vm_json(const struct live *l, const struct machine_seen *m,
 }
 
 /* ---- comparing ---- */
+
+/* Where the runtime is a shim, it is the session's shim. */
+static bool shim_contradicts(const struct live *l)
+{
+    const struct engine *e = l->engine;
+    const char *slash = strrchr(e->info.path, '/');
+    char exe[64];
+    if (!slash || !str_starts(slash + 1, "containerd-shim") || is_script(e->info.path))
+        return false;
+    str_format(exe, sizeof(exe), "/proc/%d/exe", (int)l->shim);
+    return l->shim == 0 || !proof_same_file(exe, &e->runtime_stat, e->info.sha256);
+}
 
 static const char *guest_contradicts(const struct live *l)
 {
@@ -198,6 +209,8 @@ static void contradiction(const struct live *l, const struct machine_seen *m, co
                    k->config.hypervisor);
     else if (*asked && !str_eq(asked, ran))
         str_format(dst, size, "its virtual machine is %.40s, not %.24s", ran, asked);
+    else if (shim_contradicts(l))
+        str_format(dst, size, "its shim is not %.200s", l->engine->info.path);
     else if (str_eq(shared_fs(m), "virtiofs") && m->virtiofsds == 0)
         str_copy(dst, size, "no virtiofsd serves its files");
     else if (l->net.netns[0] && !l->net_moved && !m->in_netns)

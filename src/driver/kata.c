@@ -22,56 +22,13 @@
 
 static const char *const proposals[] = {"kata:qemu-9p", "kata:qemu-virtiofs", NULL};
 
-/* ---- what is here ---- */
-
-static bool find_program(struct site *s, struct target_info *ret)
-{
-    struct err err = ERR_INIT;
-    const char *name = ret->target.runtime;
-    if (kata_find_runtime(name, ret->path, sizeof(ret->path)) < 0) {
-        target_unusable(ret, ERR_UNSUPPORTED,
-                        strchr(name, '/') ? "no program at %s" : "no %s on the PATH",
-                        *name ? name : "kata-runtime");
-        return false;
-    }
-    int r = fs_sha256(ret->path, ret->sha256, &err);
-    if (r == 0)
-        r = program_version(s, ret->path, ret->version, sizeof(ret->version), &err);
-    if (r < 0) {
-        target_unusable(ret, err.kind, "%s", err.msg);
-        return false;
-    }
-    unsigned major = kata_major_version(ret->version);
-    if (major == 0)
-        target_unusable(ret, ERR_ENVIRONMENT, "%s calls itself \"%s\"", ret->path, ret->version);
-    else if (major > 1)
-        target_unusable(ret, ERR_UNSUPPORTED,
-                        "%s has no OCI command line (Kata 1 had): containerd/kata is how it runs",
-                        ret->version);
-    return major == 1;
-}
-
-static bool find_config(struct site *s, struct target_info *ret)
-{
-    struct kata_config config;
-    struct err err = ERR_INIT;
-    if (kata_config_find(s, ret->path, &ret->target, &config, &err) < 0) {
-        target_unusable(ret, err.kind, "%s", err.msg);
-        return false;
-    }
-    kata_platform(&config, ret->platform, sizeof(ret->platform));
-    str_format(ret->reason, sizeof(ret->reason), "%s", config.path);
-    return true;
-}
+/* ---- once a run ---- */
 
 static void kata_inspect(struct site *s, const struct target *t, struct target_info *ret)
 {
-    *ret = (struct target_info){.target = *t, .kind = "kata"};
-    ret->usable = find_program(s, ret) && find_config(s, ret) && oci_check_machine(s, ret) &&
-                  kata_check_host(ret, true);
+    struct kata_config config;
+    kata_inspect_runtime(s, t, ret, &config);
 }
-
-/* ---- once a run ---- */
 
 static void kata_close(struct site *s, struct engine *e)
 {

@@ -2,6 +2,7 @@
  * containerd.c and docker.c with whichever their shim or runtime is.
  *
  *   kata-config.c  which configuration, and so which hypervisor and shared file system
+ *   kata-inspect.c what of it is here
  *   kata-ground.c  what the host must have, what a session gets beside its ground, what stays
  *   kata-proof.c   which virtual machine really runs
  *
@@ -53,8 +54,24 @@ int kata_config_find(struct site *s, const char *program, const struct target *t
 int kata_find_runtime(const char *name, char *dst, size_t size);
 /* The number in "kata-runtime  : 1.13.0"; 0: it is no Kata's. */
 unsigned kata_major_version(const char *version_line);
-/* Fills ret->kata: with the hashes of what config names; config NULL: nothing is known. */
+/* What the flag config= names, or NULL. */
+const char *kata_config_flag(const struct target *t);
+/* Fills e->kata, with the hashes of what config names. One of which nobody told more than its path,
+ * if that, has no hypervisor: then nothing is known. */
 int kata_engine_make(struct engine *e, const struct kata_config *config, struct err *err);
+
+/* driver.inspect of whatever drives kata-runtime, and of what drives a shim of that type. config is
+ * only filled where the target is usable. */
+void kata_inspect_runtime(struct site *s, const struct target *t, struct target_info *ret,
+                          struct kata_config *config);
+void kata_inspect_shim(struct site *s, const struct target *t, const char *type,
+                       struct target_info *ret, struct kata_config *config);
+#define KATA_SHIM "io.containerd.kata.v2"
+/* "io.containerd.kata.v2", "io.containerd.kata-qemu.v2" */
+bool kata_is_shim(const char *type);
+/* The type of shim that a runtime's name means: its own, of "kata" the usual one; NULL: none of
+ * Kata's. */
+const char *kata_shim_type(const char *runtime);
 
 /* ---- what a session stands on ---- */
 

@@ -13,6 +13,7 @@ through mounts that it leaves. What else it does, or does not, stands in fake.js
   fail_each   every so many-th create fails with "transport is closing"
   reap_s      how long kill and delete wait for an unreaped shim (20 s of Kata's)
   leave       delete ends the processes and leaves everything else
+  same_boot, same_program  the guest of "vm" lies in all but this
   ran         the shared file system that runs in place of the configured one
   vmm         the program that runs as hypervisor in place of the configured one
   hang        a verb that never ends
@@ -27,7 +28,7 @@ import subprocess
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(sys.argv[0]))
+HERE = os.path.dirname(os.path.realpath(sys.argv[0]))
 SHARED = "/run/kata-containers/shared/sandboxes"
 SBS = "/run/vc/sbs"
 VM = "/run/vc/vm"
@@ -230,7 +231,7 @@ def enter_guest(ident, spec, root):
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
     program = root + spec["process"]["args"][0]
     vm = FAKE["guest"] == "vm"
-    if vm:
+    if vm and not FAKE.get("same_program"):
         other = "%s/guest-%s" % (HERE, ident)
         shutil.copyfile(program, other)
         with open(other, "ab") as f:
@@ -243,11 +244,12 @@ def enter_guest(ident, spec, root):
     binds = [m for m in spec["mounts"] if m["type"] == "bind"]
     for i, m in enumerate(binds):
         mount("%s/%s/m%d" % (SHARED, ident, i), root + m["destination"], flags=MS_BIND)
-    if vm:
+    if vm and not FAKE.get("same_boot"):
         boot = "%s/boot-%s" % (HERE, ident)
         with open(boot, "w") as f:
             f.write("00000000-0000-4000-8000-%012x\n" % os.getpid())
         mount(boot, root + "/proc/sys/kernel/random/boot_id", flags=MS_BIND)
+    if vm:
         libc.personality(UNAME26)
     os.chroot(root)
     os.chdir("/")
@@ -403,7 +405,7 @@ def main():
     options, words = {}, []
     args = iter(sys.argv[1:])
     for a in args:
-        if a in ("--bundle", "--pid-file", "--root"):
+        if a in ("--bundle", "--pid-file", "--root", "--log", "--log-format"):
             options[a[2:]] = next(args)
         elif a.startswith("--"):
             name, _, value = a[2:].partition("=")
