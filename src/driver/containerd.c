@@ -188,7 +188,7 @@ static int launch(struct live *l, struct err *err)
         return r;
     str_format(l->entry, sizeof(l->entry), RUNTIME_DIR "/%s/%s", d->ns, l->ground.id);
     uint64_t begin_ns = start_begins(l);
-    uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
+    uint64_t deadline_ns = begin_ns + l->start_timeout_ns;
     l->created = true;
     l->why_ended = why_ended;
     r = command_spawn(l, &c, &io, &client, err);

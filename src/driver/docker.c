@@ -357,7 +357,7 @@ static int launch(struct live *l, const char *image, struct err *err)
     char nonce[WIRE_NONCE_SIZE];
     session_nonce(nonce);
     struct lifetimes life = {.begin_ns = start_begins(l)};
-    uint64_t deadline_ns = life.begin_ns + l->site->start_timeout_ns;
+    uint64_t deadline_ns = life.begin_ns + l->start_timeout_ns;
     int fd = -1, r = create(l, image, nonce, deadline_ns, err);
     life.created_ns = time_mono_ns();
     if (r == 0)

@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "base/together.h"
 #include "driver/confine.h"
+#include "driver/kata.h"
 #include "host/mounts.h"
 #include "host/proc.h"
 
@@ -528,6 +529,7 @@ int live_begin(struct site *s, struct engine *e, const struct launch *what, stru
     l->cover_fd = -1;
     l->program = &e->programs[what->program];
     l->tmpfs_bytes = ground_tmpfs_bytes(what);
+    l->start_timeout_ns = s->start_timeout_ns * (e->kata ? KATA_PATIENCE : 1);
     if (what->net)
         l->net = *what->net;
     l->net_stack = what->net_stack;
@@ -598,7 +600,7 @@ int start_failed(struct live *l, take_down_fn down, int r, struct err *err)
 {
     struct lifetimes life = {0};
     struct err first = err ? *err : (struct err)ERR_INIT, left = ERR_INIT;
-    double limit_s = (double)l->site->start_timeout_ns / NS_PER_S;
+    double limit_s = (double)l->start_timeout_ns / NS_PER_S;
     int left_r = down(l, false, &life, &left);
     const char *waiting = strstr(first.msg, ": timed out");
     int phase = waiting ? (int)(waiting - first.msg) : (int)strlen(first.msg);

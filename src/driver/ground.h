@@ -68,8 +68,9 @@ struct live {
     int wait_status;
     int cover_fd; /* the mount namespace of engine->cover; -1: none. One a session: crun leaves
                      its files in the cover, which would fill up. */
-    uint64_t tmpfs_bytes; /* of its /tmp */
-    struct net_end net;   /* where it plugs in; netns "": no network */
+    uint64_t tmpfs_bytes;      /* of its /tmp */
+    uint64_t start_timeout_ns; /* the site's, or more where a machine has to boot */
+    struct net_end net;        /* where it plugs in; netns "": no network */
     enum net_stack net_stack;
     bool net_moved; /* docker: its interface was moved into a namespace of the engine's */
     bool created;   /* oci: `create` was called, so `delete` is owed; engines: the same of `run` */

@@ -49,7 +49,7 @@ void kata_inspect_runtime(struct site *s, const struct target *t, struct target_
                           struct kata_config *config)
 {
     struct err err = ERR_INIT;
-    *ret = (struct target_info){.target = *t, .kind = "kata"};
+    *ret = (struct target_info){.target = *t, .kind = "kata", .start_may_fail = true};
     if (!find_program(s, ret))
         return;
     int r = kata_config_find(s, ret->path, t, config, &err);
@@ -121,7 +121,7 @@ void kata_inspect_shim(struct site *s, const struct target *t, const char *type,
                        struct target_info *ret, struct kata_config *config)
 {
     const char *strange = strange_flag(t);
-    *ret = (struct target_info){.target = *t, .kind = "kata"};
+    *ret = (struct target_info){.target = *t, .kind = "kata", .start_may_fail = true};
     if (strange)
         target_unusable(ret, ERR_USAGE, "Kata's shim takes no flag %s, only config=FILE", strange);
     else

@@ -149,7 +149,7 @@ static int launch(struct live *l, struct err *err)
     if (r < 0)
         return r;
     struct lifetimes life = {.begin_ns = start_begins(l)};
-    uint64_t deadline_ns = life.begin_ns + l->site->start_timeout_ns;
+    uint64_t deadline_ns = life.begin_ns + l->start_timeout_ns;
     r = create(l, &io, deadline_ns, err);
     life.created_ns = time_mono_ns();
     stdio_close_child(&io);

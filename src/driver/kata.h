@@ -35,6 +35,10 @@ struct kata {
         kernel_sha256[FS_SHA256_HEX]; /* "" not read */
 };
 
+/* Times the site's patience with a start: a machine has to boot, and Kata itself gives up after 20
+ * s, with words that are worth hearing. */
+#define KATA_PATIENCE 3
+
 /* ---- which configuration ---- */
 
 /* The flag of a target that names one; all others are Kata's own options. */

@@ -16,6 +16,7 @@ through mounts that it leaves. What else it does, or does not, stands in fake.js
   same_boot, same_program  the guest of "vm" lies in all but this
   ran         the shared file system that runs in place of the configured one
   vmm         the program that runs as hypervisor in place of the configured one
+  no_syslog   it does without one
   hang        a verb that never ends
 """
 import ctypes
@@ -34,8 +35,8 @@ SBS = "/run/vc/sbs"
 VM = "/run/vc/vm"
 CGROUPS = "/sys/fs/cgroup"
 libc = ctypes.CDLL(None, use_errno=True)
-MS_BIND, MS_PRIVATE, MS_REC, CLONE_NEWNS, UNAME26, PR_SET_NAME, PR_SET_PDEATHSIG = (
-    4096, 1 << 18, 16384, 0x20000, 0x20000, 15, 1)
+MS_BIND, MS_PRIVATE, MS_REC, CLONE_NEWNS, CLONE_NEWNET, UNAME26, PR_SET_NAME, PR_SET_PDEATHSIG = (
+    4096, 1 << 18, 16384, 0x20000, 0x40000000, 0x20000, 15, 1)
 
 with open(HERE + "/fake.json") as f:
     FAKE = json.load(f)
@@ -157,6 +158,8 @@ def end_machine(state):
 # ---- create ----
 
 def need_syslog():
+    if FAKE.get("no_syslog"):
+        return
     for path in ("/dev/log", "/var/run/syslog", "/var/run/log"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             try:
@@ -167,6 +170,14 @@ def need_syslog():
     die("Unix syslog delivery error")
 
 
+def make_point(path, source):
+    if os.path.isdir(source):
+        os.makedirs(path, exist_ok=True)
+    elif not os.path.exists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        open(path, "w").close()
+
+
 def share(ident, spec):
     """Binds the container's files where the guest would see them."""
     base = "%s/%s" % (SHARED, ident)
@@ -174,7 +185,7 @@ def share(ident, spec):
     os.makedirs(root)
     mount(spec["root"]["path"], root, flags=MS_BIND)
     for i, m in enumerate(m for m in spec["mounts"] if m["type"] == "bind"):
-        os.makedirs("%s/m%d" % (base, i))
+        make_point("%s/m%d" % (base, i), m["source"])
         mount(m["source"], "%s/m%d" % (base, i), flags=MS_BIND)
     return root
 
@@ -229,21 +240,22 @@ def enter_guest(ident, spec, root):
     """What the machine would be: the container's files, another kernel, another boot."""
     check(libc.unshare(CLONE_NEWNS), "unshare")
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
-    program = root + spec["process"]["args"][0]
     vm = FAKE["guest"] == "vm"
+    mount("proc", root + "/proc", "proc")
+    mount("/dev", root + "/dev", flags=MS_BIND)
+    mount("tmpfs", root + "/tmp", "tmpfs")
+    for i, m in enumerate(m for m in spec["mounts"] if m["type"] == "bind"):
+        source = "%s/%s/m%d" % (SHARED, ident, i)
+        make_point(root + m["destination"], source)
+        mount(source, root + m["destination"], flags=MS_BIND)
     if vm and not FAKE.get("same_program"):
+        program = root + spec["process"]["args"][0]
         other = "%s/guest-%s" % (HERE, ident)
         shutil.copyfile(program, other)
         with open(other, "ab") as f:
             f.write(b"\0")
         os.chmod(other, 0o755)
         mount(other, program, flags=MS_BIND)
-    mount("proc", root + "/proc", "proc")
-    mount("/dev", root + "/dev", flags=MS_BIND)
-    mount("tmpfs", root + "/tmp", "tmpfs")
-    binds = [m for m in spec["mounts"] if m["type"] == "bind"]
-    for i, m in enumerate(binds):
-        mount("%s/%s/m%d" % (SHARED, ident, i), root + m["destination"], flags=MS_BIND)
     if vm and not FAKE.get("same_boot"):
         boot = "%s/boot-%s" % (HERE, ident)
         with open(boot, "w") as f:
@@ -304,7 +316,8 @@ def create(options, ident, config_path):
         time.sleep(FAKE.get("fail_s", 0.2))
         delete_through_mounts(ident)
         die("rpc error: code = Unavailable desc = transport is closing")
-    if not os.path.exists(root + spec["process"]["args"][0]):
+    program = spec["process"]["args"][0]
+    if not os.path.exists(root + program) and program not in (m["destination"] for m in spec["mounts"]):
         delete_through_mounts(ident)
         die("rpc error: code = Internal desc = Could not run process: no such file")
     machine = start_machine(ident, config, box) if FAKE.get("machine") else []
@@ -321,8 +334,11 @@ def create(options, ident, config_path):
 
 
 def enter_netns(path):
+    if not path:
+        check(libc.unshare(CLONE_NEWNET), "unshare")
+        return
     fd = os.open(path, os.O_RDONLY)
-    check(libc.setns(fd, 0x40000000), "setns")
+    check(libc.setns(fd, CLONE_NEWNET), "setns")
     os.close(fd)
 
 
