@@ -59,22 +59,15 @@ void kata_inspect_runtime(struct site *s, const struct target *t, struct target_
 
 /* ---- versions 2 and 3 ---- */
 
-bool kata_is_shim(const char *type)
-{
-    return str_starts(type, "io.containerd.kata.") || str_starts(type, "io.containerd.kata-");
-}
-
-const char *kata_shim_type(const char *runtime)
-{
-    return str_eq(runtime, "kata") ? KATA_SHIM : kata_is_shim(runtime) ? runtime : NULL;
-}
-
 static bool find_shim(struct site *s, const char *type, struct target_info *ret)
 {
     char program[96] = "", line[96];
     struct err err = ERR_INIT;
-    if (!shim_program(type, program, sizeof(program)) ||
-        fs_which(program, ret->path, sizeof(ret->path)) < 0) {
+    if (!shim_program(type, program, sizeof(program))) {
+        target_unusable(ret, ERR_USAGE, "%.80s is no type of a shim: io.containerd.NAME.vN", type);
+        return false;
+    }
+    if (fs_which(program, ret->path, sizeof(ret->path)) < 0) {
         target_unusable(ret, ERR_UNSUPPORTED, "no %s on the PATH", program);
         return false;
     }

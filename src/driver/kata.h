@@ -1,6 +1,7 @@
 /* What the drivers share of Kata: kata.c speaks with version 1 over its OCI command line,
  * containerd.c and docker.c with whichever their shim or runtime is.
  *
+ *   kata-words.c   what Kata's programs say, and how things are called
  *   kata-config.c  which configuration, and so which hypervisor and shared file system
  *   kata-inspect.c what of it is here
  *   kata-ground.c  what the host must have, what a session gets beside its ground, what stays
@@ -12,19 +13,9 @@
 
 #include "base/fs.h"
 #include "driver/ground.h"
+#include "driver/kata-words.h"
 
 #include <jansson.h>
-
-/* A configuration file, in the words of `kata-env --json`. */
-struct kata_config {
-    char path[256];
-    char hypervisor[256];         /* its program, or a script that calls one */
-    char virtiofsd[256];          /* "" none */
-    char kernel[256], image[256]; /* the guest's; image: or initrd */
-    char vmm[16];                 /* "qemu", "clh", "fc", or what its program is called */
-    char shared_fs[16];           /* "9p", "virtiofs", "none", or as Kata says it */
-    bool sandbox_cgroup_only;
-};
 
 /* engine->kata */
 struct kata {
@@ -44,11 +35,6 @@ struct kata {
 /* The flag of a target that names one; all others are Kata's own options. */
 #define KATA_CONFIG_FLAG "config"
 
-/* Reads what `kata-env --json` printed: another program's text. ERR_ENVIRONMENT names what is
- * missing in it. */
-int kata_config_parse(const char *text, size_t n, struct kata_config *ret, struct err *err);
-/* "qemu-9p": what a target calls it. */
-void kata_platform(const struct kata_config *c, char *dst, size_t size);
 /* The configuration a target means: the one its flag config= names; else of those where Kata looks
  * for them (`program`, a kata-runtime, says where) the first with the platform; without a platform
  * the one that is taken unasked. ERR_UNSUPPORTED says what there is instead. */
@@ -56,8 +42,6 @@ int kata_config_find(struct site *s, const char *program, const struct target *t
                      struct kata_config *ret, struct err *err);
 /* The path of a kata-runtime to ask: on the PATH, or where Kata's own archive puts it. */
 int kata_find_runtime(const char *name, char *dst, size_t size);
-/* The number in "kata-runtime  : 1.13.0"; 0: it is no Kata's. */
-unsigned kata_major_version(const char *version_line);
 /* What the flag config= names, or NULL. */
 const char *kata_config_flag(const struct target *t);
 /* Fills e->kata, with the hashes of what config names. One of which nobody told more than its path,
@@ -70,13 +54,6 @@ void kata_inspect_runtime(struct site *s, const struct target *t, struct target_
                           struct kata_config *config);
 void kata_inspect_shim(struct site *s, const struct target *t, const char *type,
                        struct target_info *ret, struct kata_config *config);
-#define KATA_SHIM "io.containerd.kata.v2"
-/* "io.containerd.kata.v2", "io.containerd.kata-qemu.v2" */
-bool kata_is_shim(const char *type);
-/* The type of shim that a runtime's name means: its own, of "kata" the usual one; NULL: none of
- * Kata's. */
-const char *kata_shim_type(const char *runtime);
-
 /* ---- what a session stands on ---- */
 
 /* False, with the reason in ret: this host cannot have Kata's containers. syslog: version 1, which

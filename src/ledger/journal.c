@@ -127,7 +127,7 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
         return err_set(err, ERR_BUG, EINVAL, "docker's '%.40s' is not named as ours are",
                        item->id ? item->id : "");
     case LEDGER_KATA:
-        if (is_numbered(item->id, 4) && is_plain_path(item->runtime) && !*path)
+        if (is_numbered(item->id, 4) && is_plain_path(item->runtime) && item->path && !*path)
             return 0;
         return err_set(err, ERR_BUG, EINVAL, "Kata's '%.40s' is not named as ours are",
                        item->id ? item->id : "");
