@@ -17,6 +17,11 @@ struct aa_gather {
     struct scratch scratch;
 };
 
+bool aa_withholds(const struct analysis *a, size_t pair)
+{
+    return a->emulated[2 * pair] && !a->head.plan.emulated_too;
+}
+
 static int gather_trial(void *user, const struct trial *t)
 {
     struct aa_gather *g = user;
@@ -25,8 +30,9 @@ static int gather_trial(void *user, const struct trial *t)
     if (t->cell >= a->n_cells)
         return 0;
     for (uint32_t k = 0; k < g->n_pairs; k++)
-        pair_data_add(&g->pairs[t->cell * g->n_pairs + k], &a->head.plan.cells.v[t->cell], t,
-                      2 * k + 1, 2 * k, &g->scratch);
+        if (!aa_withholds(a, k))
+            pair_data_add(&g->pairs[t->cell * g->n_pairs + k], &a->head.plan.cells.v[t->cell], t,
+                          2 * k + 1, 2 * k, &g->scratch);
     return 0;
 }
 

@@ -336,6 +336,16 @@ static int ask(const struct asking *k, const struct advise_limit *l, const bool 
         VEC_PUSH(&ret->findings, f);
         return 0;
     }
+    if (analysis_withholds(k->a, target)) {
+        struct advise_finding f = blank(NULL);
+        str_copy(f.remark, sizeof(f.remark),
+                 k->a->emulated[target] ? "its CPU is emulated in software: no figure of it says "
+                                          "anything of the hardware"
+                                        : "the base's CPU is emulated in software");
+        f.verdict = ADVISE_NOT_MEASURED;
+        VEC_PUSH(&ret->findings, f);
+        return 0;
+    }
     if (kinds[l->kind].measure != TRADE_MEASURES)
         ask_count(k, l, target, ret);
     else if (l->kind == ADVISE_KERNEL)

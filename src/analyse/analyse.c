@@ -44,13 +44,12 @@ static int take_target(void *user, uint32_t idx, const struct target_row *t)
         return 0;
     a->targets[idx].usable = t->usable;
     a->targets[idx].info = xstrdup(t->info);
-    if (t->usable)
-        return 0;
     o = t->info ? json_loads(t->info, 0, NULL) : NULL;
-    str_copy(a->target_reason[idx], sizeof(a->target_reason[idx]),
-             json_string_value(json_object_get(o, "reason"))
-                 ? json_string_value(json_object_get(o, "reason"))
-                 : "not usable");
+    a->emulated[idx] = json_is_true(json_object_get(o, "emulated"));
+    const char *reason = json_string_value(json_object_get(o, "reason"));
+    if (!t->usable)
+        str_copy(a->target_reason[idx], sizeof(a->target_reason[idx]),
+                 reason ? reason : "not usable");
     json_decref(o);
     return 0;
 }
@@ -94,6 +93,22 @@ double analysis_alpha(const struct analysis *a)
     return alpha;
 }
 
+bool analysis_withholds(const struct analysis *a, size_t target)
+{
+    return !a->head.plan.emulated_too && a->emulated &&
+           (a->emulated[target] || a->emulated[a->head.base]);
+}
+
+/* No verdict, and no block more than an interval takes. */
+static void withhold(struct cell_result *r)
+{
+    const struct estimate *e = r->is_base || !r->ratio.n ? &r->absolute : &r->ratio;
+
+    if (!r->is_base)
+        r->verdict = VERDICT_EMULATED;
+    r->precise = isfinite(e->lo) && isfinite(e->hi);
+}
+
 static int judge_all(struct gather *g, double *sds, struct err *err)
 {
     struct analysis *a = g->a;
@@ -114,6 +129,10 @@ static int judge_all(struct gather *g, double *sds, struct err *err)
             if (rc < 0)
                 return err_wrap(err, "%s on %s", a->head.plan.cells.v[k].name,
                                 a->head.plan.targets.v[t].label);
+            if (a->emulated[t])
+                r->flags |= CELL_FLAG_EMULATED;
+            if (analysis_withholds(a, t))
+                withhold(r);
         }
     }
     return 0;
@@ -131,6 +150,8 @@ static void adjust(struct analysis *a)
     plan_rule(&a->head.plan, &rule, &alpha);
     for (size_t i = 0; i < n; i++) {
         double raw = a->results[i].sign_flip_p;
+        if (analysis_withholds(a, a->results[i].target))
+            raw = NAN;
         p[i] = a->head.plan.repeats ? raw : stop_rule_adjust_p(&rule, raw);
     }
     multi_holm(p, n, p);
@@ -144,7 +165,9 @@ static void noise_floor(struct analysis *a, const double *sds)
     _cleanup_free_ double *mde = xcalloc(n ? n : 1, sizeof(*mde));
 
     for (size_t i = 0; i < n; i++) {
-        double m = isfinite(sds[i]) ? verdict_mde(sds[i], a->results[i].ratio.n) : NAN;
+        const struct cell_result *r = &a->results[i];
+        bool counts = isfinite(sds[i]) && !analysis_withholds(a, r->target);
+        double m = counts ? verdict_mde(sds[i], r->ratio.n) : NAN;
         if (isfinite(m))
             mde[used++] = m;
     }
@@ -215,7 +238,7 @@ static int geomeans(struct gather *g, struct err *err)
         struct boot_geomean b;
         size_t used;
 
-        if (t == a->head.base)
+        if (t == a->head.base || analysis_withholds(a, t))
             continue;
         used = ratio_matrix(g, t, blocks, d);
         if (used == 0)
@@ -248,6 +271,7 @@ static int load(struct store *s, int64_t run, struct analysis *a, struct err *er
                        a->head.base);
     a->targets = xcalloc(a->n_targets + 1, sizeof(*a->targets));
     a->target_reason = xcalloc(a->n_targets + 1, sizeof(*a->target_reason));
+    a->emulated = xcalloc(a->n_targets + 1, sizeof(*a->emulated));
     a->results = xcalloc(a->n_cells * a->n_targets + 1, sizeof(*a->results));
     a->geomean = xcalloc(a->n_targets + 1, sizeof(*a->geomean));
     r = store_targets(s, run, take_target, a, err);
@@ -258,8 +282,8 @@ static int load(struct store *s, int64_t run, struct analysis *a, struct err *er
     return r;
 }
 
-static int analyse(struct store *s, int64_t run, bool composites, struct analysis *ret,
-                   struct err *err)
+static int analyse(struct store *s, int64_t run, bool composites, bool emulated_too,
+                   struct analysis *ret, struct err *err)
 {
     struct analysis a = {0};
     struct gather g = {.a = &a};
@@ -269,6 +293,7 @@ static int analyse(struct store *s, int64_t run, bool composites, struct analysi
 
     run_head_init(&a.head);
     r = load(s, run, &a, err);
+    a.head.plan.emulated_too = a.head.plan.emulated_too || emulated_too;
     n = a.n_cells * a.n_targets;
     if (r == 0) {
         g.pairs = xcalloc(n + 1, sizeof(*g.pairs));
@@ -296,12 +321,18 @@ static int analyse(struct store *s, int64_t run, bool composites, struct analysi
 
 int analyse_run(struct store *s, int64_t run, struct analysis *ret, struct err *err)
 {
-    return analyse(s, run, true, ret, err);
+    return analyse(s, run, true, false, ret, err);
+}
+
+int analyse_run_with(struct store *s, int64_t run, bool emulated_too, struct analysis *ret,
+                     struct err *err)
+{
+    return analyse(s, run, true, emulated_too, ret, err);
 }
 
 int analyse_progress(struct store *s, int64_t run, struct analysis *ret, struct err *err)
 {
-    return analyse(s, run, false, ret, err);
+    return analyse(s, run, false, false, ret, err);
 }
 
 void analysis_release(struct analysis *a)
@@ -310,6 +341,7 @@ void analysis_release(struct analysis *a)
         free(a->targets[i].info);
     free(a->targets);
     free(a->target_reason);
+    free(a->emulated);
     free(a->results);
     free(a->warnings);
     free(a->geomean);

@@ -49,6 +49,7 @@ enum cell_status {
 #define CELL_FLAG_HUGE_PAGES 512u  /* other huge pages than the base has */
 #define CELL_FLAG_PEER       1024u /* the server was busy throughout, and the client was not */
 #define CELL_SEMANTICS       5     /* how many these are, from MEMORY_FS on */
+#define CELL_FLAG_EMULATED   2048u /* its CPU is emulated in software, whatever the operation did */
 
 struct cell_result {
     uint32_t cell, target;
@@ -84,6 +85,7 @@ struct analysis {
     size_t n_targets, n_cells;
     struct target_row *targets;  /* n_targets */
     char (*target_reason)[240];  /* why a target was not measured, "" if it was */
+    bool *emulated;              /* per target: its CPU is emulated in software */
     struct cell_result *results; /* n_cells * n_targets, cell-major */
     struct warning *warnings;
     size_t n_warnings;
@@ -94,10 +96,16 @@ struct analysis {
 };
 
 int analyse_run(struct store *s, int64_t run, struct analysis *ret, struct err *err);
+/* As analyse_run; emulated_too: with verdicts of emulated CPUs, whatever the run's plan says. */
+int analyse_run_with(struct store *s, int64_t run, bool emulated_too, struct analysis *ret,
+                     struct err *err);
 /* As analyse_run without the composites over cells (geomean stays NAN), whose bootstrap takes
  * longer than all the rest: for looks between blocks. */
 int analyse_progress(struct store *s, int64_t run, struct analysis *ret, struct err *err);
 void analysis_release(struct analysis *a);
+/* An emulated CPU says nothing of the hardware: unless the plan has `emulated_too`, a target on one
+ * takes no part in whatever compares targets, and where the base is on one nothing does. */
+bool analysis_withholds(const struct analysis *a, size_t target);
 /* 1 - the level at which the run's intervals are computed: .05, or the stopping rule's. */
 double analysis_alpha(const struct analysis *a);
 /* Is it about work done inside, and not about starts, crowds, neighbours or counts? */

@@ -131,6 +131,11 @@ static bool measured(const struct analysis *a, const struct picked_cells *cells,
 {
     const char *label = a->head.plan.targets.v[target].label;
 
+    if (analysis_withholds(a, target)) {
+        lack(p, "the CPU of %s is emulated, which says nothing of hardware",
+             a->emulated[target] ? label : a->head.plan.targets.v[a->head.base].label);
+        return false;
+    }
     for (size_t i = 0; i < cells->n; i++) {
         const struct cell_result *r = analysis_at(a, cells->cell[i], target);
         const char *cell = a->head.plan.cells.v[cells->cell[i]].name;

@@ -3,7 +3,6 @@
 #include "analyse/compare-cells.h"
 #include "base/cleanup.h"
 #include "stats/describe.h"
-#include "stats/dist.h"
 #include "stats/multi.h"
 
 #include <errno.h>
@@ -149,33 +148,18 @@ static void see_order(struct compare *c)
         c->order = all_before(c, SIDE_B) ? ORDER_B_FIRST : ORDER_MIXED;
 }
 
-/* The log of a run's figure, NAN without one; ret_se: its own standard error, from its interval at
- * the level that this achieved. Of few blocks a rank interval is as wide as Student's, and the
- * normal quantile would make 20 % too much of it at eight. */
-static double figure_of(const struct cell_result *r, bool of_itself, double *ret_se)
-{
-    const struct estimate *e = of_itself ? &r->absolute : &r->ratio;
-
-    *ret_se = NAN;
-    if (r->status == CELL_NOT_MEASURED || !(e->n > 0) || !(e->value > 0) || !isfinite(e->value))
-        return NAN;
-    if (isfinite(e->lo) && isfinite(e->hi) && e->lo > 0 && e->level > 0 && e->level < 1)
-        *ret_se = log(e->hi / e->lo) / 2 / dist_qt((1 + e->level) / 2, (double)e->n - 1);
-    return log(e->value);
-}
-
 /* What one side has, its logs in y (room for all runs of the side). */
 static void gather_side(const struct compare *c, const struct comparison *x,
                         enum compare_side_name side, double *y, struct comparison_side *ret)
 {
-    bool of_itself = c->cells.v[x->cell].of_itself;
+    const struct known_cell *cell = &c->cells.v[x->cell];
     double squares = 0;
     size_t with_se = 0;
 
     *ret = (struct comparison_side){.fail_text = "", .mean = NAN, .sd = NAN, .within = NAN};
     for (size_t i = side == SIDE_A ? 0 : c->n_a; i < (side == SIDE_A ? c->n_a : c->n_runs); i++) {
         const struct cell_result *r = compare_result(c, i, x->cell, x->target);
-        double se, log_value = r ? figure_of(r, of_itself, &se) : NAN;
+        double se, log_value = r ? known_cell_log(cell, r, &se) : NAN;
         if (!r)
             continue;
         ret->runs++;
@@ -237,6 +221,17 @@ static enum verdict verdict_alone(const struct compare *c, const struct comparis
     return verdict_of(x->w.lo, x->w.hi, c->theta, false);
 }
 
+/* In any of its runs, on either side. */
+static bool withheld(const struct compare *c, const struct comparison *x)
+{
+    for (size_t i = 0; i < c->n_runs; i++) {
+        const struct cell_result *r = compare_result(c, i, x->cell, x->target);
+        if (r && analysis_withholds(&c->runs[i], r->target))
+            return true;
+    }
+    return false;
+}
+
 static int compare_one(const struct compare *c, struct comparison *x, struct err *err)
 {
     _cleanup_free_ double *a = xcalloc(c->n_runs, sizeof(*a));
@@ -263,7 +258,7 @@ static int compare_one(const struct compare *c, struct comparison *x, struct err
         x->ratio.lo = exp(x->w.lo);
         x->ratio.hi = exp(x->w.hi);
     }
-    x->verdict = verdict_alone(c, x);
+    x->verdict = withheld(c, x) ? VERDICT_EMULATED : verdict_alone(c, x);
     return 0;
 }
 
@@ -276,7 +271,8 @@ static size_t adjust(struct compare *c, bool primary)
 
     for (size_t i = 0; i < n; i++) {
         const struct comparison *x = &c->results[i];
-        p[i] = x->status == COMPARISON_OK && x->primary == primary ? x->w.p : NAN;
+        bool judged = x->status == COMPARISON_OK && x->verdict != VERDICT_EMULATED;
+        p[i] = judged && x->primary == primary ? x->w.p : NAN;
         tested += !isnan(p[i]);
     }
     if (primary)
@@ -367,9 +363,7 @@ void compare_release(struct compare *c)
     for (size_t i = 0; i < c->n_runs; i++)
         analysis_release(&c->runs[i]);
     free(c->runs);
-    VEC_FOREACH (&c->targets, char *, t)
-        free(*t);
-    VEC_RELEASE(&c->targets);
+    known_targets_release(&c->targets);
     VEC_RELEASE(&c->cells);
     free(c->cell_in);
     free(c->results);

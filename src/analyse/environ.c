@@ -42,7 +42,7 @@ static const struct known machine_fields[] = {
 static const struct known target_fields[] = {
     {"version", "version", ENVIRON_TELL},         {"path", "program", ENVIRON_TELL},
     {"sha256", "program's sha256", ENVIRON_TELL}, {"platform", "platform", ENVIRON_TELL},
-    {"work_around", "work-around", ENVIRON_TELL},
+    {"work_around", "work-around", ENVIRON_TELL}, {"emulated", "emulated CPU", ENVIRON_TELL},
 };
 
 /* Takes text. */

@@ -70,6 +70,8 @@ static enum gate_state state_of(const struct gate_gather *g, const struct gate_e
 {
     const struct estimate *ratio = &e->result->ratio;
 
+    if (analysis_withholds(g->a, e->result->target))
+        return GATE_EMULATED;
     if (never_works(g, e) || e->failure_p <= GATE_ALPHA)
         return GATE_BROKE;
     if (e->p <= GATE_ALPHA)
@@ -96,6 +98,8 @@ static int test_all(struct gate_gather *g, const struct stop_rule *rule, double 
         p[n + i] = gate_failure_p(e->only_target, e->only_base);
         e->provable =
             gate_provable(describe_sd(column, blocks), blocks, ret->gate, comparisons, rule);
+        if (analysis_withholds(a, i % a->n_targets))
+            p[i] = p[n + i] = NAN;
     }
     multi_holm(p, 2 * n, p);
     ret->min_blocks = gate_min_blocks(comparisons, rule);
@@ -133,7 +137,7 @@ static void conclude(struct gate_gather *g, const double *p, struct gate *ret)
         e->failure_p = p[n + i];
         e->state = state_of(g, e, ret->gate);
         ret->count[e->state]++;
-        if (e->result->ratio.n && !(e->provable <= ret->provable))
+        if (e->result->ratio.n && e->state != GATE_EMULATED && !(e->provable <= ret->provable))
             ret->provable = e->provable;
         ret->entries[ret->n++] = *e;
     }
@@ -191,8 +195,9 @@ const char *gate_verdict_name(enum gate_verdict v)
 const char *gate_state_name(enum gate_state s)
 {
     static const char *const names[GATE_STATES] = {
-        [GATE_BROKE] = "broke",   [GATE_REGRESSED] = "regressed",   [GATE_UNSURE] = "unsure",
-        [GATE_WITHIN] = "within", [GATE_UNCOMPARED] = "uncompared",
+        [GATE_BROKE] = "broke",           [GATE_REGRESSED] = "regressed",
+        [GATE_UNSURE] = "unsure",         [GATE_WITHIN] = "within",
+        [GATE_UNCOMPARED] = "uncompared", [GATE_EMULATED] = "emulated-cpu",
     };
     return names[s];
 }

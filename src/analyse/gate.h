@@ -19,6 +19,7 @@ enum gate_state {
     GATE_UNSURE,    /* neither that nor its contrary is shown */
     GATE_WITHIN, /* the whole interval lies under the gate, and nothing failed but with the base */
     GATE_UNCOMPARED, /* no block in which the base has a figure */
+    GATE_EMULATED,   /* its CPU, or the base's, is emulated in software: it is not compared */
     GATE_STATES
 };
 
@@ -47,7 +48,7 @@ void gate_release(struct gate *g);
 /* Failed with any regression; undecided while one comparison is unsure, or none was made. */
 enum gate_verdict gate_verdict(const struct gate *g);
 /* Stable, as exported: "passed", "failed", "undecided"; "broke", "regressed", "unsure", "within",
- * "uncompared". */
+ * "uncompared", "emulated-cpu". */
 const char *gate_verdict_name(enum gate_verdict v);
 const char *gate_state_name(enum gate_state s);
 

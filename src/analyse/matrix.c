@@ -61,6 +61,8 @@ void matrix_factor_of(const struct analysis *a, const struct cell_result *r,
     ret->verdict = VERDICT_INCONCLUSIVE;
     if (ret->e.n && isfinite(ret->e.lo) && isfinite(ret->e.hi) && ret->e.lo > 0)
         ret->verdict = verdict_of(log(ret->e.lo), log(ret->e.hi), a->head.plan.theta, false);
+    if (analysis_withholds(a, r->target))
+        ret->verdict = VERDICT_EMULATED;
 }
 
 /* What the blocks of one cell say of limits and recovery. */

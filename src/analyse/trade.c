@@ -140,14 +140,14 @@ static double log_factor(const struct block_value *v)
     return log(v->ns_per_op / 1e9); /* as cells store factors: see struct cell */
 }
 
-/* Does the cell count on this target: measured in every block, with a figure to take the mean of?
- */
+/* Does the cell count on this target: measured in every block, with a figure to take the mean of,
+ * and on a CPU that is not emulated? */
 static bool counts(const struct analysis *a, size_t cell, size_t target, bool loss)
 {
     const struct cell_result *r = analysis_at(a, cell, target);
     const struct estimate *e = loss || r->is_base ? &r->absolute : &r->ratio;
 
-    return r->status == CELL_OK && e->n && isfinite(e->value);
+    return r->status == CELL_OK && e->n && isfinite(e->value) && !analysis_withholds(a, target);
 }
 
 /* Cells of the measure that count on every target on which any counts. ret: their indices. */

@@ -148,7 +148,7 @@ static int advise_on(const struct options *o, const struct cli *cli, struct stor
     if (r >= 0)
         r = apps_know_all(&known, err);
     if (r >= 0)
-        r = analyse_run(s, run, &a, err);
+        r = analyse_run_with(s, run, options_flag(o, "emulated-too"), &a, err);
     if (r >= 0)
         r = analyse_advise(s, &a, w.limits.v, w.limits.n, &known, &v, err);
     if (r >= 0 && str_eq(format, "json"))
@@ -241,6 +241,7 @@ static const struct option_def advise_options[] = {
      .kind = OPTION_CHOICE,
      .choices = "term|md|json",
      .help = "term (default), md, json"},
+    OPTION_EMULATED_TOO,
     OPTION_DB,
 };
 

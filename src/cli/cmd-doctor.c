@@ -203,6 +203,8 @@ static void put_target(const struct target_info *info, const size_t widths[3],
         str_add(out, "  ");
         text_inert(out, info->work_around);
     }
+    if (info->emulated)
+        str_add(out, "  emulated CPU: measured, but not judged");
     if (info->reason[0]) {
         str_add(out, "  ");
         text_inert(out, info->reason);

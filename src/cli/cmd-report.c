@@ -6,12 +6,12 @@
 #include <errno.h>
 #include <unistd.h>
 
-static int write_report(struct store *s, int64_t run, const char *format, struct str *out,
-                        struct err *err)
+static int write_report(struct store *s, int64_t run, const char *format, bool emulated_too,
+                        struct str *out, struct err *err)
 {
     _cleanup_(analysis_release) struct analysis a = {0};
     _cleanup_(report_more_release) struct report_more more = {.has_trade = false};
-    int r = analyse_run(s, run, &a, err);
+    int r = analyse_run_with(s, run, emulated_too, &a, err);
 
     if (r == 0)
         r = report_more_read(s, &a, false, &more, err);
@@ -45,7 +45,7 @@ static int report_run(struct cli *cli, const struct options *o, struct err *err)
     if (r >= 0)
         r = store_run_find(s, o->operands.n ? o->operands.v[0] : NULL, &run, err);
     if (r >= 0)
-        r = write_report(s, run, format, &out, err);
+        r = write_report(s, run, format, options_flag(o, "emulated-too"), &out, err);
     return r < 0 ? r : cli_output(file, &out, err);
 }
 
@@ -63,6 +63,7 @@ static const struct option_def report_options[] = {
      .help = "html (default): one page with everything in it, which loads nothing from anywhere; "
              "md: the same in words and tables, for a pull request or an appendix; csv, json: the "
              "estimates and verdicts"},
+    OPTION_EMULATED_TOO,
     OPTION_DB,
 };
 

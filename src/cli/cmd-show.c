@@ -123,7 +123,7 @@ static int show_run(struct cli *cli, const struct options *o, struct err *err)
     if (r >= 0)
         r = store_run_find(s, o->operands.n ? o->operands.v[0] : NULL, &run, err);
     if (r >= 0)
-        r = analyse_run(s, run, &a, err);
+        r = analyse_run_with(s, run, options_flag(o, "emulated-too"), &a, err);
     if (r < 0)
         return r;
     if (cell && options_flag(o, "trade"))
@@ -158,6 +158,7 @@ static const struct option_def show_options[] = {
      .kind = OPTION_FLAG,
      .help = "only what each target costs, reaches of the host and loses to a neighbour, beside "
              "each other; without this it ends the table of a run that has two of the three"},
+    OPTION_EMULATED_TOO,
     OPTION_DB,
 };
 

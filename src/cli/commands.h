@@ -13,6 +13,7 @@
     X(report)                                                                                      \
     X(advise)                                                                                      \
     X(compare)                                                                                     \
+    X(machines)                                                                                    \
     X(replicate)                                                                                   \
     X(export)                                                                                      \
     X(import)                                                                                      \
@@ -35,6 +36,14 @@ int command_find(const char *name, const struct command **ret, struct err *err);
     {                                                                                              \
         .name = "db", .arg = "FILE", .kind = OPTION_TEXT,                                          \
         .help = "the results file (default: results.db in the state directory)"                    \
+    }
+
+/* Of those that judge a stored run. */
+#define OPTION_EMULATED_TOO                                                                        \
+    {                                                                                              \
+        .name = "emulated-too", .kind = OPTION_FLAG,                                               \
+        .help = "verdicts also for targets whose CPU is emulated in software (a virtual machine "  \
+                "without KVM), whose figures say nothing of the hardware"                          \
     }
 
 #endif

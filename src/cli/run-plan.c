@@ -168,6 +168,11 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
     {.name = "solo",
      .kind = OPTION_FLAG,
      .help = "run the targets one at a time within a block: for targets that are busy while idle"},
+    {.name = "emulated-too",
+     .kind = OPTION_FLAG,
+     .help = "verdicts also for targets whose CPU is emulated in software (a virtual machine "
+             "without KVM), and blocks until they are precise; their figures say nothing of the "
+             "hardware"},
     {.name = "seed",
      .arg = "N",
      .kind = OPTION_COUNT,
@@ -446,6 +451,7 @@ int run_plan_apply(const struct options *o, struct plan *p, struct err *err)
     p->rounds = (unsigned)options_u64(o, "rounds", p->rounds);
     p->solo = p->solo || options_flag(o, "solo");
     p->share = p->share || options_flag(o, "share");
+    p->emulated_too = p->emulated_too || options_flag(o, "emulated-too");
     /* Without any word on when to end, it ends as its suite does, else by the clock. */
     bool open = !p->budget_ns && !p->blocks && !p->repeats && !options_given(o, "budget");
     const struct suite *suite = suite_find(p->suite);
@@ -529,7 +535,8 @@ static void targets_default(const struct options *o, const struct target_infos *
         bool host = str_eq(info->target.driver, "host");
         bool fits = docker ? str_eq(info->target.driver, "docker")
                            : !driver_find(info->target.driver)->engine;
-        bool may = !info->starts_daemon || options_flag(o, "start-engines");
+        bool may = (!info->starts_daemon || options_flag(o, "start-engines")) &&
+                   (!info->emulated || p->emulated_too);
         if (info->usable && (host || (fits && may)))
             VEC_PUSH(&p->targets, info->target);
     }

@@ -84,6 +84,9 @@ struct target_info {
     char work_around[96];      /* "cgroup hybrid: worked around" or "" */
     bool start_may_fail;       /* one start in some fails by itself, and the next may work */
     bool starts_daemon;        /* usable with a private daemon of the engine's: none runs that is */
+    /* Its CPU is emulated in software (QEMU's TCG): no figure of it says anything of the hardware.
+     */
+    bool emulated;
 };
 
 struct target_infos {

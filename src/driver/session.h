@@ -37,6 +37,7 @@ struct session_caps {
     /* The first and the last of these as this host names them; "" not to be seen from here. */
     char host_rootfs[160], host_bind[160];
     bool own_cache; /* a kernel of its own keeps files in memory: fresh only in another session */
+    bool emulated;  /* as target_info's, of a target that only knows once it has started */
 };
 
 /* When the steps of a session's life were seen: CLOCK_MONOTONIC of this host, ns. 0: not seen, or

@@ -203,6 +203,7 @@ static int preflight_one(struct course *c, struct slot *slot, struct err *err)
         r = start_session(c, slot, &probe, &why);
     if (r == 0) {
         slot->cycle_ns = slot->session->caps.warm_up_ns;
+        slot->info.emulated = slot->info.emulated || slot->session->caps.emulated;
         slot->own_kernel = !str_eq(slot->session->hello.release, c->o->machine->kernel);
         r = slot->driver->stop(&c->site, slot->engine, slot->session, ENDING_BYE, NULL, &why);
         slot->session = NULL;
@@ -246,12 +247,12 @@ void targets_close(struct course *c)
 
 char *target_info_json(const struct target_info *i)
 {
-    json_t *o =
-        json_pack("{s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "label",
-                  i->target.label, "target", i->target.text, "driver", i->target.driver, "usable",
-                  i->usable, "reason", i->reason, "why", i->usable ? "" : err_kind_name(i->why),
-                  "version", i->version, "path", i->path, "sha256", i->sha256, "platform",
-                  i->platform, "kind", i->kind, "work_around", i->work_around);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}",
+                          "label", i->target.label, "target", i->target.text, "driver",
+                          i->target.driver, "usable", i->usable, "reason", i->reason, "why",
+                          i->usable ? "" : err_kind_name(i->why), "version", i->version, "path",
+                          i->path, "sha256", i->sha256, "platform", i->platform, "kind", i->kind,
+                          "work_around", i->work_around, "emulated", i->emulated);
     char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
     json_decref(o);

@@ -274,6 +274,12 @@ static int set_drop_caches(void *user, const char *key, const yaml_node_t *v)
     return yaml_yes_no(&r->y, key, v, &r->plan.drop_caches);
 }
 
+static int set_emulated_too(void *user, const char *key, const yaml_node_t *v)
+{
+    struct reader *r = user;
+    return yaml_yes_no(&r->y, key, v, &r->plan.emulated_too);
+}
+
 static int set_scaled(void *user, const char *key, const yaml_node_t *v)
 {
     struct reader *r = user;
@@ -327,6 +333,7 @@ static const struct yaml_key plan_keys[] = {
     {"solo", set_solo},
     {"applications", set_applications},
     {"drop_caches", set_drop_caches},
+    {"emulated_too", set_emulated_too},
     {"scaled", set_scaled},
     {"gate", set_gate},
     {"aa", set_aa},

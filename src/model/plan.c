@@ -269,7 +269,8 @@ bool plan_equal(const struct plan *a, const struct plan *b)
                 a->interval_ns == b->interval_ns && a->settle_ns == b->settle_ns &&
                 a->slice_ns == b->slice_ns && a->rounds == b->rounds && a->solo == b->solo &&
                 a->scale == b->scale && a->drop_caches == b->drop_caches &&
-                a->targets.n == b->targets.n && a->cells.n == b->cells.n;
+                a->emulated_too == b->emulated_too && a->targets.n == b->targets.n &&
+                a->cells.n == b->cells.n;
     for (size_t i = 0; same && i < a->targets.n; i++)
         same = target_equal(&a->targets.v[i], &b->targets.v[i]);
     for (size_t i = 0; same && i < a->cells.n; i++)
@@ -422,6 +423,8 @@ int plan_format(const struct plan *p, struct str *out, struct err *err)
     str_addf(out, "rounds: %u\nsolo: %s\n", p->rounds, p->solo ? "yes" : "no");
     if (p->drop_caches)
         str_add(out, "drop_caches: yes\n");
+    if (p->emulated_too)
+        str_add(out, "emulated_too: yes\n");
     if (p->gate > 0)
         add_fraction(out, "gate", p->gate);
     if (p->aa)

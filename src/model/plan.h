@@ -24,6 +24,7 @@
  *     solo: no
  *     applications: ["name: mine\n..."] # texts as in model/app.h, that workloads may name
  *     drop_caches: no
+ *     emulated_too: no
  *     scaled: 0.1                       # says that it was shortened so; does nothing more
  *     gate: 5%                          # what a target may cost more than the base; theta is then
  *                                       # this, too, unless it is given
@@ -75,6 +76,7 @@ struct plan {
     bool drop_caches;     /* the page cache is dropped before whole executions on the disk */
     double scale;         /* durations and repeats were shortened by this factor; 1: as declared */
     bool share;           /* go on although another run measures on this machine */
+    bool emulated_too;    /* verdicts also where the CPU is emulated in software */
 };
 
 #define PLAN_THETA 0.02

@@ -50,10 +50,16 @@ static void floor_text(const struct aa *x, struct str *out)
 }
 
 /* The ratio of the twins, and in the place of a word what can be told apart. */
-static void entry_words(const struct style *s, const struct aa_entry *e, struct cell_words *w)
+static void entry_words(const struct style *s, const struct analysis *a, const struct aa *x,
+                        size_t cell, size_t pair, struct cell_words *w)
 {
+    const struct aa_entry *e = aa_at(x, cell, pair);
     struct cell_result r = {.status = CELL_OK, .ratio = e->ratio};
 
+    if (aa_withholds(a, pair)) {
+        cell_words_emulated(s, w);
+        return;
+    }
     if (e->ratio.n == 0) {
         r.status = CELL_NOT_MEASURED;
         cell_words_ratio(s, &r, NULL, w);
@@ -90,7 +96,7 @@ void report_aa(const struct analysis *a, const struct aa *x, const struct report
         struct grid_column *column =
             grid_column(&g, label_of(a, k), (uint32_t)(2 * k), !a->targets[2 * k].usable);
         for (size_t c = 0; c < x->n_cells; c++)
-            entry_words(&o->style, aa_at(x, c, k), &column->rows[c]);
+            entry_words(&o->style, a, x, c, k, &column->rows[c]);
     }
     grid_put(&g, out);
     alarms_text(x, &alarms);
@@ -120,7 +126,7 @@ void report_aa_markdown(const struct analysis *a, const struct aa *x, struct str
         str_add(out, " |");
         for (size_t k = 0; k < x->n_pairs; k++) {
             struct cell_words w;
-            entry_words(&style, aa_at(x, c, k), &w);
+            entry_words(&style, a, x, c, k, &w);
             md_cell(&w, out);
         }
         str_addc(out, '\n');

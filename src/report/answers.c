@@ -105,6 +105,21 @@ static size_t next_dearer(const struct analysis *a, size_t after)
     return best;
 }
 
+/* Who took no part in that, if anybody. */
+static void left_out(const struct analysis *a, struct str *out)
+{
+    size_t n = 0;
+
+    for (size_t t = 0; t < a->n_targets; t++) {
+        if (t == a->head.base || !a->targets[t].usable || !analysis_withholds(a, t))
+            continue;
+        str_add(out, n++ ? ", " : " Left out, since the CPU is emulated: ");
+        label(a, t, out);
+    }
+    if (n)
+        str_addc(out, '.');
+}
+
 void answer_cheapest(const struct analysis *a, struct str *out)
 {
     size_t first = next_dearer(a, SIZE_MAX), shown = 0, all = 0;
@@ -142,10 +157,11 @@ void answer_cheapest(const struct analysis *a, struct str *out)
     }
     str_addf(out, " (geometric mean of %zu ratio%s%s).", all, all == 1 ? "" : "s",
              all < a->n_cells ? " of work done inside" : "");
+    left_out(a, out);
 }
 
 struct tally {
-    size_t cells, measured, failed, alike, unsure;
+    size_t cells, measured, failed, alike, unsure, emulated;
     struct side {
         size_t n;
         double lo, hi;
@@ -181,6 +197,9 @@ static void tally_cell(struct tally *n, const struct cell_result *r, const struc
     case VERDICT_EQUIVALENT:
     case VERDICT_SMALL:
         n->alike++;
+        break;
+    case VERDICT_EMULATED:
+        n->emulated++;
         break;
     default:
         n->unsure++;
@@ -227,6 +246,10 @@ static void tally_put(const struct style *s, const struct tally *n, struct str *
             str_add(out, "unsure");
         else
             str_addf(out, "%zu unsure", n->unsure);
+    }
+    if (n->emulated) {
+        part(out);
+        str_add(out, EMULATED_WORD);
     }
     if (n->failed) {
         part(out);

@@ -79,7 +79,7 @@ void compare_words(const struct style *s, const struct compare *c, const struct 
     } else {
         struct cell_result r = {.ratio = x->ratio, .verdict = x->verdict};
         cell_words_ratio(s, &r, &c->cells.v[x->cell].cell, ret);
-        if (x->status == COMPARISON_FEW)
+        if (x->status == COMPARISON_FEW && x->verdict != VERDICT_EMULATED)
             str_copy(ret->word, sizeof(ret->word), "too few runs");
     }
 }

@@ -104,7 +104,7 @@ static void summary_row(const struct analysis *a, const struct cell_result *r, s
     csv_text(out, figure_unit(cell));
     csv_estimate(out, &value);
     csv_double(out, p->scale);
-    str_addc(out, '\n');
+    str_addf(out, ",%s\n", a->emulated[r->target] ? "yes" : "");
 }
 
 void report_summary_csv(const struct analysis *a, struct str *out)
@@ -114,7 +114,7 @@ void report_summary_csv(const struct analysis *a, struct str *out)
             "ratio,ratio_lo,ratio_hi,ns_per_op,ns_per_op_lo,ns_per_op_hi,"
             "cpu_ns_per_op,cpu_ns_per_op_lo,cpu_ns_per_op_hi,cpus_busy,n,mean_ns,variance_ns2,"
             "overhead,degradation,sign_flip_p,holm_p,lag1_r,p50_ns,p90_ns,p99_ns,"
-            "peak_memory_bytes,unit,value,value_lo,value_hi,scale\n");
+            "peak_memory_bytes,unit,value,value_lo,value_hi,scale,emulated\n");
     for (size_t c = 0; c < a->n_cells; c++)
         for (size_t t = 0; t < a->n_targets; t++)
             summary_row(a, analysis_at(a, c, t), out);

@@ -14,8 +14,9 @@ enum tone gate_tone(enum gate_verdict v)
 enum glyph gate_glyph(enum gate_state s)
 {
     static const enum glyph glyphs[GATE_STATES] = {
-        [GATE_BROKE] = GLYPH_FAIL,  [GATE_REGRESSED] = GLYPH_SLOWER, [GATE_UNSURE] = GLYPH_UNSURE,
-        [GATE_WITHIN] = GLYPH_GOOD, [GATE_UNCOMPARED] = GLYPH_NONE,
+        [GATE_BROKE] = GLYPH_FAIL,      [GATE_REGRESSED] = GLYPH_SLOWER,
+        [GATE_UNSURE] = GLYPH_UNSURE,   [GATE_WITHIN] = GLYPH_GOOD,
+        [GATE_UNCOMPARED] = GLYPH_NONE, [GATE_EMULATED] = GLYPH_EMULATED,
     };
     return glyphs[s];
 }
@@ -27,7 +28,7 @@ void gate_head(const struct gate *g, struct str *out)
 
 static size_t compared(const struct gate *g)
 {
-    return g->n - g->count[GATE_UNCOMPARED];
+    return g->n - g->count[GATE_UNCOMPARED] - g->count[GATE_EMULATED];
 }
 
 static void of_comparisons(const struct analysis *a, const struct gate *g, struct str *out)
@@ -61,9 +62,13 @@ static void power(const struct gate *g, struct str *out)
 void gate_sentence(const struct analysis *a, const struct gate *g, struct str *out)
 {
     size_t unsure = g->count[GATE_UNSURE], left = g->count[GATE_UNCOMPARED];
+    size_t emulated = g->count[GATE_EMULATED];
 
     if (compared(g) == 0) {
-        str_add(out, "Nothing could be compared: the base has no figures.");
+        str_addf(out, "Nothing could be compared: %s.",
+                 emulated == 0 ? "the base has no figures"
+                 : left        ? "the base has no figures, or the CPU is emulated"
+                               : "the CPU is emulated (--emulated-too compares it)");
         return;
     }
     switch (gate_verdict(g)) {
@@ -88,6 +93,8 @@ void gate_sentence(const struct analysis *a, const struct gate *g, struct str *o
     }
     if (left)
         str_addf(out, " Without a figure of the base: %zu.", left);
+    if (emulated)
+        str_addf(out, " Not compared, since the CPU is emulated: %zu.", emulated);
 }
 
 void gate_ratio(const struct gate_entry *e, struct str *out)
@@ -176,6 +183,9 @@ void gate_why(const struct analysis *a, const struct gate *g, const struct gate_
         break;
     case GATE_WITHIN:
         str_addf(out, "under %g %% more", 100 * g->gate);
+        break;
+    case GATE_EMULATED:
+        str_add(out, "emulated CPU: not compared");
         break;
     default:
         str_add(out, "no figure of the base");

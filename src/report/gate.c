@@ -84,7 +84,8 @@ void report_gate_markdown(const struct analysis *a, const struct gate *g, struct
     md_entries(a, g, 0, loud, out);
     if (loud < g->n) {
         str_addf(out, "\n<details><summary>%zu %s within the gate</summary>\n", g->n - loud,
-                 g->count[GATE_UNCOMPARED] ? "others: not compared, or" : "others are");
+                 g->count[GATE_UNCOMPARED] + g->count[GATE_EMULATED] ? "others: not compared, or"
+                                                                     : "others are");
         md_entries(a, g, loud, g->n, out);
         str_add(out, "\n</details>\n");
     }

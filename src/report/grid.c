@@ -234,4 +234,7 @@ void grid_legend(const struct grid *g, double theta, bool counts, struct flow *f
     if (grid_sign_used(g, GLYPH_UNSURE))
         flow_add(f, "%s unsure: too noisy or too few %s to tell", style_glyph(s, GLYPH_UNSURE),
                  g->replicates);
+    if (grid_sign_used(g, GLYPH_EMULATED))
+        flow_add(f, "%s emulated CPU: no verdict (--emulated-too gives one)",
+                 style_glyph(s, GLYPH_EMULATED));
 }

@@ -25,7 +25,7 @@ struct grid_row {
 struct grid_column {
     uint32_t target;
     bool unusable; /* never ran: its column says the same in every row */
-    char head[TARGET_LABEL_MAX];
+    char head[TARGET_HEAD_MAX];
     struct cell_words *rows;                        /* one per row, to be filled by the caller */
     size_t sign, whole, fraction, unit, half, word; /* widths, of grid_put */
     size_t body[2];                                 /* right of the sign, without and with words */

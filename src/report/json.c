@@ -40,7 +40,7 @@ static json_t *flags_json(unsigned flags)
         {CELL_FLAG_TOO_FEW, "too-few-blocks"}, {CELL_FLAG_NOISY_ENV, "noisy-environment"},
         {CELL_FLAG_MEMORY_FS, "memory-fs"},    {CELL_FLAG_NOT_COLD, "not-cold"},
         {CELL_FLAG_FSYNC, "fsync-doubtful"},   {CELL_FLAG_HUGE_PAGES, "huge-pages-differ"},
-        {CELL_FLAG_PEER, "peer-limited"},
+        {CELL_FLAG_PEER, "peer-limited"},      {CELL_FLAG_EMULATED, "emulated-cpu"},
     };
     json_t *a = json_array();
 
@@ -124,6 +124,7 @@ static json_t *targets_json(const struct analysis *a)
         json_t *o = json_object();
         json_object_set_new(o, "target", js_inert(a->head.plan.targets.v[i].label));
         json_object_set_new(o, "usable", json_boolean(a->targets[i].usable));
+        json_object_set_new(o, "emulated", json_boolean(a->emulated[i]));
         json_object_set_new(o, "reason",
                             a->target_reason[i][0] ? js_inert(a->target_reason[i]) : json_null());
         json_object_set_new(o, "geometric_mean",

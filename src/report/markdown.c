@@ -35,8 +35,10 @@ void md_targets(struct str *out, const struct analysis *a, bool with_base)
     for (uint32_t t = 0; t < a->n_targets; t++) {
         if (!with_base && t == a->head.base)
             continue;
+        _cleanup_(str_release) struct str head = STR_INIT;
+        target_head(a, t, &head);
         str_addc(out, ' ');
-        md_text(out, a->head.plan.targets.v[t].label);
+        md_line(out, head.buf);
         str_add(out, " |");
         columns++;
     }
@@ -85,6 +87,14 @@ static void md_head(const struct analysis *a, bool listed, bool absolute, struct
                  absolute ? "" : report_cost_words(&a->head.plan));
 }
 
+static bool withholds_any(const struct analysis *a)
+{
+    for (size_t t = 0; t < a->n_targets; t++)
+        if (analysis_withholds(a, t))
+            return true;
+    return false;
+}
+
 static void md_table(const struct analysis *a, const struct report_options *o, struct str *out)
 {
     const struct style style = {.utf8 = true};
@@ -118,8 +128,9 @@ static void md_table(const struct analysis *a, const struct report_options *o, s
     if (!absolute)
         str_addf(out,
                  "\n= alike within %s, ≈ a difference under %s, ▲ slower, ▼ faster, ? unsure, "
-                 "✘ failed.\n",
-                 theta, theta);
+                 "✘ failed%s.\n",
+                 theta, theta,
+                 withholds_any(a) ? ", ◇ emulated CPU: no verdict (--emulated-too gives one)" : "");
 }
 
 void report_markdown(const struct analysis *a, const struct report_more *more,

@@ -124,7 +124,7 @@ static void put_label(const struct sheet *s, const char *text, struct str *out)
     _cleanup_(str_release) struct str line = STR_INIT;
 
     str_add(out, tone_on(s->style, TONE_HEAD));
-    text_inert(&line, s->a->head.plan.targets.v[s->target].label);
+    target_head(s->a, s->target, &line);
     str_addf(&line, " %s %s", style_glyph(s->style, GLYPH_DOT), text);
     text_wrap(out, s->style, "", 2, line.buf);
     str_add(out, tone_off(s->style, TONE_HEAD));
@@ -215,8 +215,10 @@ void report_matrix_markdown(const struct analysis *a, const struct matrix *m, st
         add_columns(&g, &s, BESIDE, "");
         add_columns(&g, &s, TAIL, "p99 ");
         add_columns(&g, &s, RECOVERY, "back ");
+        _cleanup_(str_release) struct str head = STR_INIT;
+        target_head(a, s.target, &head);
         str_add(out, "\nOn ");
-        md_text(out, a->head.plan.targets.v[s.target].label);
+        md_line(out, head.buf);
         str_add(out, ", time and 99th percentile (p99) of victims beside an aggressor / without, "
                      "and how long after its end they were back:\n\n");
         md_columns(&g, out);

@@ -78,7 +78,7 @@ void notes_failures(const struct analysis *a, const struct style *s, note_line *
 
 void notes_semantics(const struct analysis *a, const struct style *s, note_line *line, void *user)
 {
-    for (unsigned bit = CELL_FLAG_MEMORY_FS; bit <= CELL_FLAG_PEER; bit <<= 1) {
+    for (unsigned bit = CELL_FLAG_MEMORY_FS; bit <= CELL_FLAG_EMULATED; bit <<= 1) {
         for (uint32_t target = 0; target < a->n_targets; target++) {
             const char *first = NULL;
             _cleanup_(str_release) struct str text = STR_INIT;

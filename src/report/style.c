@@ -11,7 +11,7 @@ static const struct {
     [GLYPH_DOT] = {"·", "|"},      [GLYPH_PLUS_MINUS] = {"±", "+-"}, [GLYPH_TIMES] = {"×", "x"},
     [GLYPH_MICRO] = {"µ", "u"},    [GLYPH_AT_MOST] = {"≤", "<="},    [GLYPH_FULL] = {"█", "#"},
     [GLYPH_EMPTY] = {"░", "."},    [GLYPH_BAR_LEFT] = {"▕", "["},    [GLYPH_BAR_RIGHT] = {"▏", "]"},
-    [GLYPH_SQUARED] = {"²", "^2"}, [GLYPH_AT_LEAST] = {"≥", ">="},
+    [GLYPH_SQUARED] = {"²", "^2"}, [GLYPH_AT_LEAST] = {"≥", ">="},   [GLYPH_EMULATED] = {"◇", "e"},
 };
 
 static const char *const sparks_utf8[8] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};

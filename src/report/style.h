@@ -21,6 +21,7 @@ enum glyph {
     GLYPH_EQUAL,
     GLYPH_SLIGHT,
     GLYPH_UNSURE,
+    GLYPH_EMULATED,
     GLYPH_FAIL,
     GLYPH_NONE, /* nothing here, and that is in order */
     GLYPH_GOOD,

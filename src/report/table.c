@@ -27,6 +27,10 @@ static void mean_words(const struct table *t, uint32_t target, struct cell_words
     struct cell_result r = {.ratio = *e, .verdict = VERDICT_INCONCLUSIVE};
 
     *ret = (struct cell_words){.tone = TONE_PLAIN};
+    if (analysis_withholds(t->a, target)) {
+        cell_words_emulated(&t->o->style, ret);
+        return;
+    }
     if (e->n == 0 || !isfinite(e->value))
         return;
     if (isfinite(e->lo) && isfinite(e->hi) && e->lo > 0)
@@ -38,7 +42,10 @@ static void column_add(struct table *t, uint32_t target)
 {
     const struct plan *p = &t->a->head.plan;
     bool unusable = !t->a->targets[target].usable;
-    struct grid_column *c = grid_column(&t->grid, p->targets.v[target].label, target, unusable);
+    _cleanup_(str_release) struct str head = STR_INIT;
+
+    target_head(t->a, target, &head);
+    struct grid_column *c = grid_column(&t->grid, head.buf, target, unusable);
 
     for (size_t i = 0; i < t->cells.n; i++) {
         uint32_t cell = t->cells.v[i];
@@ -199,7 +206,8 @@ static void put_hint(const struct table *t, struct str *out)
         for (size_t j = 0; j < a->n_targets; j++) {
             const struct cell_result *r = analysis_at(a, i, j);
             double d = fabs(log(r->ratio.value));
-            if (!r->is_base && r->status == CELL_OK && isfinite(d) && d > most) {
+            bool judged = !r->is_base && r->verdict != VERDICT_EMULATED;
+            if (judged && r->status == CELL_OK && isfinite(d) && d > most) {
                 most = d;
                 cell = i;
                 target = j;

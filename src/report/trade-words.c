@@ -116,6 +116,8 @@ static void absent_words(const struct style *s, const struct analysis *a, const 
         *ret = (struct cell_words){.tone = TONE_QUIET, .word = "base"};
     else if (!a->targets[target].usable)
         cell_words_unusable(s, target_why(&a->targets[target]), ret);
+    else if (analysis_withholds(a, target) && trade_kind_of(m) != TRADE_REACH)
+        cell_words_emulated(s, ret);
     else if (v->alone && v->alone->status != CELL_OK)
         cell_words_ratio(s, v->alone, NULL, ret);
     else

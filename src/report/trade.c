@@ -30,9 +30,11 @@ static void add_rows(struct grid *g, const struct analysis *a, const struct trad
 static void add_column(struct grid *g, const struct analysis *a, const struct trade *t,
                        uint32_t target)
 {
-    struct grid_column *c =
-        grid_column(g, a->head.plan.targets.v[target].label, target, !a->targets[target].usable);
+    _cleanup_(str_release) struct str head = STR_INIT;
     size_t row = 0;
+
+    target_head(a, target, &head);
+    struct grid_column *c = grid_column(g, head.buf, target, !a->targets[target].usable);
 
     for (enum trade_kind k = 0; k < TRADE_KINDS; k++) {
         row++;

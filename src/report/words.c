@@ -27,6 +27,8 @@ const char *verdict_word(enum verdict v, const struct cell *cell)
         return "alike";
     case VERDICT_SMALL:
         return "slight";
+    case VERDICT_EMULATED:
+        return EMULATED_WORD;
     default:
         return "unsure";
     }
@@ -85,6 +87,20 @@ void cell_words_unusable(const struct style *s, enum err_kind why, struct cell_w
     *ret = (struct cell_words){.tone = unsupported ? TONE_QUIET : TONE_FAIL};
     sign_set(s, unsupported ? GLYPH_NONE : GLYPH_FAIL, 1, ret);
     str_copy(ret->word, sizeof(ret->word), failure_word(why));
+}
+
+void cell_words_emulated(const struct style *s, struct cell_words *ret)
+{
+    *ret = (struct cell_words){.tone = TONE_QUIET};
+    sign_set(s, GLYPH_EMULATED, 1, ret);
+    str_copy(ret->word, sizeof(ret->word), EMULATED_WORD);
+}
+
+void target_head(const struct analysis *a, size_t target, struct str *out)
+{
+    text_inert(out, a->head.plan.targets.v[target].label);
+    if (a->emulated && a->emulated[target])
+        str_add(out, " (" EMULATED_WORD ")");
 }
 
 enum err_kind target_why(const struct target_row *row)
@@ -173,6 +189,10 @@ void cell_words_ratio(const struct style *s, const struct cell_result *r, const 
         ret->tone = TONE_QUIET;
         sign_set(s, GLYPH_SLIGHT, 1, ret);
         break;
+    case VERDICT_EMULATED:
+        ret->tone = TONE_QUIET;
+        sign_set(s, GLYPH_EMULATED, 1, ret);
+        break;
     default:
         sign_set(s, GLYPH_UNSURE, 1, ret);
         break;
@@ -201,6 +221,8 @@ const char *flag_words(unsigned flag)
         {CELL_FLAG_FSYNC, "its syncs cost less than half of the base's: are they honoured?"},
         {CELL_FLAG_HUGE_PAGES, "its memory has other huge pages than the base's"},
         {CELL_FLAG_PEER, "the server at the other end had no CPU time left: it was what limited"},
+        {CELL_FLAG_EMULATED,
+         "its CPU is emulated in software: no figure of it says anything of the hardware"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(remarks); i++)
@@ -225,4 +247,6 @@ void cell_words_absolute(const struct style *s, const struct cell_result *r,
         return;
     figure_parts(s, cell, r->absolute.value, ret->number, ret->unit);
     half_set(s, &r->absolute, interval_half(r->absolute.lo, r->absolute.hi), ret);
+    if (r->flags & CELL_FLAG_EMULATED && ret->number[0])
+        str_copy(ret->word, sizeof(ret->word), EMULATED_WORD);
 }

@@ -9,6 +9,9 @@
 #include "report/style.h"
 #include "report/units.h"
 
+/* Instead of a verdict, and in the heads of columns. */
+#define EMULATED_WORD "emulated CPU"
+
 struct cell_words {
     enum tone tone;
     enum glyph glyph;
@@ -30,6 +33,11 @@ void cell_words_absolute(const struct style *s, const struct cell_result *r,
                          const struct cell *cell, struct cell_words *ret);
 /* A cell of a target that could not be used at all: what its preflight found. */
 void cell_words_unusable(const struct style *s, enum err_kind why, struct cell_words *ret);
+/* A target whose CPU is emulated, where a figure of several cells would stand. */
+void cell_words_emulated(const struct style *s, struct cell_words *ret);
+/* Its label, inert, and "(emulated CPU)" where it is: for the heads of columns. */
+void target_head(const struct analysis *a, size_t target, struct str *out);
+#define TARGET_HEAD_MAX (TARGET_LABEL_MAX + sizeof(" (" EMULATED_WORD ")"))
 /* What the ratios of a run are ratios of. */
 const char *report_cost_words(const struct plan *p);
 /* A remark about a cell's data, one CELL_FLAG_. */
@@ -38,8 +46,8 @@ const char *flag_words(unsigned flag);
 enum err_kind target_why(const struct target_row *row);
 /* Of the catalogue, and neither a time nor an operation: memory, a number of calls. */
 bool cell_is_count(const struct cell *cell);
-/* "slower", "faster" (of a count "worse", "better"), "alike", "slight", "unsure". cell may be NULL.
- */
+/* "slower", "faster" (of a count "worse", "better"), "alike", "slight", "unsure", "emulated CPU".
+ * cell may be NULL. */
 const char *verdict_word(enum verdict v, const struct cell *cell);
 /* "timed out", "unsupported", "bad data", "failed", "a bug of cupel". */
 const char *failure_word(enum err_kind k);

@@ -12,6 +12,7 @@ static const char *const names[VERDICT_COUNT] = {
     [VERDICT_FASTER] = "faster",
     [VERDICT_EQUIVALENT] = "equivalent",
     [VERDICT_SMALL] = "detectable-small",
+    [VERDICT_EMULATED] = "emulated-cpu",
 };
 
 enum verdict verdict_of(double lo, double hi, double theta, bool higher_is_better)

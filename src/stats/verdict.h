@@ -15,6 +15,7 @@ enum verdict {
     VERDICT_FASTER,
     VERDICT_EQUIVALENT, /* within theta, and 0 is in it: never "no difference" */
     VERDICT_SMALL,      /* within theta, and 0 is not in it: a difference, too small to matter */
+    VERDICT_EMULATED,   /* none is given: the CPU was emulated. Never verdict_of's */
     VERDICT_COUNT
 };
 
@@ -25,7 +26,8 @@ enum verdict verdict_of(double lo, double hi, double theta, bool higher_is_bette
  * open" for an inconclusive cell whose interval crosses theta but not 0. */
 int verdict_direction(double lo, double hi, bool higher_is_better);
 
-/* "inconclusive", "slower", "faster", "equivalent", "detectable-small"; as stored and exported. */
+/* "inconclusive", "slower", "faster", "equivalent", "detectable-small", "emulated-cpu"; as
+ * exported. */
 const char *verdict_name(enum verdict v);
 /* VERDICT_COUNT for an unknown name. */
 enum verdict verdict_parse(const char *name);

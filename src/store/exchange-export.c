@@ -106,6 +106,7 @@ static json_t *plan_to_json(const struct plan *p)
     set(o, "drop_caches", json_boolean(p->drop_caches));
     set_real(o, "gate", p->gate);
     set(o, "aa", json_boolean(p->aa));
+    set(o, "emulated_too", json_boolean(p->emulated_too));
     set(o, "share", json_boolean(p->share));
     set_real(limits, "cpus", p->limits.cpus);
     set_int(limits, "memory_bytes", p->limits.memory_bytes);

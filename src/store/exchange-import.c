@@ -76,7 +76,13 @@ static void take_run(struct importer *m, const json_t *doc)
     h->started_real_ns = doc_big(d, o, "started_real_ns", INT64_MAX);
     h->ended_real_ns = doc_big(d, o, "ended_real_ns", INT64_MAX);
     h->base = (uint32_t)doc_int(d, o, "base", 0, PLAN_TARGETS_MAX - 1);
-    str_copy(h->status, sizeof(h->status), "imported");
+    char ended[sizeof(h->status)];
+    doc_text(d, o, "status", ended, sizeof(ended));
+    /* What is partial stays so. */
+    str_copy(h->status, sizeof(h->status),
+             str_eq(ended, "complete") || str_eq(ended, "imported") ? "imported"
+             : str_eq(ended, "failed")                              ? "failed"
+                                                                    : "interrupted");
 }
 
 static void take_limits(struct importer *m, const json_t *plan)
@@ -118,6 +124,7 @@ static void take_plan(struct importer *m, const json_t *doc)
     p->scale = json_object_get(o, "scale") ? doc_real(d, o, "scale", 0, 1) : 1;
     p->gate = json_object_get(o, "gate") ? doc_real(d, o, "gate", 0, PLAN_FRACTION_MAX) : 0;
     p->aa = json_object_get(o, "aa") && doc_bool(d, o, "aa");
+    p->emulated_too = json_object_get(o, "emulated_too") && doc_bool(d, o, "emulated_too");
     take_limits(m, o);
 }
 

@@ -84,6 +84,8 @@ static const char *const upgrades[STORE_FORMAT] = {
     /* 3 to 4: gates, and targets put in twice */
     ("ALTER TABLE run ADD COLUMN gate REAL NOT NULL DEFAULT 0;"
      "ALTER TABLE run ADD COLUMN aa INTEGER NOT NULL DEFAULT 0;"),
+    /* 4 to 5: verdicts of emulated CPUs, which no run of before had */
+    "ALTER TABLE run ADD COLUMN emulated_too INTEGER NOT NULL DEFAULT 0;",
 };
 
 static uint32_t be32(const unsigned char *p)

@@ -97,7 +97,7 @@ int store_run_find(struct store *s, const char *spec, int64_t *ret, struct err *
     "id, uuid, machine_id, machine, version, command, started_real_ns, ended_real_ns, status,"     \
     " base, suite, base_label, seed, theta, precision, blocks, repeats, budget_ns, interval_ns,"   \
     " settle_ns, slice_ns, rounds, solo, share, limit_cpus, limit_memory_bytes, limit_pids, "      \
-    "scale, drop_caches, limit_io_bps, gate, aa"
+    "scale, drop_caches, limit_io_bps, gate, aa, emulated_too"
 
 static void read_head(struct columns *c, struct run_head *h)
 {
@@ -136,6 +136,7 @@ static void read_head(struct columns *c, struct run_head *h)
     p->limits.io_bps = col_count(c);
     p->gate = col_double(c);
     p->aa = col_i64(c) != 0;
+    p->emulated_too = col_i64(c) != 0;
 }
 
 static int read_json(struct columns *c, json_t **ret)

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STORE_FORMAT 4
+#define STORE_FORMAT 5
 
 struct store;
 

@@ -45,8 +45,8 @@ static int insert_head(struct store *s, struct run_head *h, struct err *err)
         "INSERT INTO run(uuid, machine_id, machine, version, command, started_real_ns,"
         " ended_real_ns, status, base, suite, base_label, seed, theta, precision, blocks, repeats,"
         " budget_ns, interval_ns, settle_ns, slice_ns, rounds, solo, share, limit_cpus,"
-        " limit_memory_bytes, limit_pids, scale, drop_caches, limit_io_bps, gate, aa)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " limit_memory_bytes, limit_pids, scale, drop_caches, limit_io_bps, gate, aa,"
+        " emulated_too) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         &st, err);
     if (r < 0)
         return r;
@@ -83,6 +83,7 @@ static int insert_head(struct store *s, struct run_head *h, struct err *err)
     bind_i64(&b, (int64_t)p->limits.io_bps);
     bind_double(&b, p->gate);
     bind_i64(&b, p->aa);
+    bind_i64(&b, p->emulated_too);
     r = db_run(s, &b, "store the run", err);
     if (r == 0)
         h->id = sqlite3_last_insert_rowid(s->db);

@@ -129,7 +129,7 @@ PLANS = [
     "limits: {memory: lots}\n", "limits: {memory: []}\n", "limits: {memory: 16000000T}\n",
     "limits: {cpus: x}\n", "limits: {cpus: []}\n", "limits: {swap: 1}\n", "rounds: 0\n", "rounds: []\n",
     "gate: 5%\n", "gate: 5%\ntheta: 1%\n", "gate: 70%\n", "aa: yes\ntargets: [a=runc, b=runc]\n",
-    "aa: yes\ntargets: [host, runc]\n",
+    "aa: yes\ntargets: [host, runc]\n", "emulated_too: yes\n",
 ]
 TARGETS = [
     "host\nhost\nhost#2=host\n", "runsc:ptrace", "docker/runsc:kvm", "old=oci:/opt/a:b/runsc:systrap",
@@ -324,6 +324,10 @@ def main():
                              "metrics: [{name: a, wall: yes}]\n")
     runs.append(json.dumps(newer, separators=(",", ":")))
     newer["cells"][1].update(app="no: yes\n", better="higher")
+    runs.append(json.dumps(newer, separators=(",", ":")))
+    newer["plan"]["emulated_too"] = True
+    newer["targets"][0]["info"] = {"emulated": True}
+    newer["cells"][1].update(app=None, unit="")
     runs.append(json.dumps(newer, separators=(",", ":")))
     for i, run in enumerate(runs):
         put("exchange", i, run)

@@ -12,6 +12,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "cli")]
 from browser import Browser, program  # noqa: E402
+import emulatedrun  # noqa: E402
 from cli import WORK, Skip, case, cupel, expect, main, state_fixture  # noqa: E402
 
 RUN = os.path.join(HERE, "run.json")
@@ -120,6 +121,26 @@ def signs_and_words_say_what_the_colours_do():
     for text in cell:
         expect(re.search("[▲▼✘]", text) and re.search("slower|worse|faster|better|failed|timed|bad data", text),
                text)
+
+
+@case
+def an_emulated_cpu_is_labelled_and_not_coloured():
+    page = opened(made("emulated", imported("emulated", json.dumps(emulatedrun.document())))[0])
+    heads = page.value("[...document.querySelectorAll('#heat-table thead th')].map((h) => h.innerText)")
+    expect([("(emulated CPU)" in h) for h in heads if h.startswith(("vm", "runc"))] == [False, True],
+           heads)
+    vm = page.value("""[...document.querySelectorAll('#heat-table td button[data-target="2"]')].map(
+        (b) => [b.innerText, getComputedStyle(b).backgroundColor])""")
+    expect(len(vm) == 4 and all("◇" in text and "emulated CPU" in text for text, _ in vm), vm)
+    expect({colour for _, colour in vm} == {"rgba(0, 0, 0, 0)"}, vm)
+    expect("no verdict is given" in page.value("document.querySelector('#table .legend').innerText"),
+           "not in the legend")
+    answers = page.value("document.querySelector('#answers').innerText")
+    expect("Left out, since the CPU is emulated: vm." in answers, answers)
+    page.value("document.querySelector('#only').click()")
+    rows = page.value("[...document.querySelectorAll('#heat-table tr[data-row]')].length")
+    expect(rows == 3, "cpu.prime differs on the emulated target alone, and stays: %s" % rows)
+    quiet(page)
 
 
 @case

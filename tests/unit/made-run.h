@@ -14,9 +14,11 @@ struct made {
     struct run_head head;
 };
 
-/* On other targets than those three. */
-static inline void made_open_on(struct fixture *f, const char *const targets[N],
-                                const char *const *cells, struct made *m)
+/* On other targets than those three; rows: what was found out about them, NULL: that they can be
+ * used. */
+static inline void made_open_rows(struct fixture *f, const char *const targets[N],
+                                  const struct target_row *rows, const char *const *cells,
+                                  struct made *m)
 {
     static const char *const drivers[] = {"host", "oci", "docker"};
 
@@ -34,8 +36,14 @@ static inline void made_open_on(struct fixture *f, const char *const targets[N],
     m->head.version = xstrdup("0");
     m->head.command = xstrdup("cupel run");
     assert_ok(store_open(f->db, true, &m->s, err));
-    assert_ok(store_run_new(m->s, &m->head, NULL, err));
+    assert_ok(store_run_new(m->s, &m->head, rows, err));
     m->run = m->head.id;
+}
+
+static inline void made_open_on(struct fixture *f, const char *const targets[N],
+                                const char *const *cells, struct made *m)
+{
+    made_open_rows(f, targets, NULL, cells, m);
 }
 
 static inline void made_open(struct fixture *f, const char *const *cells, struct made *m)

@@ -64,6 +64,7 @@ static inline void fixture_plan(struct plan *p)
     p->interval_ns = 1;
     p->settle_ns = 2;
     p->solo = true;
+    p->emulated_too = true;
 }
 
 static inline int64_t fixture_head(struct store *s)

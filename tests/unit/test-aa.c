@@ -28,18 +28,23 @@ static void put(struct synth *y, uint32_t blocks)
     }
 }
 
-static void judge(struct fixture *f, uint32_t blocks, struct aa *ret)
+static void judge_as(struct fixture *f, const struct setup *u, uint32_t blocks, struct aa *ret)
 {
     struct analysis a;
     struct synth y;
 
-    synth_open(f, &pairs, &y);
+    synth_open(f, u, &y);
     put(&y, blocks);
     assert_ok(analyse_run(y.s, y.run, &a, err));
     assert_ok(analyse_aa(y.s, &a, ret, err));
     analysis_release(&a);
     store_close(y.s);
     unlink(f->db);
+}
+
+static void judge(struct fixture *f, uint32_t blocks, struct aa *ret)
+{
+    judge_as(f, &pairs, blocks, ret);
 }
 
 /* Mean square about the mean. */
@@ -103,11 +108,26 @@ static void without_blocks_nothing_is_said(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
+static void an_emulated_cpu_is_no_part_of_the_noise_here(void **state)
+{
+    struct setup u = pairs;
+    struct aa x;
+
+    u.info[2] = u.info[3] = "{\"emulated\": true}";
+    judge_as(*state, &u, BLOCKS, &x);
+    assert_int_equal(aa_at(&x, 0, 0)->ratio.n, BLOCKS);
+    assert_int_equal(aa_at(&x, 0, 1)->ratio.n, 0);
+    assert_int_equal(x.intervals, 1);
+    assert_near(x.floor, exp(.00995) - 1, 1e-5);
+    aa_release(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(twins_are_compared_with_one_another),
         T(without_blocks_nothing_is_said),
+        T(an_emulated_cpu_is_no_part_of_the_noise_here),
     };
 
     return cmocka_run_group_tests_name("aa", tests, NULL, NULL);

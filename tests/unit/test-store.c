@@ -358,10 +358,10 @@ static void other_formats(void **state)
     struct store *s = open_new(f);
     fixture_run(s, 1);
     store_close(s);
-    sql(f->db, "PRAGMA user_version=5");
+    sql(f->db, "PRAGMA user_version=6");
     assert_untouched(
         f->db, EPROTONOSUPPORT,
-        "was written by a newer cupel (format 5, this one knows 4); nothing was changed");
+        "was written by a newer cupel (format 6, this one knows 5); nothing was changed");
     sql(f->db, "PRAGMA user_version=1; PRAGMA application_id=7");
     assert_untouched(f->db, EBADMSG, "a database of another program");
     unlink(f->db);

@@ -8,8 +8,9 @@ function targetCard(t) {
   const g = run.answers.cheapest ? summary.targets[t].geometric_mean : null;
   const n = run.cells.filter((c, i) => c.work && result(i, t).ratio).length;
   return el('article', { class: 'card target-card', colour: t }, el('h3', {}, shapeIcon(t), labels[t]),
+    summary.targets[t].emulated && el('div', { class: 'soft' }, 'Emulated CPU: its figures say nothing of the hardware.'),
     g ? [el('div', { class: 'big' }, ratioText(g.value, halfOf(g))), el('div', { class: 'soft small' }, `${is(g.lo) ? `[${ratioText(g.lo, halfOf(g))}, ${ratioText(g.hi, halfOf(g))}] ` : ''}over ${n} workload${n === 1 ? '' : 's'}`)]
-      : n > 0 && el('div', { class: 'soft' }, 'Too few blocks for one figure over the workloads.'),
+      : n > 0 && !summary.targets[t].emulated && el('div', { class: 'soft' }, 'Too few blocks for one figure over the workloads.'),
     el('dl', {}, run.chapters.map((c) => {
       const text = c.where[t] || '';
       return [el('dt', {}, c.title), el('dd', { class: /^\d+ alike$|^alike$/.test(text) ? 'alike' : text.includes('×') ? 'worse' : null }, text)];

@@ -14,7 +14,7 @@ function rowsShown() {
     if (tableState.chapter && c.chapter !== tableState.chapter) return false;
     return !tableState.only || labels.some((_, t) => {
       const r = result(i, t);
-      return r.failure || (r.verdict && r.verdict !== 'equivalent' && r.verdict !== 'detectable-small');
+      return r.failure || (r.verdict && !['equivalent', 'detectable-small', 'emulated-cpu'].includes(r.verdict));
     });
   });
   const key = (i) => {
@@ -64,6 +64,7 @@ function headCell(text, column, target) {
     el('button', { type: 'button', 'data-sort': column, on: { click: () => sortBy(column) } },
       target === undefined ? null : el('span', { class: 'swatch', colour: target, 'aria-hidden': 'true' }), text,
       target === base && hasRatios ? el('span', { class: 'soft small' }, '(base)') : null,
+      target !== undefined && summary.targets[target].emulated ? el('span', { class: 'soft small' }, '(emulated CPU)') : null,
       el('span', { class: 'order', 'aria-hidden': 'true' }, on ? (tableState.up ? '↑' : '↓') : '↕')));
 }
 
@@ -126,7 +127,8 @@ function legendOfTable() {
   return el('ul', { class: 'legend' },
     el('li', {}, `= alike: the whole interval within ${theta}`), el('li', {}, `≈ slight: a difference, but under ${theta}`),
     el('li', {}, '▲ slower or worse (▲▲ from 1.5 times, ▲▲▲ from 10 times)'), el('li', {}, '▼ faster or better'),
-    el('li', {}, '? unsure: too noisy or too few blocks to tell'), el('li', {}, '✘ failed'), el('li', {}, '– not there'),
+    el('li', {}, '? unsure: too noisy or too few blocks to tell'),
+    summary.targets.some((t) => t.emulated) && el('li', {}, '◇ emulated CPU: its figures say nothing of the hardware, and no verdict is given'), el('li', {}, '✘ failed'), el('li', {}, '– not there'),
     el('li', {}, 'coloured where certain: 1/30', ramp, '30 times, logarithmic'));
 }
 
