@@ -55,6 +55,7 @@ void kata_inspect_runtime(struct site *s, const struct target *t, struct target_
     int r = kata_config_find(s, ret->path, t, config, &err);
     ret->usable = take_config(ret, r, config, &err) && oci_check_machine(s, ret) &&
                   kata_check_host(ret, true);
+    ret->emulated = !s->machine->kvm_device; /* with one, the session's proof tells */
 }
 
 /* ---- versions 2 and 3 ---- */
@@ -120,4 +121,5 @@ void kata_inspect_shim(struct site *s, const struct target *t, const char *type,
     else
         ret->usable = find_shim(s, type, ret) && find_shim_config(s, t, ret, config) &&
                       oci_check_machine(s, ret) && kata_check_host(ret, false);
+    ret->emulated = !s->machine->kvm_device; /* with one, the session's proof tells */
 }

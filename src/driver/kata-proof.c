@@ -230,6 +230,7 @@ int kata_prove(const struct live *l, json_t *proof, char *ret_words, size_t size
     json_object_set_new(proof, "boot_id", json_string(l->session->hello.boot_id));
     json_object_set_new(proof, "machine", vm_json(l, &m, ran));
     json_object_set_new(proof, "accelerator", json_string(m.accelerator));
+    l->session->caps.emulated = str_eq(m.accelerator, "tcg");
     contradiction(l, &m, ran, ret_words, size);
     return 0;
 }

@@ -241,6 +241,8 @@ def enter_guest(ident, spec, root):
     check(libc.unshare(CLONE_NEWNS), "unshare")
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
     vm = FAKE["guest"] == "vm"
+    for place in ("/proc", "/dev", "/tmp"):
+        make_point(root + place, "/")
     mount("proc", root + "/proc", "proc")
     mount("/dev", root + "/dev", flags=MS_BIND)
     mount("tmpfs", root + "/tmp", "tmpfs")

@@ -219,6 +219,7 @@ static void check_proof(const struct session *s, const char *ran)
     assert_string_equal(json_string_value(json_object_get(machine, "accelerator")), "tcg");
     assert_true(json_is_true(json_object_get(machine, "is_the_configured")));
     assert_true(json_is_true(json_object_get(machine, "in_its_namespace")));
+    assert_true(s->caps.emulated); /* nobody holds a machine of KVM's */
     assert_int_equal(parts(p, "vmm"), 1);
     assert_int_equal(parts(p, "virtiofsd"), str_ends(ran, "virtiofs") ? 1 : 0);
     assert_int_equal(parts(p, "proxy"), 1);
@@ -729,6 +730,26 @@ static int tear_down(void **state)
     return fs_remove_tree(dir, NULL);
 }
 
+/* Runs a program on what the tests here stand on, with the fake at its best as the target. */
+static int stage(const char *program, const char *filter)
+{
+    int status = 1;
+    if (set_up(NULL) < 0)
+        return 1;
+    behave(HONEST "\"reap_s\": 20");
+    setenv("CUPEL_TEST_STAGED", "1", 1);
+    if (!getenv("CUPEL_FULL"))
+        setenv("CUPEL_TEST_BRIEF", "1", 1);
+    pid_t child = fork();
+    if (child == 0) {
+        execl(program, program, target("qemu-virtiofs"), filter, NULL);
+        _exit(127);
+    }
+    (void)waitpid(child, &status, 0);
+    return tear_down(NULL) < 0 || !WIFEXITED(status) ? 1 : WEXITSTATUS(status);
+}
+
+/* FAKE-KATA FAKE-VMM [test | --stage PROGRAM [test]] */
 int main(int argc, char **argv)
 {
     if (argc < 3)
@@ -764,6 +785,8 @@ int main(int argc, char **argv)
         printf("1..0 # SKIP the probe of this build is not static: set CUPEL_PROBE\n");
         return 0;
     }
+    if (argc > 4 && str_eq(argv[3], "--stage"))
+        return stage(argv[4], argv[5]);
     if (argc > 3)
         cmocka_set_test_filter(argv[3]);
     return cmocka_run_group_tests(tests, set_up, tear_down);
