@@ -10,8 +10,10 @@
 static bool take_text(json_t *part, const char *key, char *dst, size_t size)
 {
     const char *text = json_string_value(json_object_get(part, key));
-    if (!text || !str_copy(dst, size, text))
+    if (!text || !str_copy(dst, size, text)) { /* half of a path is none */
+        dst[0] = '\0';
         return false;
+    }
     str_printable(dst);
     return true;
 }
