@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "driver/containerd-words.h"
+#include "driver/kata.h"
 #include "driver/oci.h"
 #include "host/proc.h"
 
@@ -47,6 +48,11 @@ static void inspect_runtime(struct site *s, const struct target *t, struct targe
 {
     char program[96], path[256];
     struct target as = *t;
+    struct kata_config config;
+    if (kata_shim_type(t->runtime)) {
+        kata_inspect_shim(s, t, kata_shim_type(t->runtime), ret, &config);
+        return;
+    }
     if (shim_program(t->runtime, program, sizeof(program))) {
         if (fs_which(program, path, sizeof(path)) < 0) {
             target_unusable(ret, ERR_UNSUPPORTED, "no %s on the PATH", program);
@@ -69,7 +75,7 @@ static void inspect_runtime(struct site *s, const struct target *t, struct targe
 
 void containerd_inspect(struct site *s, const struct target *t, struct target_info *ret)
 {
-    char path[256], version[64];
+    char path[256], version[64], with[sizeof(ret->reason)];
     struct err err = ERR_INIT;
     *ret = (struct target_info){.target = *t};
     bool running = socket_answers(users_address());
@@ -86,10 +92,12 @@ void containerd_inspect(struct site *s, const struct target *t, struct target_in
         inspect_runtime(s, t, ret);
     if (!ret->usable)
         return;
+    str_copy(with, sizeof(with), ret->reason); /* Kata's configuration */
     if (program_number(s, path, version, sizeof(version), &err) < 0)
         target_unusable(ret, err.kind, "%s", err.msg);
     else
-        str_format(ret->reason, sizeof(ret->reason), "containerd %s %s", version,
+        str_format(ret->reason, sizeof(ret->reason), "%s%scontainerd %s %s", with,
+                   *with ? "; " : "", version,
                    running ? "runs: in a namespace of the run's own"
                            : "is installed but not running; a private one will be started");
 }
@@ -215,6 +223,11 @@ static int choose_shim(const struct site *s, struct engine *e, struct containerd
     char program[96];
     const char *type = e->info.target.runtime;
     bool named = shim_program(type, program, sizeof(program));
+    if (e->kata) {
+        str_copy(d->shim, sizeof(d->shim), kata_shim_type(type));
+        str_copy(d->options, sizeof(d->options), e->kata->config.path);
+        return 0;
+    }
     str_copy(d->shim, sizeof(d->shim), named ? type : SHIM_RUNC);
     if (str_starts(d->shim, "io.containerd.runc."))
         return make_wrapper(e, "wrapper", "none", unified_cover(s, e), d->binary, err);
@@ -250,7 +263,7 @@ int containerd_choose(struct live *l, const char **ret_binary, const char **ret_
                       struct err *err)
 {
     struct containerd *d = l->engine->own;
-    bool plugged = l->net.netns[0] != '\0';
+    bool plugged = l->net.netns[0] != '\0' && !l->engine->kata;
     int r = plugged ? choose_plugged(l, d, err) : 0;
     *ret_binary = plugged ? d->plugged_binary[l->net_stack] : d->binary;
     *ret_options = plugged ? d->plugged_options[l->net_stack] : d->options;
@@ -344,6 +357,18 @@ static int open_engine(struct site *s, struct engine *e, struct containerd *d, s
     return r == 0 && d->own_daemon ? start_daemon(s, e, d, err) : r;
 }
 
+/* Its configuration may have changed since it was looked at. */
+static int open_kata(struct site *s, struct engine *e, struct err *err)
+{
+    struct target_info now;
+    struct kata_config config;
+    const struct target *t = &e->info.target;
+    kata_inspect_shim(s, t, kata_shim_type(t->runtime), &now, &config);
+    if (!now.usable)
+        return err_set(err, now.why, ENOTSUP, "%s", now.reason);
+    return kata_engine_make(e, &config, err);
+}
+
 int containerd_open(struct site *s, const struct target_info *info, struct engine **ret,
                     struct err *err)
 {
@@ -352,7 +377,10 @@ int containerd_open(struct site *s, const struct target_info *info, struct engin
     if (r < 0)
         return r;
     e->own = xcalloc(1, sizeof(struct containerd));
-    r = open_engine(s, e, e->own, err);
+    if (str_eq(info->kind, "kata"))
+        r = open_kata(s, e, err);
+    if (r == 0)
+        r = open_engine(s, e, e->own, err);
     if (r < 0) {
         containerd_close(s, e);
         return err_wrap(err, "open %s", info->target.label);

@@ -12,6 +12,7 @@
 
 #include "driver/daemon.h"
 #include "driver/ground.h"
+#include "driver/kata.h"
 #include "engine/docker.h"
 
 enum docker_whose { DOCKER_USERS, DOCKER_OWN };
@@ -48,7 +49,8 @@ struct docker_target {
 /* What to do for a target, without starting anything. */
 struct docker_choice {
     enum docker_whose whose;
-    char runtime[64]; /* of the user's daemon */
+    char runtime[64];        /* of the user's daemon */
+    struct kata_config kata; /* where the target's kind is kata */
 };
 /* Fills ret (driver.inspect) and, where usable, the choice. */
 void docker_choose(struct site *s, const struct target *t, struct target_info *ret,

@@ -79,9 +79,10 @@ struct target_info {
     char path[256];    /* the binary; "" for host */
     char sha256[65];
     char platform[24];         /* runsc: which one will be used */
-    char kind[24];             /* "host", "runc", "crun", "runsc", "youki", "oci" */
+    char kind[24];             /* "host", "runc", "crun", "runsc", "youki", "kata", "oci" */
     char default_platform[24]; /* runsc: which one the build takes unasked */
     char work_around[96];      /* "cgroup hybrid: worked around" or "" */
+    bool start_may_fail;       /* one start in some fails by itself, and the next may work */
     bool starts_daemon;        /* usable with a private daemon of the engine's: none runs that is */
     /* Its CPU is emulated in software (QEMU's TCG): no figure of it says anything of the hardware.
      */

@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "base/together.h"
 #include "driver/confine.h"
+#include "driver/kata.h"
 #include "host/mounts.h"
 #include "host/proc.h"
 
@@ -339,6 +340,8 @@ int engine_new(struct site *s, const struct target_info *info, struct engine **r
 
 void engine_free(struct engine *e)
 {
+    if (e)
+        free(e->kata);
     free(e);
 }
 
@@ -482,6 +485,8 @@ int live_describe(struct live *l, struct err *err)
         s->caps.warm_up_ns = RUNSC_WARM_UP_NS;
         s->caps.own_cache = true;
     }
+    if (str_eq(l->engine->info.kind, "kata"))
+        s->caps.own_cache = true;
     if (!l->ground.group[0])
         return 0;
     str_copy(s->caps.cgroup, sizeof(s->caps.cgroup), l->ground.group);
@@ -524,6 +529,7 @@ int live_begin(struct site *s, struct engine *e, const struct launch *what, stru
     l->cover_fd = -1;
     l->program = &e->programs[what->program];
     l->tmpfs_bytes = ground_tmpfs_bytes(what);
+    l->start_timeout_ns = s->start_timeout_ns * (e->kata ? KATA_PATIENCE : 1);
     if (what->net)
         l->net = *what->net;
     l->net_stack = what->net_stack;
@@ -594,7 +600,7 @@ int start_failed(struct live *l, take_down_fn down, int r, struct err *err)
 {
     struct lifetimes life = {0};
     struct err first = err ? *err : (struct err)ERR_INIT, left = ERR_INIT;
-    double limit_s = (double)l->site->start_timeout_ns / NS_PER_S;
+    double limit_s = (double)l->start_timeout_ns / NS_PER_S;
     int left_r = down(l, false, &life, &left);
     const char *waiting = strstr(first.msg, ": timed out");
     int phase = waiting ? (int)(waiting - first.msg) : (int)strlen(first.msg);

@@ -31,6 +31,12 @@ int root_open_dir(const char *root, const char *name, struct err *err);
  * name of path is not followed if it is a symbolic link. */
 int mount_remove_below(const char *path, struct err *err);
 bool mount_is_point(const char *path);
+/* Does what is mounted in the directory, there or not yet, show elsewhere too (mount
+ * --make-shared)? */
+bool mount_is_shared(const char *path);
+/* The directory `source` once more at `path`, where nothing can be written or removed through it.
+ */
+int mount_read_only(const char *source, const char *path, struct err *err);
 /* A private mount namespace (propagation slave) in which an empty tmpfs covers `cover`; returns a
  * descriptor for setns, which the caller closes. It is made by a thread that ends here: no process
  * stays behind, none has to be reaped, and the loop is not run. */
