@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "driver/plug.h"
 #include "driver/attribution.h"
+#include "driver/engine-network.h"
 #include "driver/oci.h"
 #include "host/proc.h"
 
@@ -35,7 +36,7 @@ struct evidence {
 
 /* ---- from the host ---- */
 
-static void read_namespaces(struct evidence *ev, const struct live *l)
+static int read_namespaces(struct evidence *ev, const struct live *l, struct err *err)
 {
     json_t *o = json_object();
     bool given = l->net.netns[0] != '\0';
@@ -62,6 +63,11 @@ static void read_namespaces(struct evidence *ev, const struct live *l)
         json_object_set_new(ev->json, "network",
                             json_pack("{s:s, s:s}", "address", l->net.address, "stack",
                                       str_eq(plug_runsc_network(l), "host") ? "host" : "own"));
+    if (!l->engine_network)
+        return 0;
+    json_t *network = json_pack("{s:s}", "path", "engine");
+    json_object_set_new(ev->json, "network", network);
+    return engine_network_prove(l, network, err);
 }
 
 /* Not the time of the inode's change: a link made of the file counts as one. */
@@ -295,9 +301,10 @@ int proof_make(const struct live *l, const char *state_text, struct err *err)
     if (i->work_around[0])
         json_object_set_new(ev.json, "work_around", json_string(i->work_around));
     read_guest(&ev, l);
-    read_namespaces(&ev, l);
+    int r = read_namespaces(&ev, l, err);
     read_exe(&ev, l, l->pid);
-    int r = read_parts(&ev, l, err);
+    if (r == 0)
+        r = read_parts(&ev, l, err);
     if (r == 0 && state_text) {
         read_state(&ev, state_text);
         read_entry(&ev, l);

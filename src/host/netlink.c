@@ -220,6 +220,25 @@ int netlink_mtu(struct netlink *n, const char *name, unsigned *ret, struct err *
     return 0;
 }
 
+int netlink_look(struct netlink *n, const char *name, int index, struct netlink_link *ret,
+                 struct err *err)
+{
+    struct rtnl_link *link = NULL;
+    int r = rtnl_link_get_kernel(n->sock, name ? 0 : index, name, &link);
+    if (r < 0)
+        return refused(n, r, err, "find link", name ? name : "by its number");
+    const char *kind = rtnl_link_get_type(link), *called = rtnl_link_get_name(link);
+    *ret = (struct netlink_link){.index = rtnl_link_get_ifindex(link),
+                                 .bridge = rtnl_link_get_master(link),
+                                 .mtu = rtnl_link_get_mtu(link)};
+    str_copy(ret->name, sizeof(ret->name), called ? called : "");
+    str_copy(ret->kind, sizeof(ret->kind), kind ? kind : "");
+    if (str_eq(ret->kind, "veth"))
+        ret->other = rtnl_link_get_link(link);
+    rtnl_link_put(link);
+    return 0;
+}
+
 /* ---- addresses and routes ---- */
 
 static struct nl_addr *ipv4(const char *dotted)
@@ -248,6 +267,48 @@ int netlink_add_address(struct netlink *n, const char *name, const char *address
     rtnl_addr_put(addr);
     nl_addr_put(local);
     return r;
+}
+
+static bool dotted(struct nl_addr *addr, char dst[NETLINK_IPV4])
+{
+    return addr && nl_addr_get_family(addr) == AF_INET &&
+           nl_addr_get_len(addr) == sizeof(struct in_addr) &&
+           inet_ntop(AF_INET, nl_addr_get_binary_addr(addr), dst, NETLINK_IPV4);
+}
+
+int netlink_address_of(struct netlink *n, int index, char ret[NETLINK_IPV4], struct err *err)
+{
+    struct nl_cache *all = NULL;
+    int r = rtnl_addr_alloc_cache(n->sock, &all);
+    if (r < 0)
+        return refused(n, r, err, "read addresses", "");
+    ret[0] = '\0';
+    for (struct nl_object *o = nl_cache_get_first(all); o && !ret[0]; o = nl_cache_get_next(o)) {
+        struct rtnl_addr *addr = (struct rtnl_addr *)o;
+        if (rtnl_addr_get_ifindex(addr) == index && !dotted(rtnl_addr_get_local(addr), ret))
+            ret[0] = '\0';
+    }
+    nl_cache_free(all);
+    return 0;
+}
+
+int netlink_gateway(struct netlink *n, char ret[NETLINK_IPV4], struct err *err)
+{
+    struct nl_cache *all = NULL;
+    int r = rtnl_route_alloc_cache(n->sock, AF_INET, 0, &all);
+    if (r < 0)
+        return refused(n, r, err, "read routes", "");
+    ret[0] = '\0';
+    for (struct nl_object *o = nl_cache_get_first(all); o && !ret[0]; o = nl_cache_get_next(o)) {
+        struct rtnl_route *route = (struct rtnl_route *)o;
+        struct nl_addr *to = rtnl_route_get_dst(route);
+        struct rtnl_nexthop *hop = rtnl_route_nexthop_n(route, 0);
+        bool whole = to && nl_addr_get_prefixlen(to) == 0;
+        if (whole && hop && !dotted(rtnl_route_nh_get_gateway(hop), ret))
+            ret[0] = '\0';
+    }
+    nl_cache_free(all);
+    return 0;
 }
 
 static struct rtnl_route *default_route(int ifindex, struct nl_addr *gateway)
