@@ -182,12 +182,16 @@ static int boot(struct docker_daemon *d, struct err *err)
     const struct cgroups *c = &d->site->machine->cgroups;
     bool cover = c->mode == CGROUP_HYBRID && c->unified_has_controllers;
     const char *keep[] = {d->run_dir, d->site->dir};
+    const struct mountns_daemon what = {.keep = keep,
+                                        .n_keep = str_starts(d->site->dir, "/run/") ? 2 : 1,
+                                        .cover = cover ? c->unified_mount : "",
+                                        .run = "",
+                                        .bind = ""};
     char config[192];
     _cleanup_fd_ int ns = -1;
     int r = write_config(d, config, sizeof(config), err);
     if (r == 0)
-        r = mountns_for_daemon(keep, str_starts(d->site->dir, "/run/") ? 2 : 1,
-                               cover ? c->unified_mount : "", &ns, err);
+        r = mountns_for_daemon(&what, &ns, err);
     if (r == 0)
         r = spawn_daemon(d, config, &ns, err);
     if (r == 0)

@@ -118,7 +118,8 @@ static int check(const struct live *l, const struct sight *s, struct err *err)
     /* Both know the other side by its number. */
     if (s->port.other != s->own.index)
         return elsewhere(l, err, "its interface leads to another place");
-    if (!str_eq(s->bridge.kind, "bridge") || !str_eq(s->bridge.name, said->bridge))
+    if (!str_eq(s->bridge.kind, "bridge") ||
+        (said->bridge[0] && !str_eq(s->bridge.name, said->bridge)))
         return elsewhere(l, err, "its interface is no port of that bridge");
     if (!own_stack && !str_eq(s->address, said->address))
         return elsewhere(l, err, "its interface has another address than the engine says");
@@ -158,8 +159,8 @@ int engine_network_prove(const struct live *l, json_t *ret, struct err *err)
 
 int engine_network_session_facts(const struct session *s, json_t *facts, struct err *err)
 {
-    static const char *const keys[] = {"address", "gateway", "interface", "interface_driver",
-                                       "engine_port"};
+    static const char *const keys[] = {"address",          "gateway",     "interface",
+                                       "interface_driver", "engine_port", "engine_bridge"};
     json_t *proof = json_loads(s->proof ? s->proof : "", 0, NULL);
     json_t *network = json_object_get(proof, "network");
     const char *interface = json_string_value(json_object_get(network, "interface"));

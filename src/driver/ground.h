@@ -49,7 +49,7 @@ struct ground {
 /* Where an engine says that it has put a session on its own network. */
 struct engine_place {
     char network[64]; /* its name: "bridge", "podman" */
-    char bridge[16];  /* the bridge it is made of, in */
+    char bridge[16];  /* the bridge it is made of; "": the only ones are its own; in */
     char netns[192];  /* this namespace; "": the machine's own */
     char interface[16];
     char address[16], gateway[16]; /* dotted IPv4 */
