@@ -25,6 +25,7 @@ struct plug {
     struct session *peer;                           /* NULL: none */
     struct facts ready;                             /* its ports */
     uint64_t before_ns, cpu_ns, wall_ns, client_ns; /* over the slices of a trial */
+    uint64_t read_ns;                               /* when before_ns was read */
     uint64_t ops;                                   /* of them, leads included */
     bool unmetered;
 };
@@ -467,7 +468,7 @@ int network_serve(struct course *c, const struct lane *l, struct err *err)
     if (!p)
         return 0;
     p->cpu_ns = p->wall_ns = p->client_ns = p->ops = 0;
-    p->unmetered = p->peer->meter.fd < 0;
+    p->unmetered = p->peer->meter.fd < 0 && !c->net->remote;
     frame_init(&f, FRAME_PREPARE, p->peer->nonce, 0);
     str_copy(f.prepare.workload, sizeof(f.prepare.workload), NET_SERVE);
     f.prepare.workers = 1;
@@ -505,12 +506,46 @@ int network_address(const struct course *c, const struct lane *l, struct facts *
     return 0;
 }
 
+/* What another machine's kernel has counted for the server's process: a finish tells, and ends
+ * nothing. */
+static int ask_server(const struct plug *p, uint64_t *ret_ns)
+{
+    const struct frame *answer;
+    struct frame f;
+    int r;
+
+    frame_init(&f, FRAME_FINISH, p->peer->nonce, 0);
+    r = session_call(p->peer, &f, FRAME_FINISHED, time_deadline(SERVE_NS), &answer, NULL);
+    if (r < 0)
+        return r;
+    int64_t ns = facts_num(&answer->finished.facts, "cpu_ns", -1);
+    *ret_ns = (uint64_t)ns;
+    return ns < 0 ? -EPROTO : 0;
+}
+
+static int server_cpu_read(const struct course *c, const struct plug *p, uint64_t *ret_ns)
+{
+    return c->net->remote ? ask_server(p, ret_ns) : session_cpu_read(p->peer, ret_ns);
+}
+
 void network_slice_begins(struct course *c, const struct lane *l)
 {
     struct plug *p = plug_of(c, l);
 
-    if (p && !p->unmetered)
-        p->unmetered = session_cpu_read(p->peer, &p->before_ns) < 0;
+    if (!p || p->unmetered)
+        return;
+    p->read_ns = time_mono_ns();
+    p->unmetered = server_cpu_read(c, p, &p->before_ns) < 0;
+}
+
+/* A claim of another machine's is believed as far as it is possible. */
+static bool is_possible(const struct course *c, const struct plug *p, uint64_t cpu_ns)
+{
+    int64_t cpus = p->peer->hello.cpus_online;
+
+    if (!c->net->remote)
+        return true;
+    return cpu_ns <= (time_mono_ns() - p->read_ns) * (uint64_t)(cpus > 0 ? cpus : 1);
 }
 
 void network_slice_ended(struct course *c, const struct lane *l)
@@ -524,7 +559,8 @@ void network_slice_ended(struct course *c, const struct lane *l)
         return;
     uint64_t all = (l->ops + l->lead) * cell_at(c, l->cell)->workers;
     if (!p->unmetered)
-        p->unmetered = session_cpu_read(p->peer, &after) < 0 || after < p->before_ns;
+        p->unmetered = server_cpu_read(c, p, &after) < 0 || after < p->before_ns ||
+                       !is_possible(c, p, after - p->before_ns);
     if (!p->unmetered)
         p->cpu_ns += after - p->before_ns;
     if (s->cpu_ns != UINT64_MAX) /* the sample's is the slice's alone */
@@ -566,6 +602,9 @@ static json_t *usage(const struct course *c, const struct plug *p)
         json_object_set_new(o, "peer_cpu_ns_per_op", json_real((double)p->cpu_ns / (double)p->ops));
         json_object_set_new(o, "peer_busy", json_real((double)p->cpu_ns / (double)p->wall_ns));
         json_object_set_new(o, "client_busy", json_real((double)p->client_ns / (double)p->wall_ns));
+        json_object_set_new(o, "peer_cpu_is",
+                            json_string(c->net->remote ? "its process's, as that machine says"
+                                                       : "its control group's"));
     }
     json_object_update(o, p->facts);
     return o;

@@ -366,6 +366,11 @@ static int check_engine_path(const struct cell *cell, struct err *err)
                        "%s: on an engine's own network the server is in a second container, "
                        "-p peer=target, or at its gateway, -p peer=host",
                        cell->name);
+    if (!str_eq(peer, NET_PEER_REMOTE) && str_eq(params_text(&cell->params, NET_STACK, ""), "host"))
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "%s: on an engine's own network the stack is as the engine's runtime has "
+                       "it; leave stack=host out",
+                       cell->name);
     return check_no_wire(cell, "path=engine leads by the engine's", err);
 }
 
