@@ -446,10 +446,9 @@ def usable(targets):
     return here
 
 
-def with_networks(targets, moments):
+def with_networks(targets, long):
     """The cheapest of them, and in a long test all: what ends a network is the same for each."""
     plain = [t for t, needs, _ in targets if not needs]
-    long = moments > 20
     own = [t for t in plain if t.startswith(("docker/", "podman/"))] if long else []
     return [(t, None, NETWORK) for t in (plain if long else plain[:1])] + [(t, None, ENGINE) for t in own]
 
@@ -504,7 +503,7 @@ def main():
         print("1..0 # SKIP needs root")
         return 0
     targets = usable(targets)
-    targets += with_networks(targets, args.moments)
+    targets += with_networks(targets, args.moments > 20 or args.kind)
     targets = [t for t in targets if not args.kind or t[2] in [KINDS[k] for k in args.kind]]
     before = network_here()
     # Told to end, it still ends what it has started.
