@@ -8,9 +8,10 @@
 
 #include "host/netlink.h"
 
-#include <netlink/msg.h>
-#include <netlink/route/link.h>
 #include <stdbool.h>
+
+struct nl_msg;
+struct rtnl_link;
 
 /* At the root of the link. A kernel without it answers ENOENT. */
 struct nl_msg *shape_netem_request(struct rtnl_link *link, const struct netlink_shape *shape);

@@ -17,6 +17,9 @@
 #include <linux/rtnetlink.h>
 #include <math.h>
 #include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/route/link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
