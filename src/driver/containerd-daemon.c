@@ -13,6 +13,7 @@
 #include "driver/containerd-words.h"
 #include "driver/kata.h"
 #include "driver/oci.h"
+#include "driver/wrapper.h"
 #include "host/proc.h"
 
 #include <errno.h>
@@ -141,61 +142,6 @@ static int write_file(const struct engine *e, const char *name, const char *text
     return file_replace(ret_path, text, strlen(text), mode, err);
 }
 
-static void add_quoted(struct str *to, const char *text)
-{
-    str_addc(to, '\'');
-    for (; *text; text++) {
-        if (*text == '\'')
-            str_add(to, "'\\''");
-        else
-            str_addc(to, *text);
-    }
-    str_addc(to, '\'');
-}
-
-/* Where a runtime is to see an empty tree instead of a part of the machine's: a mount namespace for
- * each of its calls, since crun leaves files in the cover, and since the daemon's own must be the
- * one in which sessions' file systems are mounted. */
-static int add_cover(struct str *text, const char *path, struct err *err)
-{
-    char unshare[256], mount[256];
-    if (fs_which("unshare", unshare, sizeof(unshare)) < 0 ||
-        fs_which("mount", mount, sizeof(mount)) < 0)
-        return err_set(err, ERR_UNSUPPORTED, ENOENT, "it needs unshare and mount here");
-    str_add(text, "if [ -z \"$CUPEL_COVERED\" ]; then CUPEL_COVERED=1 exec ");
-    add_quoted(text, unshare);
-    str_add(text, " --mount --propagation slave \"$0\" \"$@\"; fi\n");
-    add_quoted(text, mount);
-    str_add(text, " -t tmpfs -o size=64k,mode=755,nosuid,nodev,noexec cupel ");
-    add_quoted(text, path);
-    str_add(text, " || exit 1\nunset CUPEL_COVERED\n");
-    return 0;
-}
-
-/* runc's shim calls a program and gives it no flags of ours: a wrapper does. The proof sees through
- * it, since it looks at what runs. */
-static int make_wrapper(const struct engine *e, const char *name, const char *network,
-                        const char *cover, char ret_path[256], struct err *err)
-{
-    const struct target_info *i = &e->info;
-    struct command flags;
-    str_copy(ret_path, 256, i->path);
-    command_init(&flags, i->path, "");
-    command_add_runtime_flags(&flags, e, network, NULL);
-    if (flags.n == 1 && !cover)
-        return 0;
-    _cleanup_(str_release) struct str text = STR_INIT;
-    str_add(&text, "#!/bin/sh\n");
-    int r = cover ? add_cover(&text, cover, err) : 0;
-    str_add(&text, "exec ");
-    for (size_t k = 0; k < flags.n; k++) {
-        add_quoted(&text, flags.argv[k]);
-        str_addc(&text, ' ');
-    }
-    str_add(&text, "\"$@\"\n");
-    return r < 0 ? r : write_file(e, name, text.buf, 0700, ret_path, 256, err);
-}
-
 /* gVisor's own shim takes its flags from a file. */
 static int make_shim_options(const struct engine *e, const char *name, const char *network,
                              char ret_path[256], struct err *err)
@@ -230,7 +176,8 @@ static int choose_shim(const struct site *s, struct engine *e, struct containerd
     }
     str_copy(d->shim, sizeof(d->shim), named ? type : SHIM_RUNC);
     if (str_starts(d->shim, "io.containerd.runc."))
-        return make_wrapper(e, "wrapper", "none", unified_cover(s, e), d->binary, err);
+        return wrapper_write(e, e->state_dir, "wrapper", "none", unified_cover(s, e), d->binary,
+                             err);
     return make_shim_options(e, "shim.toml", "none", d->options, err);
 }
 
@@ -244,8 +191,8 @@ static int choose_plugged(struct live *l, struct containerd *d, struct err *err)
     char name[32];
     if (d->binary[0] && !binary[0]) {
         str_format(name, sizeof(name), "wrapper-%s", network);
-        return make_wrapper(e, name, network, cover ? PLUG_COVER : unified_cover(l->site, e),
-                            binary, err);
+        return wrapper_write(e, e->state_dir, name, network,
+                             cover ? PLUG_COVER : unified_cover(l->site, e), binary, err);
     }
     if (d->options[0] && cover)
         return plug_unsupported(l,

@@ -311,4 +311,6 @@ const struct driver driver_containerd = {
     .close = containerd_close,
     .start = containerd_start,
     .stop = containerd_stop,
+    .no_network =
+        "containerd leaves networks to its clients, and to the CNI plug-ins that they configure",
 };

@@ -66,12 +66,13 @@ static int docker_open(struct site *s, const struct target_info *info, struct en
         return r;
     struct docker_target *t = e->own = xcalloc(1, sizeof(*t));
     str_copy(t->runtime, sizeof(t->runtime), choice.runtime);
+    str_copy(t->plugged, sizeof(t->plugged), choice.runtime);
     if (str_eq(now.kind, "kata"))
         r = kata_engine_make(e, &choice.kata, err);
     if (r == 0)
         r = docker_daemon_hold(s, choice.whose, &t->daemon, err);
     if (r == 0 && choice.whose == DOCKER_OWN)
-        r = docker_daemon_register(t->daemon, e, t->runtime, sizeof(t->runtime), err);
+        r = docker_daemon_register(t->daemon, e, t, err);
     if (r < 0) {
         docker_close(s, e);
         return err_wrap(err, "open %s", info->target.label);
@@ -116,8 +117,9 @@ static json_t *host_config(const struct live *l)
     str_format(tmpfs, sizeof(tmpfs), "rw,exec,nosuid,nodev,mode=1777,size=%lluk",
                (unsigned long long)(l->tmpfs_bytes >> 10));
     json_t *o = json_pack("{s:s, s:s, s:[s, s], s:{s:s}, s:{s:s}, s:[s, s, s]}", "Runtime",
-                          t->runtime, "NetworkMode", "none", "Binds", program, data, "Tmpfs",
-                          "/tmp", tmpfs, "LogConfig", "Type", "none", "SecurityOpt",
+                          l->engine_network ? t->plugged : t->runtime, "NetworkMode",
+                          l->engine_network ? DOCKER_NETWORK : "none", "Binds", program, data,
+                          "Tmpfs", "/tmp", tmpfs, "LogConfig", "Type", "none", "SecurityOpt",
                           "no-new-privileges", "seccomp=unconfined", "apparmor=unconfined");
     if (o && !t->daemon->systemd)
         json_object_set_new(o, "CgroupParent", json_string(g->box));
@@ -197,6 +199,9 @@ static const char *called(const struct live *l, const char *binary, json_t *regi
         const char *path = json_string_value(json_object_get(registered, "path"));
         binary = path ? path : binary;
     }
+    const struct docker_target *t = e->own;
+    if (t->wrapper[0] && str_eq(binary, t->wrapper))
+        binary = e->info.path;
     if (!find_as_shim(l, binary, dst, size))
         str_copy(dst, size, *binary ? binary : "nobody knows what");
     if (stat(dst, &st) == 0 && st.st_dev == e->runtime_stat.st_dev &&
@@ -346,6 +351,8 @@ static int find_container(struct live *l, uint64_t deadline_ns, char **ret_state
         r = shim_adopt(l, l->engine_id, err);
     if (r == 0 && l->net.netns[0])
         r = plug_in(l, err);
+    if (r == 0 && l->engine_network)
+        r = docker_network_place(l, found, err);
     if (r == 0)
         r = state_text(l, found, ret_state, err);
     json_decref(found);
@@ -487,6 +494,8 @@ static int docker_start(struct site *s, struct engine *e, const struct launch *w
     struct docker_target *t = e->own;
     const char *image = NULL;
     int r = t->daemon->whose == DOCKER_OWN ? daemon_failure(&t->daemon->process, err) : 0;
+    if (r == 0 && what->engine_network)
+        r = docker_network_known(t->daemon, err);
     if (r == 0)
         r = docker_daemon_image(t->daemon, what->image, &image, err);
     if (r < 0)
@@ -533,4 +542,5 @@ const struct driver driver_docker = {
     .close = docker_close,
     .start = docker_start,
     .stop = docker_stop,
+    .network = docker_network,
 };

@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "base/together.h"
 #include "driver/confine.h"
+#include "driver/engine-network.h"
 #include "driver/kata.h"
 #include "host/mounts.h"
 #include "host/proc.h"
@@ -523,16 +524,20 @@ bool live_farewell(struct live *l, uint64_t patience_ns)
 int live_begin(struct site *s, struct engine *e, const struct launch *what, struct live **ret,
                struct err *err)
 {
+    const struct driver *d = what->engine_network ? driver_find(e->info.target.driver) : NULL;
+    if (d && !d->network)
+        return engine_network_none(&e->info, d->no_network, err);
     struct live *l = xcalloc(1, sizeof(*l));
     l->site = s;
     l->engine = e;
-    l->cover_fd = -1;
+    l->cover_fd = l->net_fd = -1;
     l->program = &e->programs[what->program];
     l->tmpfs_bytes = ground_tmpfs_bytes(what);
     l->start_timeout_ns = s->start_timeout_ns * (e->kata ? KATA_PATIENCE : 1);
     if (what->net)
         l->net = *what->net;
     l->net_stack = what->net_stack;
+    l->engine_network = what->engine_network;
     int r = ground_names(s, s->next_session++, &l->ground, err);
     if (r < 0) {
         live_free(l);
@@ -562,6 +567,7 @@ void live_free(struct live *l)
         return;
     live_forget(l);
     fd_close(&l->cover_fd);
+    fd_close(&l->net_fd);
     free(l);
 }
 

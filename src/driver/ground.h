@@ -51,6 +51,15 @@ struct ground {
     bool with_image;             /* rootfs is an overlay */
 };
 
+/* Where an engine says that it has put a session on its own network. */
+struct engine_place {
+    char network[64]; /* its name: "bridge", "podman" */
+    char bridge[16];  /* the bridge it is made of; "": the only ones are its own; in */
+    char netns[192];  /* this namespace; "": the machine's own */
+    char interface[16];
+    char address[16], gateway[16]; /* dotted IPv4 */
+};
+
 /* One started target: its ground and the process at its root. */
 struct live {
     struct site *site;
@@ -72,8 +81,11 @@ struct live {
     uint64_t start_timeout_ns; /* the site's, or more where a machine has to boot */
     struct net_end net;        /* where it plugs in; netns "": no network */
     enum net_stack net_stack;
-    bool net_moved; /* docker: its interface was moved into a namespace of the engine's */
-    bool created;   /* oci: `create` was called, so `delete` is owed; engines: the same of `run` */
+    bool net_moved;      /* docker: its interface was moved into a namespace of the engine's */
+    bool engine_network; /* on its engine's own network instead, */
+    struct engine_place net_place; /* of which the engine says this; before the proof */
+    int net_fd;                    /* the network namespace that command lines run in; -1: ours */
+    bool created; /* oci: `create` was called, so `delete` is owed; engines: the same of `run` */
     /* Engines: what the container is called in the runtime's state directory, and how it ended (a
      * wait status, -1 if nobody tells), asked when the process is seen gone that is not our child.
      */

@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "driver/plug.h"
 #include "driver/attribution.h"
+#include "driver/engine-network.h"
 #include "driver/kata.h"
 #include "driver/oci.h"
 #include "host/proc.h"
@@ -40,7 +41,7 @@ struct evidence {
 
 /* ---- from the host ---- */
 
-static void read_namespaces(struct evidence *ev, const struct live *l)
+static int read_namespaces(struct evidence *ev, const struct live *l, struct err *err)
 {
     json_t *o = json_object();
     bool given = l->net.netns[0] != '\0';
@@ -69,6 +70,11 @@ static void read_namespaces(struct evidence *ev, const struct live *l)
         json_object_set_new(ev->json, "network",
                             json_pack("{s:s, s:s}", "address", l->net.address, "stack",
                                       str_eq(plug_runsc_network(l), "host") ? "host" : "own"));
+    if (!l->engine_network)
+        return 0;
+    json_t *network = json_pack("{s:s}", "path", "engine");
+    json_object_set_new(ev->json, "network", network);
+    return engine_network_prove(l, network, err);
 }
 
 /* Not the time of the inode's change: a link made of the file counts as one. */
@@ -160,7 +166,7 @@ static void read_bwrap(struct evidence *ev, const struct live *l)
         return;
     str_format(exe, sizeof(exe), "/proc/%d/exe", (int)waits);
     ev->waits_runtime =
-        proc_parent(l->pid) == waits && same_file(exe, &e->runtime_stat, e->info.sha256);
+        proc_parent(l->pid) == waits && proof_same_file(exe, &e->runtime_stat, e->info.sha256);
     str_format(root, sizeof(root), "/proc/%d/root", (int)l->pid);
     ev->root_is_its = stat(root, &its) == 0 && stat(l->ground.rootfs, &ours) == 0 &&
                       its.st_dev == ours.st_dev && its.st_ino == ours.st_ino;
@@ -338,10 +344,11 @@ int proof_make(const struct live *l, const char *state_text, struct err *err)
     if (i->work_around[0])
         json_object_set_new(ev.json, "work_around", json_string(i->work_around));
     read_guest(&ev, l);
-    read_namespaces(&ev, l);
+    int r = read_namespaces(&ev, l, err);
     read_exe(&ev, l, l->pid);
     read_bwrap(&ev, l);
-    int r = l->engine->kata ? kata_prove(l, ev.json, ev.machine, sizeof(ev.machine), err)
+    if (r == 0)
+        r = l->engine->kata ? kata_prove(l, ev.json, ev.machine, sizeof(ev.machine), err)
                             : read_parts(&ev, l, err);
     if (r == 0 && state_text) {
         read_state(&ev, state_text);
