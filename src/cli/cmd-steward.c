@@ -11,6 +11,10 @@ static int steward(struct cli *cli, const struct options *o, struct err *err)
     return steward_run(o->operands.v[0], err);
 }
 
+static const struct example steward_examples[] = {
+    {"cupel steward /var/tmp/cupel-fleet-aZ09bcdefg", "as run --on has it typed over ssh"},
+};
+
 const struct command cmd_steward = {
     .name = "steward",
     .summary = "what run --on starts on another machine; nothing to be typed",
@@ -22,5 +26,7 @@ const struct command cmd_steward = {
     .operands = "DIRECTORY",
     .min_operands = 1,
     .max_operands = 1,
+    .examples = steward_examples,
+    .n_examples = ARRAY_SIZE(steward_examples),
     .run = steward,
 };

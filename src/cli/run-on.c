@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <sys/param.h>
 
 struct ground {
     struct cli *cli;
@@ -231,21 +232,21 @@ static void find_runs(struct ground *g)
             (void)store_run_find(g->store, m->uuid, &m->run, NULL);
 }
 
-static void put_machine(const struct fleet_machine *m, size_t width, struct str *out)
+static void put_machine(const struct fleet_machine *m, const size_t widths[2], struct str *out)
 {
     char run[RUN_ID_MAX] = "";
 
     if (m->run)
         str_format(run, sizeof(run), "r%lld", (long long)m->run);
     str_add(out, "  ");
-    text_pad(out, m->on, width, false);
+    text_pad(out, m->on, widths[0], false);
     str_add(out, "  ");
     text_pad(out, run, 6, false);
+    str_add(out, "  ");
+    text_pad(out, m->hostname, widths[1], false);
     str_addf(out, "  %s", fleet_outcome_words(m->outcome));
     if (m->outcome == FLEET_MEASURED && m->status == EXIT_SOME_FAILED)
         str_add(out, ", with failures");
-    if (m->hostname[0])
-        str_addf(out, " (%s)", m->hostname);
     if (m->why[0])
         str_addf(out, ": %s", m->why);
     str_addc(out, '\n');
@@ -254,17 +255,18 @@ static void put_machine(const struct fleet_machine *m, size_t width, struct str 
 static void put_machines(const struct ground *g, struct str *out)
 {
     const struct fleet *f = &g->fleet;
-    size_t with = 0, kept = 0, width = 0;
+    size_t with = 0, kept = 0, widths[2] = {0}; /* name, host name */
 
     VEC_FOREACH (&f->machines, const struct fleet_machine, m) {
         with += has_run(m);
         kept += !m->ended;
-        width = strlen(m->on) > width ? strlen(m->on) : width;
+        widths[0] = MAX(widths[0], strlen(m->on));
+        widths[1] = MAX(widths[1], strlen(m->hostname));
     }
     str_addf(out, "fleet-%s: %zu of %zu machines have a run here%s\n", f->id, with, f->machines.n,
              with < f->machines.n ? " (partial)" : "");
     VEC_FOREACH (&f->machines, const struct fleet_machine, m)
-        put_machine(m, width, out);
+        put_machine(m, widths, out);
     if (kept)
         str_addf(out, "cupel run --resume fleet-%s goes on where something is kept\n", f->id);
 }

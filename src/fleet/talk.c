@@ -13,6 +13,8 @@
 #define STALL_NS (60 * NS_PER_S)
 /* Of lines of progress: a machine that floods is cut off. */
 #define SAID_MAX (4u << 20)
+/* Exit status of a run that could measure nothing. */
+#define NOTHING_MEASURED 4
 
 /* ---- what comes ---- */
 
@@ -38,11 +40,13 @@ static int on_interrupt(struct talk *t, struct err *err)
     return 0;
 }
 
-/* Nothing came for a while. */
-static int on_silence(struct talk *t, struct err *err)
+/* It is time for a beat, whatever came meanwhile. */
+static int on_time(struct talk *t, struct err *err)
 {
-    uint64_t patience = t->hello ? t->v->fleet->lease_ns : STALL_NS, unsent = link_unsent(t->link);
+    uint64_t lease_ns = t->v->fleet->lease_ns;
+    uint64_t patience = t->hello ? lease_ns : STALL_NS, unsent = link_unsent(t->link);
 
+    t->beat_ns = time_deadline(lease_ns / 4);
     if (unsent != t->unsent) {
         t->unsent = unsent;
         t->heard_ns = time_mono_ns();
@@ -60,11 +64,12 @@ static int next_event(struct talk *t, json_t **ret, struct err *err)
 {
     for (;;) {
         char *line;
-        int r = link_wait_line(t->link, time_deadline(TALK_BEAT_NS), &line, err);
+        bool due = time_mono_ns() >= t->beat_ns;
+        int r = due ? -ETIMEDOUT : link_wait_line(t->link, t->beat_ns, &line, err);
         if (r == -EINTR)
             r = on_interrupt(t, err);
         else if (r == -ETIMEDOUT)
-            r = on_silence(t, err);
+            r = on_time(t, err);
         else if (r == 0)
             r = err_set(err, ERR_ENVIRONMENT, ECONNRESET, "the connection ended");
         if (r < 0)
@@ -90,7 +95,9 @@ static int on_hello(struct talk *t, const json_t *o, struct err *err)
     struct fleet_machine *m = t->m;
     const char *place = text_of(o, "place"), *id = text_of(machine, "id");
 
-    if (t->hello || !ledger_is_brought(place) || strlen(place) >= sizeof(m->place))
+    /* A second one comes from the steward that follows a killed one. */
+    if (!ledger_is_brought(place) || strlen(place) >= sizeof(m->place) ||
+        (t->hello && !str_eq(place, m->place)))
         return nonsense("no place of ours", err);
     if (strspn(place, "/._-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") !=
         strlen(place))
@@ -226,6 +233,14 @@ static void on_failed(struct talk *t, const json_t *o)
     bye(t);
 }
 
+/* Nothing is stored: why not? */
+static enum fleet_outcome nothing_why(int status, const char *why)
+{
+    if (strcasestr(why, "No space left on device") || strcasestr(why, "a run may need"))
+        return FLEET_DISK_FULL;
+    return status == NOTHING_MEASURED ? FLEET_NO_RUNTIMES : FLEET_FAILED;
+}
+
 static void on_end(struct talk *t, const json_t *o)
 {
     bool stored = json_is_true(json_object_get(o, "stored"));
@@ -238,7 +253,8 @@ static void on_end(struct talk *t, const json_t *o)
     } else if (stored) {
         link_tell(t->link, json_pack("{s:s}", "e", "fetch"));
     } else {
-        machine_ends(t->m, FLEET_FAILED, "%.400s", text_of(o, "why"));
+        const char *why = text_of(o, "why");
+        machine_ends(t->m, nothing_why(t->m->status, why), "%.400s", why);
         bye(t);
     }
 }

@@ -3,7 +3,7 @@
  *     steward                                       controller
  *     hello  place, machine, boot, stage            order  fleet, lease, keep, args
  *     doctor report                                 run | bye
- *     say    text                                   beat, every 5 s; stop
+ *     say    text                                   beat, four a lease; stop
  *     end    status, stored, interrupted, bytes,    fetch | again | bye
  *            sha256, why
  *     file   and then the bytes                     bye
@@ -20,9 +20,6 @@
 #include "fleet/carrier.h"
 #include "fleet/link.h"
 
-/* One beat and its answer may be lost, not all of a lease's. */
-#define TALK_BEAT_NS (UINT64_C(2) * 1000000000)
-
 struct talk {
     struct voyage *v;
     struct fleet_machine *m;
@@ -32,7 +29,7 @@ struct talk {
     bool ordered;  /* something may be measured there */
     bool stopping; /* we were asked to end */
     bool again;
-    uint64_t heard_ns, unsent, said;
+    uint64_t heard_ns, beat_ns, unsent, said;
 };
 
 /* Until the machine has its outcome and what was brought is gone: 0. -ECONNRESET, -ETIMEDOUT: the

@@ -29,7 +29,8 @@ mount --bind "$1/passwd" /etc/passwd
 mount --bind "$1/shadow" /etc/shadow
 mount -t tmpfs -o size="$4",mode=755 tmpfs /run
 mkdir -m 755 /run/sshd
-mkdir -m 1777 /run/tmp
+mkdir -m 1777 /run/tmp /run/s
+install -m 644 "$1/key.pub" /run/guest_keys
 while [ ! -e "$1/wired" ]; do sleep .01; done
 exec taskset -c 0 setarch "$3" "$2" -D -e -f "$1/sshd_config"
 """
@@ -96,14 +97,17 @@ class Machine:
 
     def write_accounts(self):
         self.write("passwd", "root:x:0:0:root:/root:/bin/sh\n"
+                             "guest:x:1000:1000::/run/tmp:/bin/sh\n"
                              "sshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n", 0o644)
-        self.write("shadow", "root:*:19000:0:99999:7:::\nsshd:!:19000::::::\n")
+        self.write("shadow", "root:*:19000:0:99999:7:::\nguest:*:19000:0:99999:7:::\nsshd:!:19000::::::\n")
         self.write("boot_id", str(uuid.uuid4()) + "\n", 0o444)
 
     def write_config(self):
         self.write("sshd_config", "ListenAddress %s\nHostKey %s\nAuthorizedKeysFile %s\nPidFile none\nUsePAM no\n"
                    "StrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-                   "SetEnv TMPDIR=/run/tmp CUPEL_STATE=/run/state\nUseDNS no\n"
+                   "SetEnv TMPDIR=/run/tmp CUPEL_STATE=/run/s/state\nUseDNS no\n"
+                   "Match User guest\nAuthorizedKeysFile /run/guest_keys\n"
+                   "SetEnv TMPDIR=/run/tmp CUPEL_STATE=/run/s/guest\n"
                    % (self.there, self.path("host_key"), self.path("authorized_keys")))
         self.write("ssh_config", "Host nowhere\nHostname 10.77.%d.9\nHost machine closed nowhere\nHostname %s\nUser root\nIdentityFile %s\n"
                    "IdentitiesOnly yes\nIdentityAgent none\nUserKnownHostsFile %s\nGlobalKnownHostsFile none\n"
