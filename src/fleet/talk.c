@@ -3,7 +3,6 @@
 #include "base/fs.h"
 #include "base/time.h"
 #include "fleet/roll.h"
-#include "ledger/ledger.h"
 #include "store/exchange.h"
 
 #include <errno.h>
@@ -96,12 +95,8 @@ static int on_hello(struct talk *t, const json_t *o, struct err *err)
     const char *place = text_of(o, "place"), *id = text_of(machine, "id");
 
     /* A second one comes from the steward that follows a killed one. */
-    if (!ledger_is_brought(place) || strlen(place) >= sizeof(m->place) ||
-        (t->hello && !str_eq(place, m->place)))
-        return nonsense("no place of ours", err);
-    if (strspn(place, "/._-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") !=
-        strlen(place))
-        return err_set(err, ERR_ENVIRONMENT, EINVAL, "its TMPDIR has a name that is too odd");
+    if (!roll_place_ok(place) || (t->hello && !str_eq(place, m->place)))
+        return nonsense("no place of ours, or in a folder with an odd name", err);
     if (m->id[0] && !str_eq(m->id, id))
         return err_set(err, ERR_ENVIRONMENT, EXDEV, "it is another machine by now");
     str_copy(m->place, sizeof(m->place), place);

@@ -269,7 +269,7 @@ static void test_roll(void **state)
     fleet_release(&g);
 
     /* The place goes into a shell's script there: only such as we make. */
-    str_copy(f.machines.v[0].place, FLEET_PLACE_MAX, "/tmp/$(reboot)/cupel");
+    str_copy(f.machines.v[0].place, FLEET_PLACE_MAX, "/tmp/$(reboot)/cupel-fleet-aZ09bcdefg");
     assert_ok(roll_write(&f, dir, err));
     assert_fails(fleet_read(dir, name, &g, err), EINVAL, "damaged");
     assert_fails(fleet_read(dir, "fleet-00000000", &g, err), ENOENT, "there is no fleet-00000000");
