@@ -3,6 +3,9 @@
 #include <inttypes.h>
 #include <jansson.h>
 
+/* More of them than any run has are somebody's invention. */
+#define CONFIGURATION_FILES 16
+
 struct known {
     const char *key, *name;
     enum environ_weight weight;
@@ -74,6 +77,21 @@ static char *plain_text(const json_t *v)
     return json_is_integer(v) ? xasprintf("%" JSON_INTEGER_FORMAT, json_integer_value(v)) : NULL;
 }
 
+/* Of a runtime's file the hash of what is told of it: that it differs is what matters. */
+static void add_configuration(struct environ *e, size_t run, json_t *files)
+{
+    const char *path;
+    json_t *file;
+    size_t n = 0;
+
+    json_object_foreach(files, path, file)
+    {
+        const char *hex = json_string_value(json_object_get(file, "sha256"));
+        if (hex && n++ < CONFIGURATION_FILES)
+            put(e, run, path, ENVIRON_TELL, xasprintf("sha256 %.12s", hex));
+    }
+}
+
 static void add_machine(struct environ *e, size_t run, const struct run_head *h)
 {
     json_t *m = h->machine ? json_loads(h->machine, 0, NULL) : NULL;
@@ -83,6 +101,7 @@ static void add_machine(struct environ *e, size_t run, const struct run_head *h)
         const struct known *k = &machine_fields[i];
         put(e, run, k->name, k->weight, plain_text(json_object_get(m, k->key)));
     }
+    add_configuration(e, run, json_object_get(m, "runtime_configuration"));
     json_decref(m);
 }
 

@@ -58,18 +58,19 @@ static size_t group_find(struct machines *m, const char *kind)
     return m->groups.n - 1;
 }
 
-static size_t row_find(struct machines *m, const struct run_head *h)
+/* name: NULL, or what tells it from the others. */
+static size_t row_find(struct machines *m, const struct run_head *h, const char *name)
 {
     struct machine_row row = {.runs = 0};
     char kind[160];
 
     str_copy(row.id, sizeof(row.id), h->machine_id);
     for (size_t i = 0; i < m->n; i++)
-        if (str_eq(m->rows[i].id, row.id))
+        if (name ? str_eq(m->rows[i].name, name) : str_eq(m->rows[i].id, row.id))
             return i;
     json_t *machine = h->machine ? json_loads(h->machine, 0, NULL) : NULL;
     const char *host = json_string_value(json_object_get(machine, "hostname"));
-    str_copy(row.name, sizeof(row.name), host && *host ? host : "unnamed");
+    str_copy(row.name, sizeof(row.name), name ? name : host && *host ? host : "unnamed");
     str_printable(row.name);
     kind_of(machine, kind, sizeof(kind));
     json_decref(machine);
@@ -102,9 +103,9 @@ static bool ended_well(const struct run_head *h)
 }
 
 /* Takes h if a cell was first met in it. */
-static void see_head(struct machines *m, size_t run, struct run_head **h)
+static void see_head(struct machines *m, size_t run, struct run_head **h, const char *name)
 {
-    size_t i = row_find(m, *h);
+    size_t i = row_find(m, *h, name);
     struct machine_row *row = &m->rows[i];
 
     m->machine_of[run] = i;
@@ -144,7 +145,7 @@ static int read_heads(struct store *s, const struct machines_request *q, struct 
                         (long long)h->id, 100 * h->plan.theta, 100 * m->theta);
         m->theta = q->theta > 0 ? q->theta : h->plan.theta;
         if (r == 0)
-            see_head(m, i, &h);
+            see_head(m, i, &h, q->names ? q->names[i] : NULL);
         head_free(h);
         if (r < 0)
             return r;

@@ -34,6 +34,9 @@
 
 struct machines_request {
     const int64_t *runs;
+    /* What the machine of each run is called, which tells it from others; NULL: that is in the
+     * runs' records. */
+    const char *const *names;
     size_t n;
     double theta; /* 0: the runs' own, which has to be one */
     bool force;   /* also where ratios do not mean the same */
@@ -53,7 +56,8 @@ struct machine_figure {
 
 struct machine_row {
     char id[65];   /* of the run's record, cut */
-    char name[96]; /* its host name, inert; of several with one name, with the id's beginning */
+    char name[96]; /* as it was asked for, else its host name; inert; of several with one name, with
+                      the id's beginning */
     size_t group;  /* its kind: an index of groups */
     size_t runs;
     int64_t last_run;     /* r<id> */

@@ -140,6 +140,16 @@ int cli_open_write(const struct options *o, struct store **ret, struct err *err)
     return store_open(path.buf, true, ret, err);
 }
 
+int cli_self(char *dst, size_t size, struct err *err)
+{
+    ssize_t n = readlink("/proc/self/exe", dst, size - 1);
+
+    if (n < 0)
+        return err_errno(err, errno, "find cupel's own file");
+    dst[n] = '\0';
+    return 0;
+}
+
 char *cli_data_dir(const char *folder, const char *variable)
 {
     static const char *const places[] = {"../..", "../share/cupel"};

@@ -51,6 +51,9 @@ int cli_check_writable(const char *path, struct err *err);
  * the payload programs beside it, as far as they are built. */
 int cli_programs(struct programs *ret, struct err *err);
 
+/* This program's own file. */
+int cli_self(char *dst, size_t size, struct err *err);
+
 /* A folder of files that came with cupel: what `variable` names in the environment, else beside the
  * program in a build tree, else as installed. The caller frees it. */
 char *cli_data_dir(const char *folder, const char *variable);

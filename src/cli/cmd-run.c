@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/own.h"
 #include "cli/progress.h"
+#include "cli/run-on.h"
 #include "cli/run-plan.h"
 
 #include "base/log.h"
@@ -216,6 +217,8 @@ int run_measured(struct cli *cli, const struct options *o, const char *suite, ru
     struct progress progress = {0};
     int r;
 
+    if (run_on_given(o))
+        return err_set(err, ERR_USAGE, EINVAL, "--on goes with cupel run alone");
     plan_init(&g.plan);
     /* A container that dies while we write to it is that trial's failure, not our death. */
     signal(SIGPIPE, SIG_IGN);
@@ -262,6 +265,8 @@ int run_measured(struct cli *cli, const struct options *o, const char *suite, ru
 
 static int run_run(struct cli *cli, const struct options *o, struct err *err)
 {
+    if (run_on_given(o))
+        return run_on(cli, o, err);
     return run_measured(cli, o, NULL, show, NULL, err);
 }
 
@@ -285,6 +290,8 @@ static const struct example run_examples[] = {
      "an application written down as those in workloads/ are"},
     {"cupel run --plan nightly.yaml --json today.json --quiet",
      "a run written down, from a script"},
+    {"cupel run --on ssh:root@a,ssh:root@b --suite quick --budget 4m",
+     "on two other machines at once; a run from each is fetched"},
     {"cupel run --resume r7", "on with a run that was interrupted"},
 };
 

@@ -19,6 +19,7 @@
     X(import)                                                                                      \
     X(runs)                                                                                        \
     X(clean)                                                                                       \
+    X(steward)                                                                                     \
     X(selftest)                                                                                    \
     X(help)
 

@@ -186,7 +186,24 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
     {.name = "resume",
      .arg = "RUN",
      .kind = OPTION_TEXT,
-     .help = "go on with a run that was interrupted"},
+     .help = "go on with a run that was interrupted, or fetch what a fleet's machines have kept "
+             "(fleet-3fa9c2d1)"},
+    {.name = "on",
+     .arg = "ssh:USER@MACHINE,...",
+     .kind = OPTION_TEXT,
+     .repeatable = true,
+     .help = "measure on these machines, all at the same time, instead of here, and fetch a run "
+             "from each; nothing needs to be installed there, and nothing is left"},
+    {.name = "lease",
+     .arg = "TIME",
+     .kind = OPTION_DURATION,
+     .help = "with --on: without a word from here for so long, a machine ends its run in order, "
+             "default 60s"},
+    {.name = "keep",
+     .arg = "TIME",
+     .kind = OPTION_DURATION,
+     .help = "with --on: so long what a machine could not hand over is kept there for --resume, "
+             "default 24h"},
     {.name = "share",
      .kind = OPTION_FLAG,
      .help = "measure although another run is measuring on this machine"},

@@ -6,6 +6,7 @@
 #include "base/spawn.h"
 #include "base/time.h"
 #include "driver/ground.h"
+#include "host/ssh.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,11 +15,10 @@
 #include <sys/wait.h>
 
 /* A slow line takes a while for the probe's megabyte. */
-#define START_NS    (30 * NS_PER_S)
-#define LOOK_UP_NS  (10 * NS_PER_S)
-#define PROBE_MAX   (64u << 20)
-#define OTHER_KIND  96 /* exit status of the script */
-#define SSH_OUT_MAX (256u << 10)
+#define START_NS   (30 * NS_PER_S)
+#define LOOK_UP_NS (10 * NS_PER_S)
+#define PROBE_MAX  (64u << 20)
+#define OTHER_KIND 96 /* exit status of the script */
 
 struct remote {
     char machine[PARAM_TEXT_MAX];
@@ -36,31 +36,6 @@ const char *remote_address(const struct engine *e)
 }
 
 /* ---- once a run and machine ---- */
-
-/* What goes before every `-- machine`. What the user's configuration may say for a terminal of
- * theirs is of no use here, or would outlive the run. */
-static const char *const ssh_options[] = {
-    "-T",
-    "-a",
-    "-x",
-    "-o",
-    "BatchMode=yes",
-    "-o",
-    "ConnectTimeout=10",
-    "-o",
-    "ServerAliveInterval=5",
-    "-o",
-    "ServerAliveCountMax=3",
-    "-o",
-    "ClearAllForwardings=yes",
-    "-o",
-    "PermitLocalCommand=no",
-    "-o",
-    "RemoteCommand=none",
-    "-o",
-    "ControlMaster=no",
-};
-#define N_SSH_OPTIONS ARRAY_SIZE(ssh_options)
 
 /* The line "hostname X" of what `ssh -G` prints. */
 static int find_hostname(const char *text, char *dst, size_t size)
@@ -124,9 +99,9 @@ int remote_open(struct site *s, const char *machine, struct engine **ret, struct
     int r;
 
     str_copy(info.kind, sizeof(info.kind), "remote");
-    if (fs_which("ssh", info.path, sizeof(info.path)) < 0)
-        return err_set(err, ERR_UNSUPPORTED, ENOENT,
-                       "the OpenSSH client is not here: no ssh on the PATH");
+    r = ssh_find(info.path, sizeof(info.path), err);
+    if (r < 0)
+        return r;
     r = engine_new(s, &info, &e, err);
     if (r < 0)
         return r;
@@ -182,7 +157,7 @@ static int make_script(const struct live *l, size_t probe_bytes, const char *non
 
 static int spawn_ssh(struct live *l, const struct stdio *io, const char *command, struct err *err)
 {
-    const char *argv[N_SSH_OPTIONS + 5] = {l->engine->info.path};
+    const char *argv[SSH_ARGV_MAX];
     struct spawn_spec spec = {.argv = argv,
                               .what = "ssh",
                               .fd_in = io->child_in,
@@ -192,10 +167,7 @@ static int spawn_ssh(struct live *l, const struct stdio *io, const char *command
                               .new_session = true};
     pid_t pid = 0;
 
-    memcpy(&argv[1], ssh_options, sizeof(ssh_options));
-    argv[N_SSH_OPTIONS + 1] = "--";
-    argv[N_SSH_OPTIONS + 2] = remote_of(l->engine)->machine;
-    argv[N_SSH_OPTIONS + 3] = command;
+    ssh_argv(l->engine->info.path, remote_of(l->engine)->machine, command, argv);
     if (l->ground.group[0]) {
         int n = cgroup_open_join(&l->site->machine->cgroups, l->ground.tool, spec.join_fds,
                                  SPAWN_MAX_JOIN, err);

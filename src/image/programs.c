@@ -5,8 +5,8 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/fs.h"
+#include "host/elf.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -130,59 +130,25 @@ static int add_exact(struct closure *c, const char *path, struct err *err)
     return add_file(c, path, path, err);
 }
 
-/* The loader that an ELF program names, "" for a static one. */
-static int read_interpreter(const char *program, char dst[256], struct err *err)
-{
-    _cleanup_fd_ int fd = open(program, O_RDONLY | O_CLOEXEC);
-    Elf64_Ehdr h;
-    dst[0] = '\0';
-    if (fd < 0)
-        return err_errno(err, errno, "read %s", program);
-    if (pread(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h) ||
-        memcmp(h.e_ident, ELFMAG, SELFMAG) != 0 || h.e_ident[EI_CLASS] != ELFCLASS64)
-        return err_set(err, ERR_UNSUPPORTED, ENOEXEC,
-                       "%s is no 64-bit program (a script needs an image that has its interpreter)",
-                       program);
-    for (unsigned i = 0; i < h.e_phnum; i++) {
-        Elf64_Phdr p;
-        if (pread(fd, &p, sizeof(p), (off_t)(h.e_phoff + i * sizeof(p))) != (ssize_t)sizeof(p))
-            break;
-        if (p.p_type != PT_INTERP || p.p_filesz < 2 || p.p_filesz > 255)
-            continue;
-        if (pread(fd, dst, p.p_filesz, (off_t)p.p_offset) != (ssize_t)p.p_filesz)
-            dst[0] = '\0';
-        dst[255] = '\0';
-    }
-    return 0;
-}
-
-/* Lines are "  libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x...)" or "  /lib64/ld... (0x...)".
- */
 static int add_libraries(struct image_store *s, struct closure *c, size_t at, struct err *err)
 {
     const char *program = c->v[at].from;
-    char loader[256];
+    char loader[ELF_LOADER_MAX];
+    struct elf_library lib;
     _cleanup_(str_release) struct str out = STR_INIT;
-    int r = read_interpreter(program, loader, err);
+    int r = elf_interpreter(program, loader, err);
     if (r < 0 || !loader[0])
         return r;
     free(c->v[at].loader);
     c->v[at].loader = xstrdup(loader);
     const char *const argv[] = {loader, "--list", program, NULL};
     r = tool_run(s, argv, &out, err);
-    for (char *line = out.buf; r == 0 && line && *line;) {
-        char *end = strchrnul(line, '\n'), *next = *end ? end + 1 : end;
-        *end = '\0';
-        char *arrow = strstr(line, " => "), *path = arrow ? arrow + 4 : line + strspn(line, " \t");
-        char *address = strstr(path, " (0x");
-        if (address)
-            *address = '\0';
-        if (path[0] == '/')
-            r = MIN(arrow ? add_library(c, path, err) : add_exact(c, path, err), 0);
-        else if (arrow && str_starts(path, "not"))
+    for (char *next = out.buf; r == 0 && elf_next_library(&next, &lib);) {
+        if (lib.missing)
             r = err_set(err, ERR_ENVIRONMENT, ENOENT, "%s: a library of it is missing:%s", program,
-                        line);
-        line = next;
+                        lib.line);
+        else
+            r = MIN(lib.by_name ? add_library(c, lib.path, err) : add_exact(c, lib.path, err), 0);
     }
     return r == 0 ? MIN(add_exact(c, loader, err), 0) : r;
 }

@@ -244,6 +244,48 @@ static void remove_dir(struct job *job, const char *path)
         removed(job, "directory", path);
 }
 
+/* Is it what a controller elsewhere made here for us, and does nobody work in it? Its folder may be
+ * one where others can make such a name. Returns a descriptor that holds its lock. */
+static int claim_brought(struct job *job, const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    bool ours = fstat(fd, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 077);
+    if (ours && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (ours) {
+        /* Its keeper lives: the ledger stays for the next time. */
+        job->failed++;
+        job->c->count->live++;
+    }
+    say(job->c, "left alone: directory %s is %s", path, ours ? "in use" : "not ours");
+    close(fd);
+    return -1;
+}
+
+/* What ran in there has a ledger of its own, which goes first. */
+static void remove_brought(struct job *job, const struct ledger_item *it)
+{
+    struct err err = ERR_INIT;
+    struct clean_result inner = {0};
+    _cleanup_free_ char *state = xasprintf("%s/state", it->path);
+    _cleanup_fd_ int fd = claim_brought(job, it->path);
+    if (fd < 0)
+        return;
+    int r =
+        access(state, F_OK) == 0 ? ledger_clean(state, job->c->loop, NULL, NULL, &inner, &err) : 0;
+    job->c->count->removed += inner.removed;
+    if (r == 0 && inner.failed > 0)
+        r = err_set(&err, ERR_ENVIRONMENT, EBUSY, "%s: %u things of it are left", it->path,
+                    inner.failed);
+    if (r < 0)
+        failed(job, &err);
+    else
+        remove_dir(job, it->path);
+}
+
 static void remove_tracing(struct job *job, const char *path)
 {
     struct err err = ERR_INIT;
@@ -308,6 +350,7 @@ static void work_off(struct job *job)
         each(job, LEDGER_CGROUP, act_group);
     }
     each(job, LEDGER_DIR, act_dir);
+    each(job, LEDGER_BROUGHT, remove_brought);
 }
 
 /* --- ledgers --- */

@@ -11,6 +11,7 @@ static const char *const kind_names[LEDGER_KIND_COUNT] = {
     [LEDGER_DIR] = "dir",
     [LEDGER_MOUNT] = "mount",
     [LEDGER_TRACING] = "tracing",
+    [LEDGER_BROUGHT] = "brought",
     [LEDGER_CONTAINER] = "container",
     [LEDGER_NAMESPACE] = "namespace",
     [LEDGER_DOCKER_CONTAINER] = "docker-container",
@@ -87,6 +88,17 @@ static bool is_our_tracing(const char *path)
     return false;
 }
 
+bool ledger_is_brought(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    size_t lead = strlen(LEDGER_BROUGHT_NAME);
+    if (!is_plain_path(path) || !str_starts(name + 1, LEDGER_BROUGHT_NAME))
+        return false;
+    name += 1 + lead;
+    return strlen(name) == 10 && strspn(name, "0123456789abcdefghijklmnopqrstuvwxyz"
+                                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 10;
+}
+
 int journal_check(const struct ledger_item *item, const char *state_dir, struct err *err)
 {
     const char *path = item->path ? item->path : "";
@@ -102,6 +114,10 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
         break;
     case LEDGER_TRACING:
         if (is_our_tracing(path))
+            return 0;
+        break;
+    case LEDGER_BROUGHT:
+        if (ledger_is_brought(path))
             return 0;
         break;
     case LEDGER_CONTAINER:

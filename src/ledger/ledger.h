@@ -34,6 +34,8 @@ enum ledger_kind {
     LEDGER_DIR,       /* path: directory tree of ours */
     LEDGER_MOUNT,     /* path: mount point of ours */
     LEDGER_TRACING,   /* path: tracing instance of ours, as host/tracing.h has it */
+    LEDGER_BROUGHT,   /* path: directory that a controller elsewhere brought, named by
+                         LEDGER_BROUGHT_NAME, with a state directory of its own in it */
     LEDGER_CONTAINER, /* id, runtime (absolute path), path: runtime's --root; hybrid: needs cover */
     LEDGER_NAMESPACE, /* of a containerd; path: its socket, id: the namespace, runtime: ctr */
     LEDGER_DOCKER_CONTAINER, /* of a daemon of the user's; path: its socket, id: the name */
@@ -42,6 +44,10 @@ enum ledger_kind {
                     program, path: "" */
     LEDGER_KIND_COUNT
 };
+
+/* In a folder that others may write in, too: followed by letters and digits, ten of them. Whoever
+ * uses it holds a lock (flock) on it. */
+#define LEDGER_BROUGHT_NAME "cupel-fleet-"
 
 struct ledger_item {
     enum ledger_kind kind;
@@ -62,7 +68,8 @@ int ledger_open(const char *state_dir, const char *run_id, struct ledger **ret, 
 /* All items or none. What clean-up would not touch is refused here already (ERR_BUG): directories
  * and mounts lie below the state directory (not in <state>/ledger, not results.db) or below
  * /run/cupel or /run/cupel-…, control groups begin with "/cupel-", tracing instances are
- * cupel-<8 hex digits>-<digits> in the kernel's own place for them, containers are cupel-<8 hex
+ * cupel-<8 hex digits>-<digits> in the kernel's own place for them, what was brought is named so,
+ * containers are cupel-<8 hex
  * digits>-<4 or more digits>, with an absolute runtime path and a --root that is such a directory,
  * namespaces, and what docker holds, cupel-<8 hex digits>-<digits> at an absolute path, Kata's
  * containers as containers. The strings are copied. */
@@ -70,6 +77,8 @@ int ledger_intend(struct ledger *l, const struct ledger_item *items, size_t n, s
 int ledger_done(struct ledger *l, const struct ledger_item *item, struct err *err);
 /* Removes the file if every intent is done; keeps it (unlocked) otherwise. Frees l. */
 int ledger_close(struct ledger *l, struct err *err);
+/* Is path one that LEDGER_BROUGHT may have? */
+bool ledger_is_brought(const char *path);
 void ledger_free(struct ledger *l); /* for error paths: keeps the file, drops the lock */
 size_t ledger_open_items(const struct ledger *l);
 

@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "host/runtimeconf.h"
 #include "measure/aggressor.h"
 #include "measure/network.h"
 
@@ -186,7 +187,7 @@ static int course_record(struct course *c, struct err *err)
         return store_run_status(c->o->store, c->head.id, "running", err);
     c->head.base = (uint32_t)c->base;
     c->head.machine_id = xstrdup(c->o->machine->id);
-    c->head.machine = machine_json(c->o->machine);
+    c->head.machine = runtimeconf_add(machine_json(c->o->machine));
     c->head.version = xstrdup(CUPEL_VERSION);
     c->head.command = xstrdup(c->o->command ? c->o->command : "");
     c->head.started_real_ns = time_real_ns();

@@ -26,10 +26,11 @@ ALLOWED = {
     "image": LOW + MIDDLE + ["ledger"],
     "driver": LOW + MIDDLE + ["engine", "ledger"],
     "store": LOW + MIDDLE + ["ledger"],
+    "fleet": LOW + MIDDLE + ["ledger", "store"],
     "analyse": LOW + MIDDLE + ["store"],
     "measure": LOW + MIDDLE + ["ledger", "image", "driver", "store", "analyse"],
     "report": LOW + MIDDLE + ["store", "analyse"],
-    "cli": LOW + MIDDLE + ["ledger", "driver", "store", "analyse", "measure", "report"],
+    "cli": LOW + MIDDLE + ["ledger", "driver", "store", "analyse", "measure", "report", "fleet"],
     "probe": LOW + ["wire"],
     "payload": LOW + ["wire", "probe"],
 }

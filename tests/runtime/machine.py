@@ -5,7 +5,10 @@ from it to another network namespace in which cupel runs. Nothing of the real ma
     subprocess.run(m.inside([CUPEL, "run", ...]), env=m.env(env))
     m.close()
 
-The machine's /tmp, accounts and boot are its own, and so is its CPU: the first, where clients are on the last. `ssh` on the PATH of m.env reads the machine's configuration.
+Several machines share the network namespace that they are reached from: Machine(other, beside=m).
+
+The machine's /tmp, accounts and boot are its own, and so is its CPU: the first, where clients are
+on the last, unless told otherwise. `ssh` on the PATH of m.env reads the machine's configuration.
 """
 import os
 import shutil
@@ -16,7 +19,8 @@ import uuid
 
 HERE, THERE = "10.77.0.1", "10.77.0.2"
 
-# Run as the first process of the namespaces: $1 folder, $2 sshd, $3 word of setarch.
+# Run as the first process of the namespaces: $1 folder, $2 sshd, $3 word of setarch,
+# $4 size of its disk, $5 its CPUs.
 SETUP = r"""
 set -e
 mount --make-rprivate /
@@ -24,11 +28,12 @@ mount -t proc proc /proc
 mount --bind "$1/boot_id" /proc/sys/kernel/random/boot_id
 mount --bind "$1/passwd" /etc/passwd
 mount --bind "$1/shadow" /etc/shadow
-mount -t tmpfs -o size=32m,mode=755 tmpfs /run
+mount -t tmpfs -o size="$4",mode=755 tmpfs /run
 mkdir -m 755 /run/sshd
-mkdir -m 1777 /run/tmp
+mkdir -m 1777 /run/tmp /run/s
+install -m 644 "$1/key.pub" /run/guest_keys
 while [ ! -e "$1/wired" ]; do sleep .01; done
-exec taskset -c 0 setarch "$3" "$2" -D -e -f "$1/sshd_config"
+exec taskset -c "$5" setarch "$3" "$2" -D -e -f "$1/sshd_config"
 """
 
 
@@ -52,8 +57,10 @@ def wait_for(what, said):
 
 
 class Machine:
-    def __init__(self, folder, architecture=None):
-        self.folder = folder
+    def __init__(self, folder, architecture=None, beside=None, room="32m", cpus="0", life=600):
+        self.folder, self.beside, self.room, self.cpus, self.life = folder, beside, room, cpus, life
+        self.number = beside.number + 1 if beside else 0
+        self.here, self.there = ("10.77.%d.%d" % (self.number, i) for i in (1, 2))
         self.sshd, self.real_ssh = find("sshd"), find("ssh")
         for name in ("ip", "unshare", "nsenter", "setarch", "taskset", "ssh-keygen"):
             find(name)
@@ -91,19 +98,22 @@ class Machine:
 
     def write_accounts(self):
         self.write("passwd", "root:x:0:0:root:/root:/bin/sh\n"
+                             "guest:x:1000:1000::/run/tmp:/bin/sh\n"
                              "sshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n", 0o644)
-        self.write("shadow", "root:*:19000:0:99999:7:::\nsshd:!:19000::::::\n")
+        self.write("shadow", "root:*:19000:0:99999:7:::\nguest:*:19000:0:99999:7:::\nsshd:!:19000::::::\n")
         self.write("boot_id", str(uuid.uuid4()) + "\n", 0o444)
 
     def write_config(self):
         self.write("sshd_config", "ListenAddress %s\nHostKey %s\nAuthorizedKeysFile %s\nPidFile none\nUsePAM no\n"
                    "StrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-                   "SetEnv TMPDIR=/run/tmp\nUseDNS no\n"
-                   % (THERE, self.path("host_key"), self.path("authorized_keys")))
-        self.write("ssh_config", "Host nowhere\nHostname 10.77.0.9\nHost machine closed nowhere\nHostname %s\nUser root\nIdentityFile %s\n"
+                   "SetEnv TMPDIR=/run/tmp CUPEL_STATE=/run/s/state\nUseDNS no\n"
+                   "Match User guest\nAuthorizedKeysFile /run/guest_keys\n"
+                   "SetEnv TMPDIR=/run/tmp CUPEL_STATE=/run/s/guest\n"
+                   % (self.there, self.path("host_key"), self.path("authorized_keys")))
+        self.write("ssh_config", "Host nowhere\nHostname 10.77.%d.9\nHost machine closed nowhere\nHostname %s\nUser root\nIdentityFile %s\n"
                    "IdentitiesOnly yes\nIdentityAgent none\nUserKnownHostsFile %s\nGlobalKnownHostsFile none\n"
                    "StrictHostKeyChecking yes\nHost closed\nPort 23\n"
-                   % (THERE, self.path("key"), self.path("known_hosts")))
+                   % (self.number, self.there, self.path("key"), self.path("known_hosts")))
         self.write("bin/ssh", '#!/bin/sh\nexec "%s" -F "%s" "$@"\n' % (self.real_ssh, self.path("ssh_config")), 0o755)
 
     def allow(self, yes):
@@ -112,26 +122,35 @@ class Machine:
 
     def know(self, key):
         """The machine is known here by this key, in the file `key`.pub."""
-        self.write("known_hosts", "%s %s\n" % (THERE, " ".join(self.read(key + ".pub").split()[:2])))
+        self.write("known_hosts", "%s %s\n" % (self.there, " ".join(self.read(key + ".pub").split()[:2])))
 
     def start(self, architecture):
-        self.holder = subprocess.Popen(["unshare", "--net", "--kill-child", "--fork", "sleep", "600"])
+        self.holder = self.beside.holder if self.beside else subprocess.Popen(
+            ["unshare", "--net", "--kill-child", "--fork", "sleep", str(self.life)])
         with open(self.path("log"), "w", encoding="utf-8") as log:
             self.first = subprocess.Popen(
                 ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SETUP, "sh", self.folder,
-                 self.sshd, architecture], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                 self.sshd, architecture, self.room, self.cpus], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_for(lambda: self.apart(self.holder.pid) and self.apart(self.first.pid), "no namespaces")
         here = ["nsenter", "--net=/proc/%d/ns/net" % self.holder.pid, "ip"]
         there = ["nsenter", "--net=/proc/%d/ns/net" % self.first.pid, "ip"]
-        self.call(*here, "link", "add", "wire0", "type", "veth", "peer", "name", "wire0", "netns", str(self.first.pid))
-        for ip, address in ((here, HERE), (there, THERE)):
-            self.call(*ip, "address", "add", address + "/24", "dev", "wire0")
+        self.call(*here, "link", "add", self.wire(), "type", "veth", "peer", "name", "wire0", "netns", str(self.first.pid))
+        for ip, address, wire in ((here, self.here, self.wire()), (there, self.there, "wire0")):
+            self.call(*ip, "address", "add", address + "/24", "dev", wire)
             self.call(*ip, "link", "set", "lo", "up")
-            self.call(*ip, "link", "set", "wire0", "up")
+            self.call(*ip, "link", "set", wire, "up")
         self.write("wired", "")
         wait_for(lambda: "Server listening" in self.read("log") or self.first.poll() is not None, "no sshd")
         if self.first.poll() is not None:
             raise AssertionError(self.read("log"))
+
+    def wire(self):
+        return "wire%d" % self.number
+
+    def unplug(self, out):
+        """The wire to it is cut, or whole again."""
+        self.call("nsenter", "--net=/proc/%d/ns/net" % self.holder.pid, "ip", "link", "set", self.wire(),
+                  "down" if out else "up")
 
     @staticmethod
     def apart(pid):
@@ -187,7 +206,7 @@ class Machine:
         wait_for(lambda: not self.processes() and not self.files(), (self.processes(), self.files()))
 
     def close(self):
-        for p in (self.first, self.holder):
+        for p in (self.first, None if self.beside else self.holder):
             if p and p.poll() is None:
                 p.send_signal(signal.SIGKILL)
             if p:

@@ -655,21 +655,21 @@ static void test_shim(void **state)
 static void test_docker(void **state)
 {
     struct rig users, r;
-    char name[64], host[160];
+    char host[160];
     struct engine kata = {.info = {.kind = "kata"}};
     behave(HONEST "\"no_syslog\": true");
     setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock", 1);
     rig_init(&users);
     rig_open_or_skip(&users, "docker/runc");
     rig_check_unusable("docker/kata", ERR_UNSUPPORTED, "under a docker that has it registered");
-    struct docker_daemon *d = ((struct docker_target *)users.engine->own)->daemon;
+    struct docker_target t = {.daemon = ((struct docker_target *)users.engine->own)->daemon};
     str_format(kata.info.path, sizeof(kata.info.path), "%s/kata-runtime", dir);
-    assert_ok(docker_daemon_register(d, &kata, name, sizeof(name), err));
-    str_format(host, sizeof(host), "unix://%s", docker_socket(d->api));
+    assert_ok(docker_daemon_register(t.daemon, &kata, &t, err));
+    str_format(host, sizeof(host), "unix://%s", docker_socket(t.daemon->api));
     setenv("DOCKER_HOST", host, 1);
 
     begin_at(&r, "docker/kata:qemu-9p");
-    assert_non_null(strstr(r.info.reason, name));
+    assert_non_null(strstr(r.info.reason, t.runtime));
     struct session *s = rig_start(&r);
     json_t *p = json_loads(s->proof, 0, NULL), *machine = json_object_get(p, "machine");
     assert_string_equal(json_string_value(json_object_get(machine, "ran")), "qemu-9p");

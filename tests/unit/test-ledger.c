@@ -216,6 +216,20 @@ static void test_naming(void **state)
         struct ledger_item it = {.kind = LEDGER_CGROUP, .path = bad_groups[i]};
         assert_true(journal_check(&it, "/s", NULL) < 0);
     }
+    const char *const brought[] = {"/var/tmp/cupel-fleet-aZ09bcdefg",
+                                   "/cupel-fleet-0123456789",
+                                   "/var/tmp/cupel-fleet-aZ09bcdef",
+                                   "/var/tmp/cupel-fleet-aZ09bcdefgh",
+                                   "/var/tmp/cupel-fleet-aZ09bcdef.",
+                                   "/var/tmp/cupel-fleet-aZ09bcdefg/x",
+                                   "/var/../cupel-fleet-aZ09bcdefg",
+                                   "cupel-fleet-aZ09bcdefg",
+                                   ""};
+    for (size_t i = 0; i < ARRAY_SIZE(brought); i++) {
+        struct ledger_item it = {.kind = LEDGER_BROUGHT, .path = brought[i]};
+        assert_int_equal(journal_check(&it, "/s", NULL) == 0, i < 2);
+        assert_int_equal(ledger_is_brought(brought[i]), i < 2);
+    }
     const char *const tracing[] = {"/sys/kernel/tracing/instances/cupel-3fa9c2d1-0001",
                                    "/sys/kernel/debug/tracing/instances/cupel-3fa9c2d1-0001",
                                    "/sys/kernel/tracing/instances/mine",

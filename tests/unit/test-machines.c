@@ -213,6 +213,24 @@ static void emulated_cpus_say_nothing_of_machines(void **state)
     store_close(s);
 }
 
+static void machines_may_be_named(void **state)
+{
+    struct store *s = opened(state);
+    const struct made a = {.ratio = {1.1}, .machine = EPYC}, b = {.ratio = {1.3}, .machine = EPYC};
+    static const char *const names[] = {"ssh:one", "ssh:two", "ssh:one"};
+    int64_t runs[3] = {make(s, &a), make(s, &b), make(s, &a)};
+    struct machines m;
+
+    assert_ok(machines_read(s, &(struct machines_request){.runs = runs, .names = names, .n = 3}, &m,
+                            err));
+    assert_int_equal(m.n, 2); /* of one record */
+    assert_string_equal(m.rows[1].name, "ssh:two");
+    assert_int_equal(m.rows[0].runs, 2);
+    near(exp(machines_figure(&m, 1, 0, 1)->log), 1.3);
+    machines_release(&m);
+    store_close(s);
+}
+
 static void other_cells_and_targets(void **state)
 {
     struct store *s = opened(state);
@@ -275,6 +293,7 @@ int main(void)
         TEST(who_stands_apart_is_named),
         TEST(failures_and_parts_are_seen),
         TEST(emulated_cpus_say_nothing_of_machines),
+        TEST(machines_may_be_named),
         TEST(other_cells_and_targets),
         TEST(what_does_not_go_together),
     };

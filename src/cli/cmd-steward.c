@@ -1,0 +1,32 @@
+/* cupel steward: the far side of run --on. */
+#include "cli/commands.h"
+
+#include "fleet/steward.h"
+
+#include <signal.h>
+
+static int steward(struct cli *cli, const struct options *o, struct err *err)
+{
+    signal(SIGPIPE, SIG_IGN);
+    return steward_run(o->operands.v[0], err);
+}
+
+static const struct example steward_examples[] = {
+    {"cupel steward /var/tmp/cupel-fleet-aZ09bcdefg", "as run --on has it typed over ssh"},
+};
+
+const struct command cmd_steward = {
+    .name = "steward",
+    .summary = "what run --on starts on another machine; nothing to be typed",
+    .description =
+        "Works in a directory that a cupel on another machine brought here, and speaks with that "
+        "one over standard input and output. It has the plan measured, hands the run over, and "
+        "removes the directory; without a word from the other side it does so by itself after "
+        "some time. cupel clean removes what was left by one that was killed.",
+    .operands = "DIRECTORY",
+    .min_operands = 1,
+    .max_operands = 1,
+    .examples = steward_examples,
+    .n_examples = ARRAY_SIZE(steward_examples),
+    .run = steward,
+};

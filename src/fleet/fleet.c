@@ -1,0 +1,138 @@
+#include "fleet/fleet.h"
+
+#include "base/rand.h"
+#include "base/time.h"
+#include "base/together.h"
+#include "fleet/carrier.h"
+#include "fleet/roll.h"
+
+#include <errno.h>
+
+void fleet_init(struct fleet *f)
+{
+    *f = (struct fleet){.lease_ns = FLEET_LEASE_NS, .keep_ns = FLEET_KEEP_NS};
+    str_init(&f->plan);
+}
+
+static void texts_release(char **v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(v[i]);
+}
+
+void fleet_release(struct fleet *f)
+{
+    texts_release(f->args.v, f->args.n);
+    texts_release(f->wanted.v, f->wanted.n);
+    VEC_RELEASE(&f->args);
+    VEC_RELEASE(&f->wanted);
+    VEC_RELEASE(&f->machines);
+    str_release(&f->plan);
+}
+
+static int add_one(struct fleet *f, const char *on, struct err *err)
+{
+    struct fleet_machine m = {.status = -1};
+    const char *spec;
+    int r = carrier_of(on, &m.carrier, &spec, err);
+
+    if (r >= 0)
+        r = m.carrier->check(spec, err);
+    if (r < 0)
+        return r;
+    if (!str_copy(m.on, sizeof(m.on), on))
+        return err_set(err, ERR_USAGE, E2BIG, "--on: \"%.40s...\" is too long", on);
+    VEC_FOREACH (&f->machines, const struct fleet_machine, other)
+        if (str_eq(other->on, on))
+            return err_set(err, ERR_USAGE, EEXIST, "--on: %s is given twice", on);
+    if (f->machines.n == FLEET_MACHINES_MAX)
+        return err_set(err, ERR_USAGE, E2BIG, "--on: at most %d machines", FLEET_MACHINES_MAX);
+    VEC_PUSH(&f->machines, m);
+    return 0;
+}
+
+int fleet_add(struct fleet *f, const char *list, struct err *err)
+{
+    const char *p = list;
+    int r = 0;
+
+    for (;;) {
+        size_t n = strcspn(p, ",");
+        _cleanup_free_ char *on = xstrndup(p, n);
+        r = add_one(f, on, err);
+        if (r < 0 || !p[n])
+            return r;
+        p += n + 1;
+    }
+}
+
+/* ---- carrying it out ---- */
+
+struct trip {
+    struct voyage *v;
+    struct fleet_machine *m;
+    bool resume;
+    int r;
+    struct err err;
+};
+
+static void go(void *user)
+{
+    struct trip *t = user;
+    const struct carrier *c = t->m->carrier;
+
+    t->r = (t->resume ? c->resume : c->carry)(t->v, t->m, &t->err);
+    struct err late = ERR_INIT;
+    if (roll_write(t->v->fleet, t->v->o->state_dir, &late) < 0 && t->r == 0) {
+        t->r = -late.code;
+        t->err = late;
+    }
+}
+
+static int carry_out(struct voyage *v, bool resume, struct err *err)
+{
+    struct fleet *f = v->fleet;
+    _cleanup_free_ struct trip *trips = xcalloc(f->machines.n + 1, sizeof(*trips));
+    size_t n = 0;
+    int r = 0;
+
+    VEC_FOREACH (&f->machines, struct fleet_machine, m)
+        if (!m->ended)
+            trips[n++] = (struct trip){.v = v, .m = m, .resume = resume};
+    int t = together_run(v->o->loop, go, trips, n, sizeof(*trips), err);
+    if (t < 0)
+        return t;
+    /* That it was interrupted matters less than what went wrong here. */
+    for (size_t i = 0; i < n; i++) {
+        if (trips[i].r < 0 && (r == 0 || r == -EINTR)) {
+            r = trips[i].r;
+            if (err)
+                *err = trips[i].err;
+        }
+    }
+    return r;
+}
+
+int fleet_run(struct fleet *f, const struct fleet_options *o, struct err *err)
+{
+    struct voyage v = {.fleet = f, .o = o, .bundle = {.fd = -1}};
+    struct bundle_parts parts = o->parts;
+
+    str_format(f->id, sizeof(f->id), "%08x", (unsigned)rng_entropy());
+    f->started_real_ns = time_real_ns();
+    parts.plan = f->plan.buf;
+    int r = bundle_make(o->loop, &parts, &v.bundle, err);
+    if (r == 0)
+        r = roll_write(f, o->state_dir, err);
+    if (r == 0)
+        r = carry_out(&v, false, err);
+    bundle_release(&v.bundle);
+    return r;
+}
+
+int fleet_resume(struct fleet *f, const struct fleet_options *o, struct err *err)
+{
+    struct voyage v = {.fleet = f, .o = o, .bundle = {.fd = -1}};
+
+    return carry_out(&v, true, err);
+}
