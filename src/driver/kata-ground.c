@@ -7,9 +7,11 @@
 #include "base/time.h"
 #include "driver/attribution.h"
 #include "driver/oci.h"
+#include "driver/plug.h"
 #include "driver/shim.h"
 #include "host/mounts.h"
 #include "host/netns.h"
+#include "host/proc.h"
 #include "ledger/kata.h"
 
 #include <errno.h>
@@ -74,10 +76,20 @@ static size_t items_of(const struct live *l, struct ledger_item items[MAX_ITEMS]
     return n;
 }
 
+/* Kata would take its interface over, with its address and routes: of the machine's own, never. */
+static bool is_machines_own(const char *netns)
+{
+    struct stat st;
+    return stat(netns, &st) == 0 && st.st_ino == proc_ns_inode(getpid(), "net");
+}
+
 int kata_ground_make(struct live *l, bool read_only_root, struct err *err)
 {
     struct ground *g = &l->ground;
     struct ledger_item items[MAX_ITEMS];
+    if (l->net.netns[0] && is_machines_own(l->net.netns))
+        return plug_unsupported(l, "it would take this machine's own interface away into its guest",
+                                err);
     if (!l->net.netns[0])
         str_format(g->netns, sizeof(g->netns), "%s/netns", g->dir);
     if (read_only_root && !g->with_image)

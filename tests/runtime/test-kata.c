@@ -11,6 +11,7 @@
 #include "driver/attribution.h"
 #include "driver/docker-daemon.h"
 #include "driver/kata.h"
+#include "driver/network.h"
 #include "driver/weight.h"
 #include "ledger/kata.h"
 
@@ -337,6 +338,39 @@ static void test_renew(void **state)
     json_t *all = calls();
     assert_true(json_is_false(json_object_get(noted(all, "create", 1), "used")));
     json_decref(all);
+    rig_release(&r);
+}
+
+/* Plugged into the run's network; and never into the machine's own, whose interface would be gone.
+ */
+static void test_network(void **state)
+{
+    struct rig r;
+    struct net_end end;
+    struct session *s = NULL;
+    struct err why = ERR_INIT;
+    struct launch what = rig_probe;
+    what.net = &end;
+    behave(HONEST "\"n\": 0");
+    begin(&r, "qemu-9p");
+    assert_ok(network_make(&r.site, &(struct net_shape){0}, err));
+    assert_ok(network_end_make(&r.site, &end, err));
+    assert_ok(r.driver->start(&r.site, r.engine, &what, &s, err));
+    check_proof(s, "qemu-9p");
+    /* The tap stays in it: no second machine there. */
+    assert_int_equal(r.driver->renew(&r.site, r.engine, &s, &why), -ENOTSUP);
+    assert_int_equal(why.kind, ERR_UNSUPPORTED);
+    assert_null(s);
+    assert_ok(network_end_remove(&r.site, &end, err));
+    assert_ok(network_remove(&r.site, err));
+
+    behave(HONEST "\"n\": 0");
+    assert_ok(network_make_own(&r.site, err));
+    network_switch(&r.site, &end);
+    assert_int_equal(r.driver->start(&r.site, r.engine, &what, &s, &why), -ENOTSUP);
+    assert_non_null(strstr(why.msg, "this machine's own interface"));
+    check_verbs(""); /* it was not even asked */
+    assert_ok(network_remove(&r.site, err));
     rig_release(&r);
 }
 
@@ -724,8 +758,23 @@ static int set_up(void **state)
     return 0;
 }
 
+/* The group above all machines is Kata's, and stays; here it is the fake's. */
+static void remove_group(const struct cgroup_tree *trees, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char path[160];
+        str_format(path, sizeof(path), "%s/kata", trees[i].mount);
+        (void)rmdir(path);
+    }
+}
+
 static int tear_down(void **state)
 {
+    struct cgroups c;
+    if (cgroups_detect(&c, NULL) == 0) {
+        remove_group(c.trees, c.n_trees);
+        remove_group(c.others, c.n_others);
+    }
     fd_close(&syslog_fd);
     return fs_remove_tree(dir, NULL);
 }
@@ -763,6 +812,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_cycle),
         cmocka_unit_test(test_weights),
         cmocka_unit_test(test_renew),
+        cmocka_unit_test(test_network),
         cmocka_unit_test(test_forced),
         cmocka_unit_test(test_runc_called_kata),
         cmocka_unit_test(test_another_machine),
