@@ -234,6 +234,7 @@ static void on_cell(void *user, const struct progress_state *s, const char *cell
     redraw(v);
 }
 
+/* What was said of a target's start is not said again of each of its cells. */
 static void on_failure(void *user, const char *target, const char *cell, const struct err *why)
 {
     struct progress_view *v = user;
@@ -241,11 +242,12 @@ static void on_failure(void *user, const char *target, const char *cell, const s
 
     if (cell)
         str_addf(&line, "%s on ", cell);
+    size_t of_start = line.len;
     text_inert(&line, target);
     str_addf(&line, ": %s: ", failure_word(why->kind));
     text_inert(&line, why->msg);
     VEC_FOREACH (&v->said, char *, s)
-        if (str_eq(*s, line.buf))
+        if (str_eq(*s, line.buf) || str_eq(*s, line.buf + of_start))
             return;
     VEC_PUSH(&v->said, xstrdup(line.buf));
     say(v, line.buf);
