@@ -28,9 +28,9 @@ struct aa {
     double floor;             /* 95th percentile of |estimate|, a fraction; NAN */
 };
 
-/* The plan has to have `aa`. */
 /* Is the pair left out, since the CPU of its target is emulated? */
 bool aa_withholds(const struct analysis *a, size_t pair);
+/* The plan has to have `aa`. */
 int analyse_aa(struct store *s, const struct analysis *a, struct aa *ret, struct err *err);
 void aa_release(struct aa *x);
 const struct aa_entry *aa_at(const struct aa *x, size_t cell, size_t pair);

@@ -1,4 +1,4 @@
-/* Which cells and targets of several runs are the same.
+/* The cells and targets of a comparison, and which of them it is about.
  *
  * Layer: analyse, internal. */
 #ifndef CUPEL_ANALYSE_COMPARE_CELLS_H
@@ -6,9 +6,7 @@
 
 #include "analyse/compare.h"
 
-/* Fills cells, targets and cell_in from the runs. Two cells are one if name, workload, application,
- * CPU set, workers, place, grain, metric and all parameters are the same; those on all CPUs also
- * need as many of them. */
+/* Fills cells, targets and cell_in from the runs. */
 void compare_cells_find(struct compare *c);
 /* Marks those that the patterns select: each a cell's name, else a workload, a family or a glob. */
 int compare_cells_declare(struct compare *c, const char *const *patterns, size_t n,

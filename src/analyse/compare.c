@@ -3,7 +3,6 @@
 #include "analyse/compare-cells.h"
 #include "base/cleanup.h"
 #include "stats/describe.h"
-#include "stats/dist.h"
 #include "stats/multi.h"
 
 #include <errno.h>
@@ -149,33 +148,18 @@ static void see_order(struct compare *c)
         c->order = all_before(c, SIDE_B) ? ORDER_B_FIRST : ORDER_MIXED;
 }
 
-/* The log of a run's figure, NAN without one; ret_se: its own standard error, from its interval at
- * the level that this achieved. Of few blocks a rank interval is as wide as Student's, and the
- * normal quantile would make 20 % too much of it at eight. */
-static double figure_of(const struct cell_result *r, bool of_itself, double *ret_se)
-{
-    const struct estimate *e = of_itself ? &r->absolute : &r->ratio;
-
-    *ret_se = NAN;
-    if (r->status == CELL_NOT_MEASURED || !(e->n > 0) || !(e->value > 0) || !isfinite(e->value))
-        return NAN;
-    if (isfinite(e->lo) && isfinite(e->hi) && e->lo > 0 && e->level > 0 && e->level < 1)
-        *ret_se = log(e->hi / e->lo) / 2 / dist_qt((1 + e->level) / 2, (double)e->n - 1);
-    return log(e->value);
-}
-
 /* What one side has, its logs in y (room for all runs of the side). */
 static void gather_side(const struct compare *c, const struct comparison *x,
                         enum compare_side_name side, double *y, struct comparison_side *ret)
 {
-    bool of_itself = c->cells.v[x->cell].of_itself;
+    const struct known_cell *cell = &c->cells.v[x->cell];
     double squares = 0;
     size_t with_se = 0;
 
     *ret = (struct comparison_side){.fail_text = "", .mean = NAN, .sd = NAN, .within = NAN};
     for (size_t i = side == SIDE_A ? 0 : c->n_a; i < (side == SIDE_A ? c->n_a : c->n_runs); i++) {
         const struct cell_result *r = compare_result(c, i, x->cell, x->target);
-        double se, log_value = r ? figure_of(r, of_itself, &se) : NAN;
+        double se, log_value = r ? known_cell_log(cell, r, &se) : NAN;
         if (!r)
             continue;
         ret->runs++;
@@ -379,9 +363,7 @@ void compare_release(struct compare *c)
     for (size_t i = 0; i < c->n_runs; i++)
         analysis_release(&c->runs[i]);
     free(c->runs);
-    VEC_FOREACH (&c->targets, char *, t)
-        free(*t);
-    VEC_RELEASE(&c->targets);
+    known_targets_release(&c->targets);
     VEC_RELEASE(&c->cells);
     free(c->cell_in);
     free(c->results);

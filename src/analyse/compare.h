@@ -20,6 +20,7 @@
 
 #include "analyse/analyse.h"
 #include "analyse/environ.h"
+#include "analyse/known-cells.h"
 #include "stats/welch.h"
 
 #define COMPARE_RUNS_MIN 3 /* a side, for a verdict */
@@ -86,22 +87,14 @@ enum compare_order {
     ORDER_MACHINES /* on several machines */
 };
 
-struct compare_cell {
-    struct cell cell; /* its application belongs to an analysis below */
-    bool primary;
-    bool of_itself;                /* a factor: compared without a base */
-    char name[CELL_NAME_MAX + 96]; /* with the parameters that tell it from one of the same name */
-    unsigned cpus;                 /* of the machine, where it uses all of them; else 0 */
-};
-
 struct compare {
     size_t n_runs, n_a; /* A's come first */
     struct analysis *runs;
     double theta;
-    VEC(struct compare_cell) cells; /* of any run; in the order in which they were met */
-    VEC(char *) targets;            /* labels */
-    int32_t *cell_in;               /* n_runs * cells.n: which of the run's cells it is; -1: none */
-    struct comparison *results;     /* cells.n * targets.n, cell-major */
+    struct known_cells cells;     /* of any run */
+    struct known_targets targets; /* of any run */
+    int32_t *cell_in;             /* n_runs * cells.n: which of the run's cells it is; -1: none */
+    struct comparison *results;   /* cells.n * targets.n, cell-major */
     struct environ environ;
     enum compare_order order;
     size_t machines;

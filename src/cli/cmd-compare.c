@@ -1,55 +1,27 @@
 /* cupel compare: several runs against several others. */
 #include "cli/commands.h"
+#include "cli/run-list.h"
 
 #include "report/compare.h"
 
 #include <errno.h>
 
-struct sides {
-    int64_t runs[2 * COMPARE_RUNS_MAX];
-    size_t n[SIDES];
-};
-
-/* "r1,r2,r3": each as show names them. */
-static int find_side(struct store *s, const char *text, enum compare_side_name side,
-                     struct sides *ret, struct err *err)
+static int find_side(struct store *s, const struct options *o, enum compare_side_name side,
+                     struct run_list *inout, struct err *err)
 {
-    const char *name = side == SIDE_A ? "A" : "B";
+    int r = run_list_add(s, o->operands.v[side], inout->n + COMPARE_RUNS_MAX, inout, err);
 
-    for (const char *at = text;; at++) {
-        size_t n = strcspn(at, ",");
-        _cleanup_free_ char *spec = xstrndup(at, n);
-        if (n == 0)
-            return err_set(err, ERR_USAGE, EINVAL,
-                           "%s: \"%s\" has a comma without a run; runs are named r1,r2,r3", name,
-                           text);
-        if (ret->n[side] == COMPARE_RUNS_MAX)
-            return err_set(err, ERR_USAGE, E2BIG, "%s: more than %d runs", name, COMPARE_RUNS_MAX);
-        int r = store_run_find(s, spec, &ret->runs[ret->n[SIDE_A] + ret->n[SIDE_B]], err);
-        if (r < 0)
-            return err_wrap(err, "%s", name);
-        ret->n[side]++;
-        at += n;
-        if (!*at)
-            return 0;
-    }
+    return r < 0 ? err_wrap(err, "%s", side == SIDE_A ? "A" : "B") : 0;
 }
 
 static int compare_read(struct store *s, const struct options *o, struct compare *ret,
                         struct err *err)
 {
     const char *primary[64];
-    struct sides sides = {.n = {0, 0}};
-    struct compare_request q = {.runs = sides.runs,
-                                .theta = options_fraction(o, "theta", 0),
+    struct compare_request q = {.theta = options_fraction(o, "theta", 0),
                                 .primary = primary,
                                 .force = options_flag(o, "force")};
-    int r = find_side(s, o->operands.v[0], SIDE_A, &sides, err);
 
-    if (r >= 0)
-        r = find_side(s, o->operands.v[1], SIDE_B, &sides, err);
-    if (r < 0)
-        return r;
     if (q.theta > PLAN_FRACTION_MAX)
         return err_set(err, ERR_USAGE, ERANGE, "--theta: \"%s\" is more than %g%%",
                        options_text(o, "theta", ""), 100 * PLAN_FRACTION_MAX);
@@ -58,8 +30,17 @@ static int compare_read(struct store *s, const struct options *o, struct compare
             return err_set(err, ERR_USAGE, E2BIG, "--primary: more than %zu", ARRAY_SIZE(primary));
         primary[q.n_primary++] = p;
     }
-    memcpy(q.n, sides.n, sizeof(q.n));
-    return compare_runs(s, &q, ret, err);
+    struct run_list runs = VEC_INIT;
+    int r = find_side(s, o, SIDE_A, &runs, err);
+    q.n[SIDE_A] = runs.n;
+    if (r == 0)
+        r = find_side(s, o, SIDE_B, &runs, err);
+    q.n[SIDE_B] = runs.n - q.n[SIDE_A];
+    q.runs = runs.v;
+    if (r == 0)
+        r = compare_runs(s, &q, ret, err);
+    VEC_RELEASE(&runs);
+    return r;
 }
 
 static int compare_run(struct cli *cli, const struct options *o, struct err *err)

@@ -2,44 +2,77 @@
 #include "cli/commands.h"
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "store/exchange.h"
+
+#include <errno.h>
+
+/* The results are opened, and made where there are none, once there is something to store. */
+static int import_file(const struct options *o, struct store **s, const char *file, struct str *out,
+                       struct err *err)
+{
+    _cleanup_(str_release) struct str text = STR_INIT;
+    bool input = str_eq(file, "-");
+    int64_t run;
+    int r = input ? fd_read_all(STDIN_FILENO, EXCHANGE_MAX_BYTES, &text, err)
+                  : file_read(file, EXCHANGE_MAX_BYTES, &text, err);
+
+    if (r >= 0 && !*s)
+        r = cli_open_write(o, s, err);
+    if (r >= 0)
+        r = exchange_import(*s, text.buf, text.len, input ? "standard input" : file, &run, err);
+    if (r < 0)
+        return r;
+    str_addf(out, "imported as r%lld\n", (long long)run);
+    return 0;
+}
+
+/* One that cannot be imported does not keep the others out. */
+static int import_files(const struct options *o, struct store **s, struct str *out, struct err *err)
+{
+    size_t failed = 0;
+
+    for (size_t i = 0; i < o->operands.n; i++) {
+        struct err why = ERR_INIT;
+        if (import_file(o, s, o->operands.v[i], out, &why) >= 0)
+            continue;
+        failed++;
+        if (o->operands.n > 1)
+            log_notice("%s", why.msg);
+        *err = why;
+    }
+    if (failed && o->operands.n > 1)
+        err_set(err, err->kind, err->code, "%zu of %zu files were not imported", failed,
+                o->operands.n);
+    return failed ? -(err->code > 0 ? err->code : EINVAL) : 0;
+}
 
 static int import_run(struct cli *cli, const struct options *o, struct err *err)
 {
     _cleanup_(store_closep) struct store *s = NULL;
-    _cleanup_(str_release) struct str text = STR_INIT, out = STR_INIT;
-    const char *file = o->operands.v[0];
-    int64_t run;
-    int r = str_eq(file, "-") ? fd_read_all(STDIN_FILENO, EXCHANGE_MAX_BYTES, &text, err)
-                              : file_read(file, EXCHANGE_MAX_BYTES, &text, err);
-
-    if (r >= 0)
-        r = cli_open_write(o, &s, err);
-    if (r >= 0)
-        r = exchange_import(s, text.buf, text.len, str_eq(file, "-") ? "standard input" : file,
-                            &run, err);
-    if (r < 0)
-        return r;
-    str_addf(&out, "imported as r%lld\n", (long long)run);
-    return cli_print(&out, err);
+    _cleanup_(str_release) struct str out = STR_INIT;
+    int r = import_files(o, &s, &out, err);
+    int printed = cli_print(&out, r < 0 ? NULL : err);
+    return r < 0 ? r : printed;
 }
 
 static const struct option_def import_options[] = {OPTION_DB};
 
 static const struct example import_examples[] = {
     {"cupel import r7.json", "a run from another machine, to be shown here"},
+    {"cupel import node*.json", "those of many machines, for cupel machines"},
 };
 
 const struct command cmd_import = {
     .name = "import",
-    .summary = "read a run that export wrote",
+    .summary = "read runs that export wrote",
     .description =
-        "Adds an exported run to the results. The file is checked as a whole first: either "
-        "all of it is stored or nothing. A run that is there already is refused. - reads "
-        "standard input.",
-    .operands = "FILE",
+        "Adds exported runs to the results. Each file is checked as a whole first: either "
+        "all of it is stored or nothing, and one that cannot be does not keep the others out. A "
+        "run that is there already is refused. - reads standard input.",
+    .operands = "FILE...",
     .min_operands = 1,
-    .max_operands = 1,
+    .max_operands = SIZE_MAX,
     .options = import_options,
     .n_options = ARRAY_SIZE(import_options),
     .examples = import_examples,

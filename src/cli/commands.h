@@ -13,6 +13,7 @@
     X(report)                                                                                      \
     X(advise)                                                                                      \
     X(compare)                                                                                     \
+    X(machines)                                                                                    \
     X(replicate)                                                                                   \
     X(export)                                                                                      \
     X(import)                                                                                      \

@@ -297,15 +297,15 @@ static void suite_scale(const struct options *o, struct plan *p)
     plan_scale(p, options_fraction(o, "scale", 1));
 }
 
-/* Those that are for a wire of the run's own have none to another machine. */
-static void leave_wires_out(struct plan *p)
+/* Those that are for a wire of the run's own have none on another way. */
+static void leave_wires_out(struct plan *p, const char *why)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < p->cells.n; i++) {
         const struct cell *c = &p->cells.v[i];
         if (c->workload->network && params_num(&c->params, NET_WIRE, 0) > 0)
-            log_notice("%s is left out: the way to another machine is a wire already", c->name);
+            log_notice("%s is left out: %s", c->name, why);
         else
             p->cells.v[kept++] = *c;
     }
@@ -324,7 +324,7 @@ static int peer_apply(const char *machine, struct plan *p, struct err *err)
         return err_set(err, ERR_USAGE, E2BIG, "--peer: a machine's name has at most %d bytes",
                        PARAM_TEXT_MAX - 1);
     str_format(text, sizeof(text), NET_MACHINE "=%s", machine);
-    leave_wires_out(p);
+    leave_wires_out(p, "the way to another machine is a wire already");
     r = cells_apply_param(p->cells.v, p->cells.n, text, err);
     if (r == 0)
         r = cells_apply_param(p->cells.v, p->cells.n, NET_STACK "=host", err);
@@ -359,6 +359,9 @@ static int cells_apply(const struct options *o, struct plan *p, struct err *err)
         suite_scale(o, p);
     if (r >= 0 && (text = options_text(o, "peer", NULL)))
         r = peer_apply(text, p, err);
+    for (size_t i = 0; r >= 0 && (text = options_nth(o, "param", i)); i++)
+        if (str_eq(text, NET_PATH "=" NET_PATH_ENGINE))
+            leave_wires_out(p, "its wire is of the run's own network");
     for (size_t i = 0; r >= 0 && (text = options_nth(o, "param", i)); i++)
         r = cells_apply_param(p->cells.v, p->cells.n, text, err);
     if (r >= 0)

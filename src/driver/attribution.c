@@ -482,15 +482,19 @@ void attribution_release(struct attribution *a)
     *a = (struct attribution){0};
 }
 
-struct claim session_claim(const struct session *s)
+struct claim live_claim(const struct live *l)
 {
-    const struct live *l = s->priv;
     return (struct claim){.group = l->ground.group,
                           .tool = l->ground.tool,
                           .kind = l->engine->info.kind,
                           .root = l->pid,
                           .root_ticks = l->pid_ticks,
                           .ids = {l->ground.id, l->engine_id[0] ? l->engine_id : NULL}};
+}
+
+struct claim session_claim(const struct session *s)
+{
+    return live_claim(s->priv);
 }
 
 /* ---- one session ---- */

@@ -25,6 +25,7 @@
 #include "host/proctable.h"
 
 struct session;
+struct live;
 
 enum component {
     COMPONENT_PAYLOAD,   /* the probe and what it started */
@@ -70,6 +71,7 @@ struct claim {
 };
 /* The claim of a live session, which it points into. */
 struct claim session_claim(const struct session *s);
+struct claim live_claim(const struct live *l);
 
 #define ATTRIBUTED_TO_NOBODY UINT32_MAX
 #define ATTRIBUTED_TO_ALL    (UINT32_MAX - 1) /* a daemon */

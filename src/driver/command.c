@@ -92,6 +92,8 @@ static int spec_of(struct live *l, const struct command *c, const struct stdio *
     if (n < 0)
         return n;
     ret->n_join = (size_t)n;
+    if (l->net_fd >= 0)
+        ret->ns_fds[ret->n_ns++] = l->net_fd;
     if (l->cover_fd >= 0)
         ret->ns_fds[ret->n_ns++] = l->cover_fd;
     return 0;

@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "driver/containerd-words.h"
+#include "driver/kata.h"
 #include "driver/oci.h"
+#include "driver/wrapper.h"
 #include "host/proc.h"
 
 #include <errno.h>
@@ -47,6 +49,11 @@ static void inspect_runtime(struct site *s, const struct target *t, struct targe
 {
     char program[96], path[256];
     struct target as = *t;
+    struct kata_config config;
+    if (kata_shim_type(t->runtime)) {
+        kata_inspect_shim(s, t, kata_shim_type(t->runtime), ret, &config);
+        return;
+    }
     if (shim_program(t->runtime, program, sizeof(program))) {
         if (fs_which(program, path, sizeof(path)) < 0) {
             target_unusable(ret, ERR_UNSUPPORTED, "no %s on the PATH", program);
@@ -69,7 +76,7 @@ static void inspect_runtime(struct site *s, const struct target *t, struct targe
 
 void containerd_inspect(struct site *s, const struct target *t, struct target_info *ret)
 {
-    char path[256], version[64];
+    char path[256], version[64], with[sizeof(ret->reason)];
     struct err err = ERR_INIT;
     *ret = (struct target_info){.target = *t};
     bool running = socket_answers(users_address());
@@ -86,10 +93,12 @@ void containerd_inspect(struct site *s, const struct target *t, struct target_in
         inspect_runtime(s, t, ret);
     if (!ret->usable)
         return;
+    str_copy(with, sizeof(with), ret->reason); /* Kata's configuration */
     if (program_number(s, path, version, sizeof(version), &err) < 0)
         target_unusable(ret, err.kind, "%s", err.msg);
     else
-        str_format(ret->reason, sizeof(ret->reason), "containerd %s %s", version,
+        str_format(ret->reason, sizeof(ret->reason), "%s%scontainerd %s %s", with,
+                   *with ? "; " : "", version,
                    running ? "runs: in a namespace of the run's own"
                            : "is installed but not running; a private one will be started");
 }
@@ -133,61 +142,6 @@ static int write_file(const struct engine *e, const char *name, const char *text
     return file_replace(ret_path, text, strlen(text), mode, err);
 }
 
-static void add_quoted(struct str *to, const char *text)
-{
-    str_addc(to, '\'');
-    for (; *text; text++) {
-        if (*text == '\'')
-            str_add(to, "'\\''");
-        else
-            str_addc(to, *text);
-    }
-    str_addc(to, '\'');
-}
-
-/* Where a runtime is to see an empty tree instead of a part of the machine's: a mount namespace for
- * each of its calls, since crun leaves files in the cover, and since the daemon's own must be the
- * one in which sessions' file systems are mounted. */
-static int add_cover(struct str *text, const char *path, struct err *err)
-{
-    char unshare[256], mount[256];
-    if (fs_which("unshare", unshare, sizeof(unshare)) < 0 ||
-        fs_which("mount", mount, sizeof(mount)) < 0)
-        return err_set(err, ERR_UNSUPPORTED, ENOENT, "it needs unshare and mount here");
-    str_add(text, "if [ -z \"$CUPEL_COVERED\" ]; then CUPEL_COVERED=1 exec ");
-    add_quoted(text, unshare);
-    str_add(text, " --mount --propagation slave \"$0\" \"$@\"; fi\n");
-    add_quoted(text, mount);
-    str_add(text, " -t tmpfs -o size=64k,mode=755,nosuid,nodev,noexec cupel ");
-    add_quoted(text, path);
-    str_add(text, " || exit 1\nunset CUPEL_COVERED\n");
-    return 0;
-}
-
-/* runc's shim calls a program and gives it no flags of ours: a wrapper does. The proof sees through
- * it, since it looks at what runs. */
-static int make_wrapper(const struct engine *e, const char *name, const char *network,
-                        const char *cover, char ret_path[256], struct err *err)
-{
-    const struct target_info *i = &e->info;
-    struct command flags;
-    str_copy(ret_path, 256, i->path);
-    command_init(&flags, i->path, "");
-    command_add_runtime_flags(&flags, e, network, NULL);
-    if (flags.n == 1 && !cover)
-        return 0;
-    _cleanup_(str_release) struct str text = STR_INIT;
-    str_add(&text, "#!/bin/sh\n");
-    int r = cover ? add_cover(&text, cover, err) : 0;
-    str_add(&text, "exec ");
-    for (size_t k = 0; k < flags.n; k++) {
-        add_quoted(&text, flags.argv[k]);
-        str_addc(&text, ' ');
-    }
-    str_add(&text, "\"$@\"\n");
-    return r < 0 ? r : write_file(e, name, text.buf, 0700, ret_path, 256, err);
-}
-
 /* gVisor's own shim takes its flags from a file. */
 static int make_shim_options(const struct engine *e, const char *name, const char *network,
                              char ret_path[256], struct err *err)
@@ -215,9 +169,15 @@ static int choose_shim(const struct site *s, struct engine *e, struct containerd
     char program[96];
     const char *type = e->info.target.runtime;
     bool named = shim_program(type, program, sizeof(program));
+    if (e->kata) {
+        str_copy(d->shim, sizeof(d->shim), kata_shim_type(type));
+        str_copy(d->options, sizeof(d->options), e->kata->config.path);
+        return 0;
+    }
     str_copy(d->shim, sizeof(d->shim), named ? type : SHIM_RUNC);
     if (str_starts(d->shim, "io.containerd.runc."))
-        return make_wrapper(e, "wrapper", "none", unified_cover(s, e), d->binary, err);
+        return wrapper_write(e, e->state_dir, "wrapper", "none", unified_cover(s, e), d->binary,
+                             err);
     return make_shim_options(e, "shim.toml", "none", d->options, err);
 }
 
@@ -231,8 +191,8 @@ static int choose_plugged(struct live *l, struct containerd *d, struct err *err)
     char name[32];
     if (d->binary[0] && !binary[0]) {
         str_format(name, sizeof(name), "wrapper-%s", network);
-        return make_wrapper(e, name, network, cover ? PLUG_COVER : unified_cover(l->site, e),
-                            binary, err);
+        return wrapper_write(e, e->state_dir, name, network,
+                             cover ? PLUG_COVER : unified_cover(l->site, e), binary, err);
     }
     if (d->options[0] && cover)
         return plug_unsupported(l,
@@ -250,7 +210,7 @@ int containerd_choose(struct live *l, const char **ret_binary, const char **ret_
                       struct err *err)
 {
     struct containerd *d = l->engine->own;
-    bool plugged = l->net.netns[0] != '\0';
+    bool plugged = l->net.netns[0] != '\0' && !l->engine->kata;
     int r = plugged ? choose_plugged(l, d, err) : 0;
     *ret_binary = plugged ? d->plugged_binary[l->net_stack] : d->binary;
     *ret_options = plugged ? d->plugged_options[l->net_stack] : d->options;
@@ -344,6 +304,18 @@ static int open_engine(struct site *s, struct engine *e, struct containerd *d, s
     return r == 0 && d->own_daemon ? start_daemon(s, e, d, err) : r;
 }
 
+/* Its configuration may have changed since it was looked at. */
+static int open_kata(struct site *s, struct engine *e, struct err *err)
+{
+    struct target_info now;
+    struct kata_config config;
+    const struct target *t = &e->info.target;
+    kata_inspect_shim(s, t, kata_shim_type(t->runtime), &now, &config);
+    if (!now.usable)
+        return err_set(err, now.why, ENOTSUP, "%s", now.reason);
+    return kata_engine_make(e, &config, err);
+}
+
 int containerd_open(struct site *s, const struct target_info *info, struct engine **ret,
                     struct err *err)
 {
@@ -352,7 +324,10 @@ int containerd_open(struct site *s, const struct target_info *info, struct engin
     if (r < 0)
         return r;
     e->own = xcalloc(1, sizeof(struct containerd));
-    r = open_engine(s, e, e->own, err);
+    if (str_eq(info->kind, "kata"))
+        r = open_kata(s, e, err);
+    if (r == 0)
+        r = open_engine(s, e, e->own, err);
     if (r < 0) {
         containerd_close(s, e);
         return err_wrap(err, "open %s", info->target.label);

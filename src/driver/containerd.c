@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "driver/containerd-words.h"
+#include "driver/kata.h"
 #include "driver/oci.h"
 #include "driver/proof.h"
 #include "driver/shim.h"
@@ -25,7 +26,8 @@ static const char *const proposals[] = {
     "containerd/crun",
     "containerd/runsc:ptrace",
     "containerd/io.containerd.runsc.v1",
-    "containerd/io.containerd.kata.v2",
+    "containerd/kata:qemu-9p",
+    "containerd/kata:qemu-virtiofs",
     NULL,
 };
 
@@ -133,6 +135,11 @@ static int find_container(struct live *l, struct err *err)
     str_format(path, sizeof(path), "%s/pid", l->ground.dir);
     if (file_read_u64(path, &pid) < 0 || pid < 2 || pid > INT32_MAX)
         return err_set(err, ERR_MEASUREMENT, EBADMSG, "ctr run wrote no process id");
+    if (l->engine->kata) { /* its process is a machine's, which lies where Kata put it */
+        l->pid = (pid_t)pid;
+        int r = kata_adopt(l, err);
+        return r < 0 ? r : live_behind_client(l, (pid_t)pid, err);
+    }
     int r = live_behind_client(l, (pid_t)pid, err);
     return r < 0 ? r : shim_adopt(l, l->ground.id, err);
 }
@@ -171,8 +178,8 @@ static int launch(struct live *l, struct err *err)
     struct command c;
     pid_t client = 0;
     session_nonce(nonce);
-    int r =
-        oci_config_write(l->site, l->engine, &l->ground, nonce, l->tmpfs_bytes, l->net.netns, err);
+    int r = oci_config_write(l->site, l->engine, &l->ground, nonce, l->tmpfs_bytes,
+                             l->engine->kata ? kata_netns(l) : l->net.netns, err);
     if (r == 0)
         r = run_command(&c, l, err);
     if (r == 0)
@@ -181,7 +188,7 @@ static int launch(struct live *l, struct err *err)
         return r;
     str_format(l->entry, sizeof(l->entry), RUNTIME_DIR "/%s/%s", d->ns, l->ground.id);
     uint64_t begin_ns = start_begins(l);
-    uint64_t deadline_ns = begin_ns + l->site->start_timeout_ns;
+    uint64_t deadline_ns = begin_ns + l->start_timeout_ns;
     l->created = true;
     l->why_ended = why_ended;
     r = command_spawn(l, &c, &io, &client, err);
@@ -236,6 +243,8 @@ static int take_down(struct live *l, bool by_ctr, struct lifetimes *life, struct
     struct calm calm = calm_begin(s->loop);
     bool dead = d->own_daemon && daemon_failure(&d->daemon, NULL) < 0;
     bool clean = l->exited; /* ctr has removed task and container itself */
+    /* A machine is ended by who started it, while it is there to talk to. */
+    by_ctr |= l->engine->kata && !clean;
     if (l->created && by_ctr && !dead)
         remove_container(l, &calm);
     if (l->created && !clean) {
@@ -247,7 +256,11 @@ static int take_down(struct live *l, bool by_ctr, struct lifetimes *life, struct
         remove_container(l, &calm);
     life->exited_ns = l->exited_ns;
     life->gone_ns = time_mono_ns();
-    int r = ground_remove(s, &l->ground, err);
+    if (l->kata_owed)
+        ground_kill(s, &l->ground, NULL);
+    int r = kata_ground_remove(l, err);
+    if (r == 0)
+        r = ground_remove(s, &l->ground, err);
     if (l->created)
         remove_socket(l);
     live_free(l);
@@ -267,6 +280,8 @@ static int containerd_start(struct site *s, struct engine *e, const struct launc
     if (r < 0)
         return r;
     r = ground_make(s, e, &l->ground, what, false, err);
+    if (r == 0 && e->kata)
+        r = kata_ground_make(l, false, err);
     if (r == 0)
         r = launch(l, err);
     if (r == 0)
@@ -288,11 +303,14 @@ const struct driver driver_containerd = {
     .name = "containerd",
     .engine = true,
     .summary = "containerd through ctr, the running one or one of the run's own: containerd/runc, "
-               "containerd/crun, containerd/runsc:ptrace, containerd/io.containerd.NAME.vN",
+               "containerd/crun, containerd/runsc:ptrace, containerd/kata, "
+               "containerd/io.containerd.NAME.vN",
     .proposals = proposals,
     .inspect = containerd_inspect,
     .open = containerd_open,
     .close = containerd_close,
     .start = containerd_start,
     .stop = containerd_stop,
+    .no_network =
+        "containerd leaves networks to its clients, and to the CNI plug-ins that they configure",
 };

@@ -163,6 +163,8 @@ static int launch(struct daemon *d, const struct daemon_spec *spec, struct err *
     if (n < 0)
         return n;
     s.n_join = (size_t)n;
+    if (spec->net_ns)
+        s.ns_fds[s.n_ns++] = *spec->net_ns;
     if (spec->mount_ns)
         s.ns_fds[s.n_ns++] = *spec->mount_ns;
     int r = spawn(&s, &d->pid, err);

@@ -19,9 +19,10 @@ struct daemon_spec {
     const char *name;        /* for messages */
     const char *const *argv; /* as in spawn_spec */
     const char *const *env;
-    const char *socket;  /* where it will answer */
-    const char *log;     /* file for its output */
-    const int *mount_ns; /* descriptor of the mount namespace it lives in; NULL: ours */
+    const char *socket; /* where it will answer */
+    const char *log;    /* file for its output */
+    /* Descriptors of the namespaces it lives in; NULL: ours. */
+    const int *mount_ns, *net_ns;
 };
 
 struct daemon {

@@ -7,7 +7,11 @@
 #include "base/spawn.h"
 #include "base/time.h"
 #include "driver/command.h"
+#include "driver/engine-network.h"
+#include "driver/plug.h"
+#include "driver/wrapper.h"
 #include "host/mounts.h"
+#include "host/netns.h"
 #include "host/proc.h"
 
 #include <errno.h>
@@ -82,7 +86,11 @@ const char *docker_daemon_death(const struct docker_daemon *d)
 static int write_config(const struct docker_daemon *d, char *ret_path, size_t size, struct err *err)
 {
     str_format(ret_path, size, "%s/daemon.json", d->data_dir);
-    json_t *o = json_pack("{s:O, s:b}", "runtimes", d->configured, "userland-proxy", 0);
+    char proxy[256];
+    /* On its network it is as it is when nobody says anything. */
+    bool with_proxy = d->place[0] && fs_which("docker-proxy", proxy, sizeof(proxy)) == 0;
+    json_t *o =
+        json_pack("{s:O, s:b}", "runtimes", d->configured, "userland-proxy", (int)with_proxy);
     _cleanup_free_ char *text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
     json_decref(o);
     if (!text)
@@ -120,9 +128,17 @@ static int remove_dirs(struct docker_daemon *d, struct err *err)
     return r;
 }
 
+static void add_no_network(struct command *c)
+{
+    static const char *const none[] = {"--bridge=none", "--iptables=false", "--ip-forward=false",
+                                       "--ip-masq=false", NULL};
+    command_add_all(c, none);
+}
+
 static int spawn_daemon(struct docker_daemon *d, const char *config, const int *mount_ns,
                         struct err *err)
 {
+    _cleanup_fd_ int net_ns = -1;
     struct command c;
     char log[192], program[256];
     if (fs_which("dockerd", program, sizeof(program)) < 0)
@@ -135,17 +151,18 @@ static int spawn_daemon(struct docker_daemon *d, const char *config, const int *
     command_addf(&c, "--pidfile=%s/pid", d->run_dir);
     command_addf(&c, "--host=unix://%s", docker_socket(d->api));
     command_add(&c, "--exec-opt=native.cgroupdriver=cgroupfs");
-    command_add(&c, "--bridge=none");
-    command_add(&c, "--iptables=false");
+    if (!d->place[0])
+        add_no_network(&c);
     command_add(&c, "--ip6tables=false");
-    command_add(&c, "--ip-forward=false");
-    command_add(&c, "--ip-masq=false");
     command_add(&c, "--log-level=warn");
+    if (d->place[0] && (net_ns = netns_open(d->place, err)) < 0)
+        return net_ns;
     const struct daemon_spec spec = {.name = "dockerd",
                                      .argv = c.argv,
                                      .socket = docker_socket(d->api),
                                      .log = log,
-                                     .mount_ns = mount_ns};
+                                     .mount_ns = mount_ns,
+                                     .net_ns = d->place[0] ? &net_ns : NULL};
     return daemon_start(d->site, &spec, &d->process, time_deadline(d->site->start_timeout_ns), err);
 }
 
@@ -160,30 +177,72 @@ static int first_words(struct docker_daemon *d, struct err *err)
     return daemon_failure(&d->process, NULL) < 0 ? daemon_failure(&d->process, err) : r;
 }
 
-static int start_daemon(struct docker_daemon *d, struct err *err)
+static int boot(struct docker_daemon *d, struct err *err)
 {
     const struct cgroups *c = &d->site->machine->cgroups;
-    char config[192], socket[DOCKER_SOCKET_MAX];
     bool cover = c->mode == CGROUP_HYBRID && c->unified_has_controllers;
-    int r = make_dirs(d, err);
-    if (r == 0)
-        r = write_config(d, config, sizeof(config), err);
-    str_format(socket, sizeof(socket), "%s/d.sock", d->run_dir);
-    if (r == 0)
-        r = docker_new(d->site->loop, socket, &d->api, err);
-    if (r < 0)
-        return r;
     const char *keep[] = {d->run_dir, d->site->dir};
+    const struct mountns_daemon what = {.keep = keep,
+                                        .n_keep = str_starts(d->site->dir, "/run/") ? 2 : 1,
+                                        .cover = cover ? c->unified_mount : "",
+                                        .run = "",
+                                        .bind = ""};
+    char config[192];
     _cleanup_fd_ int ns = -1;
-    r = mountns_for_daemon(keep, str_starts(d->site->dir, "/run/") ? 2 : 1,
-                           cover ? c->unified_mount : "", &ns, err);
+    int r = write_config(d, config, sizeof(config), err);
+    if (r == 0)
+        r = mountns_for_daemon(&what, &ns, err);
     if (r == 0)
         r = spawn_daemon(d, config, &ns, err);
     if (r == 0)
         r = first_words(d, err);
+    return r;
+}
+
+static int remove_place(struct docker_daemon *d, struct err *err)
+{
+    int r = d->place[0] ? engine_network_place_remove(d->site, d->place, err) : 0;
+    if (r == 0)
+        d->place[0] = '\0';
+    return r;
+}
+
+/* What keeps it from having a network is no reason for not having docker. */
+static int without_network(struct docker_daemon *d, const struct err *why, struct err *err)
+{
+    int r = daemon_stop(&d->process, err);
+    if (r == 0)
+        r = remove_place(d, err);
+    d->no_network = *why;
+    return r;
+}
+
+static int start_daemon(struct docker_daemon *d, struct err *err)
+{
+    struct err why = ERR_INIT;
+    int r = d->place[0] ? boot(d, &why) : 0;
+    if (r == -EINTR)
+        return err_set(err, why.kind, why.code, "%s", why.msg);
+    if (r < 0)
+        r = without_network(d, &why, err);
+    if (r == 0 && !d->place[0])
+        r = boot(d, err);
     if (r == 0)
         identify(d);
     return r < 0 ? err_wrap(err, "start a docker of the run's own") : 0;
+}
+
+/* All that it needs of this machine before it can be told of runtimes. */
+static int prepare_daemon(struct docker_daemon *d, struct err *err)
+{
+    char socket[DOCKER_SOCKET_MAX];
+    int r = make_dirs(d, err);
+    if (r == 0 && d->site->engine_networks) {
+        str_format(d->place, sizeof(d->place), "%s/docker-net", d->site->dir);
+        r = engine_network_place(d->site, d->place, err);
+    }
+    str_format(socket, sizeof(socket), "%s/d.sock", d->run_dir);
+    return r == 0 ? docker_new(d->site->loop, socket, &d->api, err) : r;
 }
 
 /* It reads its configuration at a SIGHUP, some time. */
@@ -208,20 +267,52 @@ static int reload(struct docker_daemon *d, const char *name, struct err *err)
     return r;
 }
 
-int docker_daemon_register(struct docker_daemon *d, const struct engine *e, char *ret_name,
-                           size_t size, struct err *err)
+static int configure(struct docker_daemon *d, const char *name, const char *path, json_t *args,
+                     struct err *err)
+{
+    json_t *runtime = json_pack("{s:s, s:o}", "path", path, "runtimeArgs", args);
+    if (!runtime || json_object_set_new(d->configured, name, runtime) < 0)
+        return err_set(err, ERR_USAGE, EILSEQ, "a path or flag that is no UTF-8");
+    return 0;
+}
+
+/* gVisor is told of a network by a flag; and docker's shim calls it where it may see too much. */
+static int configure_plugged(struct docker_daemon *d, const struct engine *e,
+                             struct docker_target *t, struct err *err)
+{
+    char name[80];
+    str_copy(t->plugged, sizeof(t->plugged), t->runtime);
+    if (!d->place[0] || !str_eq(e->info.kind, "runsc"))
+        return 0;
+    str_format(t->plugged, sizeof(t->plugged), "%s-net", t->runtime);
+    str_format(name, sizeof(name), "%s.sh", t->plugged);
+    int r =
+        wrapper_write(e, d->data_dir, name, "sandbox",
+                      plug_namespace_needs_cover(d->place) ? PLUG_COVER : NULL, t->wrapper, err);
+    return r < 0 ? r : configure(d, t->plugged, t->wrapper, json_array(), err);
+}
+
+int docker_daemon_register(struct docker_daemon *d, const struct engine *e, struct docker_target *t,
+                           struct err *err)
 {
     struct command flags;
-    str_format(ret_name, size, "cupel%zu-%s", json_object_size(d->configured), e->info.kind);
+    bool runs = d->api != NULL;
+    int r = runs ? 0 : prepare_daemon(d, err);
+    str_format(t->runtime, sizeof(t->runtime), "cupel%zu-%s", json_object_size(d->configured),
+               e->info.kind);
     command_init(&flags, e->info.path, "");
     command_add_runtime_flags(&flags, e, "none", NULL);
     json_t *args = json_array();
     for (size_t i = 1; i < flags.n; i++)
         json_array_append_new(args, json_string(flags.argv[i]));
-    json_t *runtime = json_pack("{s:s, s:o}", "path", e->info.path, "runtimeArgs", args);
-    if (!runtime || json_object_set_new(d->configured, ret_name, runtime) < 0)
-        return err_set(err, ERR_USAGE, EILSEQ, "a path or flag that is no UTF-8");
-    return d->api ? reload(d, ret_name, err) : start_daemon(d, err);
+    if (r == 0)
+        r = configure(d, t->runtime, e->info.path, json_incref(args), err);
+    json_decref(args);
+    if (r == 0)
+        r = configure_plugged(d, e, t, err);
+    if (r < 0)
+        return r;
+    return runs ? reload(d, t->plugged, err) : start_daemon(d, err);
 }
 
 /* ---- images ---- */
@@ -384,6 +475,8 @@ int docker_daemon_drop(struct docker_daemon *d, struct err *err)
         r = remove_images(d, err);
     } else {
         r = daemon_stop(&d->process, err);
+        if (r == 0)
+            r = remove_place(d, err);
         if (r == 0)
             r = remove_dirs(d, err);
     }

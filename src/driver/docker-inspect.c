@@ -99,6 +99,109 @@ static bool suits(const char *name, json_t *runtime, const struct target *t,
     return true;
 }
 
+/* The configuration that a registered Kata is told: an argument of version 1's command line, an
+ * option of a shim. NULL: it takes its own. */
+static const char *told_config(json_t *runtime)
+{
+    static const char option[] = "--kata-config";
+    json_t *args = json_object_get(runtime, "runtimeArgs"), *arg;
+    size_t i;
+    json_array_foreach(args, i, arg)
+    {
+        const char *text = json_string_value(arg);
+        if (!text || !str_starts(text, option))
+            continue;
+        if (text[sizeof(option) - 1] == '=')
+            return text + sizeof(option);
+        if (!text[sizeof(option) - 1])
+            return json_string_value(json_array_get(args, i + 1));
+    }
+    return json_string_value(json_object_get(json_object_get(runtime, "options"), "ConfigPath"));
+}
+
+/* Docker tells Kata which configuration, and nobody else can: the target's has to be that one. */
+static bool tell_config(const struct target *t, json_t *runtime, struct target *ret)
+{
+    const char *told = told_config(runtime), *named = kata_config_flag(t);
+    *ret = *t;
+    if (named)
+        return str_eq(named, told);
+    if (!told)
+        return true;
+    struct target_flag *f = &ret->flags[ret->n_flags];
+    if (ret->n_flags == TARGET_FLAGS_MAX || !str_copy(f->value, sizeof(f->value), told))
+        return false;
+    str_copy(f->name, sizeof(f->name), KATA_CONFIG_FLAG);
+    ret->n_flags++;
+    return true;
+}
+
+/* Kata's command line by its path, or a shim of Kata's by its type. What is wrong with it is said
+ * in ret. */
+static bool inspect_kata(struct site *s, const struct target *t, const char *type, json_t *runtime,
+                         struct target_info *ret, struct kata_config *config)
+{
+    struct target as;
+    struct target_info info;
+    if (!tell_config(t, runtime, &as))
+        return false;
+    if (type) {
+        kata_inspect_shim(s, &as, type, &info, config);
+    } else {
+        str_copy(as.runtime, sizeof(as.runtime), text_of(runtime, "path"));
+        kata_inspect_runtime(s, &as, &info, config);
+    }
+    info.target = *t;
+    *ret = info;
+    return info.usable;
+}
+
+/* The type of shim that is registered under the name, or that the name itself is. Daemons before
+ * version 23 know none. */
+static const char *shim_of(const struct users *u, const char *name, json_t *runtime)
+{
+    const char *type = text_of(runtime, "runtimeType");
+    if (*type)
+        return kata_is_shim(type) ? type : NULL;
+    return !runtime && kata_is_shim(name) &&
+                   strtoul(text_of(u->info, "ServerVersion"), NULL, 10) >= 23
+               ? name
+               : NULL;
+}
+
+static bool is_kata_program(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return str_starts(slash ? slash + 1 : path, "kata-runtime");
+}
+
+/* "docker/kata" is whichever registered runtime is Kata's; another name is the runtime's own. True:
+ * one is meant, and ret says whether it can be used. */
+static bool find_kata(struct site *s, const struct target *t, const struct users *u,
+                      struct target_info *ret, struct docker_choice *choice)
+{
+    json_t *all = json_object_get(u->info, "Runtimes"), *one;
+    const char *key;
+    bool found = false;
+    if (!json_object_get(all, t->runtime) && shim_of(u, t->runtime, NULL)) {
+        str_copy(choice->runtime, sizeof(choice->runtime), t->runtime);
+        inspect_kata(s, t, t->runtime, NULL, ret, &choice->kata);
+        return true;
+    }
+    json_object_foreach(all, key, one)
+    {
+        const char *type = shim_of(u, key, one);
+        bool is_kata = type || is_kata_program(text_of(one, "path"));
+        if (!is_kata || !(str_eq(t->runtime, "kata") || str_eq(t->runtime, key)))
+            continue;
+        str_copy(choice->runtime, sizeof(choice->runtime), key);
+        found = true;
+        if (inspect_kata(s, t, type, one, ret, &choice->kata))
+            break;
+    }
+    return found;
+}
+
 /* What its program is, wherever the daemon has it from. */
 static bool inspect_registered(struct site *s, const struct target *t, const char *name,
                                json_t *runtime, struct target_info *ret)
@@ -198,6 +301,22 @@ static void choose_own(struct site *s, const struct target *t, const struct user
                *version ? ")" : "");
 }
 
+static void choose_kata(const struct users *u, struct docker_choice *choice,
+                        struct target_info *ret)
+{
+    char config[sizeof(ret->reason)];
+    choice->whose = DOCKER_USERS;
+    if (!ret->usable) {
+        if (!ret->reason[0])
+            target_unusable(ret, ERR_UNSUPPORTED,
+                            "docker's runtime %s is told another configuration", choice->runtime);
+        return;
+    }
+    str_copy(config, sizeof(config), ret->reason);
+    str_format(ret->reason, sizeof(ret->reason), "%.100s; docker %.40s runs: its runtime %s",
+               config, text_of(u->info, "ServerVersion"), choice->runtime);
+}
+
 void docker_choose(struct site *s, const struct target *t, struct target_info *ret,
                    struct docker_choice *choice)
 {
@@ -209,10 +328,18 @@ void docker_choose(struct site *s, const struct target *t, struct target_info *r
         return;
     }
     ask_users(s, &u);
+    bool kata = u.info && s->machine->is_root && find_kata(s, t, &u, ret, choice);
     if (!s->machine->is_root && !u.info && u.why.code == EACCES) {
         target_unusable(ret, ERR_UNSUPPORTED, "%s", u.why.msg);
     } else if (!s->machine->is_root) {
         target_unusable(ret, ERR_UNSUPPORTED, "needs root");
+    } else if (kata) {
+        choose_kata(&u, choice, ret);
+    } else if (str_eq(t->runtime, "kata") || is_kata_program(t->runtime) ||
+               kata_is_shim(t->runtime)) {
+        target_unusable(ret, ERR_UNSUPPORTED,
+                        "%s; Kata is measured under a docker that has it registered",
+                        u.info ? "the docker that runs has no such runtime" : "no docker answers");
     } else if (u.info && find_registered(s, t, &u, ret, choice->runtime, sizeof(choice->runtime))) {
         choice->whose = DOCKER_USERS;
         str_format(ret->reason, sizeof(ret->reason), "docker %.40s runs: its runtime %s",

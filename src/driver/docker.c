@@ -32,7 +32,7 @@
 #define LATE_AGAIN_NS (50 * NS_PER_MS)
 
 static const char *const proposals[] = {
-    "docker/runc", "docker/crun", "docker/runsc:ptrace", "docker/runsc:kvm", NULL,
+    "docker/runc", "docker/crun", "docker/runsc:ptrace", "docker/runsc:kvm", "docker/kata", NULL,
 };
 
 /* ---- once a run ---- */
@@ -66,9 +66,13 @@ static int docker_open(struct site *s, const struct target_info *info, struct en
         return r;
     struct docker_target *t = e->own = xcalloc(1, sizeof(*t));
     str_copy(t->runtime, sizeof(t->runtime), choice.runtime);
-    r = docker_daemon_hold(s, choice.whose, &t->daemon, err);
+    str_copy(t->plugged, sizeof(t->plugged), choice.runtime);
+    if (str_eq(now.kind, "kata"))
+        r = kata_engine_make(e, &choice.kata, err);
+    if (r == 0)
+        r = docker_daemon_hold(s, choice.whose, &t->daemon, err);
     if (r == 0 && choice.whose == DOCKER_OWN)
-        r = docker_daemon_register(t->daemon, e, t->runtime, sizeof(t->runtime), err);
+        r = docker_daemon_register(t->daemon, e, t, err);
     if (r < 0) {
         docker_close(s, e);
         return err_wrap(err, "open %s", info->target.label);
@@ -113,8 +117,9 @@ static json_t *host_config(const struct live *l)
     str_format(tmpfs, sizeof(tmpfs), "rw,exec,nosuid,nodev,mode=1777,size=%lluk",
                (unsigned long long)(l->tmpfs_bytes >> 10));
     json_t *o = json_pack("{s:s, s:s, s:[s, s], s:{s:s}, s:{s:s}, s:[s, s, s]}", "Runtime",
-                          t->runtime, "NetworkMode", "none", "Binds", program, data, "Tmpfs",
-                          "/tmp", tmpfs, "LogConfig", "Type", "none", "SecurityOpt",
+                          l->engine_network ? t->plugged : t->runtime, "NetworkMode",
+                          l->engine_network ? DOCKER_NETWORK : "none", "Binds", program, data,
+                          "Tmpfs", "/tmp", tmpfs, "LogConfig", "Type", "none", "SecurityOpt",
                           "no-new-privileges", "seccomp=unconfined", "apparmor=unconfined");
     if (o && !t->daemon->systemd)
         json_object_set_new(o, "CgroupParent", json_string(g->box));
@@ -194,11 +199,27 @@ static const char *called(const struct live *l, const char *binary, json_t *regi
         const char *path = json_string_value(json_object_get(registered, "path"));
         binary = path ? path : binary;
     }
+    const struct docker_target *t = e->own;
+    if (t->wrapper[0] && str_eq(binary, t->wrapper))
+        binary = e->info.path;
     if (!find_as_shim(l, binary, dst, size))
         str_copy(dst, size, *binary ? binary : "nobody knows what");
     if (stat(dst, &st) == 0 && st.st_dev == e->runtime_stat.st_dev &&
         st.st_ino == e->runtime_stat.st_ino)
         str_copy(dst, size, e->info.path);
+    return dst;
+}
+
+/* One that is a shim, and calls no other program. */
+static const char *shim_called(const struct live *l, char *dst, size_t size)
+{
+    const struct engine *e = l->engine;
+    char exe[64];
+    str_format(exe, sizeof(exe), "/proc/%d/exe", (int)l->shim);
+    if (l->shim > 0 && proof_same_file(exe, &e->runtime_stat, e->info.sha256))
+        str_copy(dst, size, e->info.path);
+    else if (l->shim <= 0 || proc_exe(l->shim, dst, size) < 0)
+        str_copy(dst, size, "nobody knows what");
     return dst;
 }
 
@@ -219,6 +240,11 @@ static const char *text_of(json_t *o, const char *key)
     return text ? text : "";
 }
 
+static bool is_shim(json_t *registered, const char *name)
+{
+    return kata_is_shim(name) || kata_is_shim(text_of(registered, "runtimeType"));
+}
+
 static int state_text(struct live *l, json_t *found, char **ret, struct err *err)
 {
     const struct docker_daemon *d = daemon_of(l);
@@ -234,7 +260,9 @@ static int state_text(struct live *l, json_t *found, char **ret, struct err *err
     json_t *o = json_pack(
         "{s:s, s:i, s:s, s:s, s:O?, s:s, s:{s:i, s:s}, s:{s:s, s:b, s:s, s:s, s:s, s:s}}", "status",
         text_of(state, "Status"), "pid", (int)l->pid, "runtime",
-        called(l, text_of(options, "binary_name"), registered, runtime, sizeof(runtime)),
+        is_shim(registered, name)
+            ? shim_called(l, runtime, sizeof(runtime))
+            : called(l, text_of(options, "binary_name"), registered, runtime, sizeof(runtime)),
         "runtime_name", name, "runtime_registered", registered, "shim_calls",
         text_of(options, "binary_name"), "shim_process", "pid", (int)l->shim, "exe", shim, "engine",
         "version", d->version, "private", d->whose == DOCKER_OWN, "socket", docker_socket(d->api),
@@ -288,12 +316,22 @@ static int plug_in(struct live *l, struct err *err)
 
 static int check_network(const struct live *l, struct err *err)
 {
-    if (!l->net.netns[0] || !str_eq(l->engine->info.kind, "runsc"))
+    const struct engine *e = l->engine;
+    char why[160];
+    if (!l->net.netns[0] || !(e->kata || str_eq(e->info.kind, "runsc")))
         return 0;
-    return plug_unsupported(l,
-                            "docker makes its namespace when it starts, which is when gVisor looks "
-                            "for interfaces in it",
-                            err);
+    str_format(why, sizeof(why),
+               "docker makes its namespace when it starts, which is when %s looks for interfaces "
+               "in it",
+               e->kata ? "Kata" : "gVisor");
+    return plug_unsupported(l, why, err);
+}
+
+/* Its process is a machine's or the shim of one, and lies where Kata put it. */
+static int take_machine(struct live *l, pid_t pid, struct err *err)
+{
+    l->pid = pid;
+    return kata_adopt(l, err);
 }
 
 static int find_container(struct live *l, uint64_t deadline_ns, char **ret_state, struct err *err)
@@ -303,14 +341,18 @@ static int find_container(struct live *l, uint64_t deadline_ns, char **ret_state
     json_int_t pid = json_integer_value(json_object_get(json_object_get(found, "State"), "Pid"));
     if (r == 0 && (pid < 2 || pid > INT32_MAX))
         r = err_set(err, ERR_MEASUREMENT, EBADMSG, "docker inspect tells no process of it");
-    if (r == 0 && daemon_of(l)->systemd)
+    if (r == 0 && l->engine->kata)
+        r = take_machine(l, (pid_t)pid, err);
+    else if (r == 0 && daemon_of(l)->systemd)
         r = shim_move_container(l, (pid_t)pid, err);
     if (r == 0)
         r = live_watch_foreign(l, (pid_t)pid, err);
-    if (r == 0)
+    if (r == 0 && !l->engine->kata)
         r = shim_adopt(l, l->engine_id, err);
     if (r == 0 && l->net.netns[0])
         r = plug_in(l, err);
+    if (r == 0 && l->engine_network)
+        r = docker_network_place(l, found, err);
     if (r == 0)
         r = state_text(l, found, ret_state, err);
     json_decref(found);
@@ -322,7 +364,7 @@ static int launch(struct live *l, const char *image, struct err *err)
     char nonce[WIRE_NONCE_SIZE];
     session_nonce(nonce);
     struct lifetimes life = {.begin_ns = start_begins(l)};
-    uint64_t deadline_ns = life.begin_ns + l->site->start_timeout_ns;
+    uint64_t deadline_ns = life.begin_ns + l->start_timeout_ns;
     int fd = -1, r = create(l, image, nonce, deadline_ns, err);
     life.created_ns = time_mono_ns();
     if (r == 0)
@@ -405,6 +447,7 @@ static int take_down(struct live *l, bool by_docker, struct lifetimes *life, str
     struct site *s = l->site;
     struct calm calm = calm_begin(s->loop);
     struct err docker_err = ERR_INIT;
+    by_docker |= l->engine->kata != NULL; /* which wants its machine to talk to */
     if (l->created && !by_docker)
         kill_and_see(l, &calm);
     int r = remove_container(l, &calm, &docker_err);
@@ -415,6 +458,8 @@ static int take_down(struct live *l, bool by_docker, struct lifetimes *life, str
     }
     life->exited_ns = l->exited_ns;
     life->gone_ns = time_mono_ns();
+    if (l->created && l->engine->kata && r == 0)
+        r = kata_ground_sweep(l, &docker_err);
     int ground_r = ground_remove(s, &l->ground, err);
     if (r < 0 && ground_r == 0 && err)
         *err = docker_err;
@@ -449,6 +494,8 @@ static int docker_start(struct site *s, struct engine *e, const struct launch *w
     struct docker_target *t = e->own;
     const char *image = NULL;
     int r = t->daemon->whose == DOCKER_OWN ? daemon_failure(&t->daemon->process, err) : 0;
+    if (r == 0 && what->engine_network)
+        r = docker_network_known(t->daemon, err);
     if (r == 0)
         r = docker_daemon_image(t->daemon, what->image, &image, err);
     if (r < 0)
@@ -495,4 +542,5 @@ const struct driver driver_docker = {
     .close = docker_close,
     .start = docker_start,
     .stop = docker_stop,
+    .network = docker_network,
 };

@@ -16,6 +16,8 @@
 #include "model/target.h"
 #include "model/workload.h"
 
+#include <jansson.h>
+
 /* What a session runs: a static program, alone or inside an image. */
 struct launch_input {
     const char *path; /* of the host */
@@ -42,6 +44,9 @@ struct launch {
      * NULL: no network. A target that cannot have one: ERR_UNSUPPORTED, with the reason. */
     const struct net_end *net;
     enum net_stack net_stack;
+    /* On the network that its engine makes for containers, instead (driver.network); the stack is
+     * then as the engine's runtime has it. session->caps tells where it came to be. */
+    bool engine_network;
 };
 
 /* Absolute paths of the static programs; "" not built. */
@@ -64,7 +69,10 @@ struct site {
     /* The driver docker's, shared by its targets: the user's daemon, the run's own. */
     struct docker_daemon *docker[2];
     struct network *network; /* NULL until network_make */
-    unsigned next_session;   /* counts sessions: container ids cupel-<run>-<nnnn> */
+    /* Sessions may ask for their engine's own network: what engines a run starts of its own have
+     * one then. Before any engine is opened. */
+    bool engine_networks;
+    unsigned next_session; /* counts sessions: container ids cupel-<run>-<nnnn> */
     uint64_t start_timeout_ns;
     uint64_t stop_timeout_ns;
 };
@@ -79,9 +87,10 @@ struct target_info {
     char path[256];    /* the binary; "" for host */
     char sha256[65];
     char platform[24];         /* runsc: which one will be used */
-    char kind[24];             /* "host", "runc", "crun", "runsc", "youki", "oci" */
+    char kind[24];             /* "host", "runc", "crun", "runsc", "youki", "kata", "oci" */
     char default_platform[24]; /* runsc: which one the build takes unasked */
     char work_around[96];      /* "cgroup hybrid: worked around" or "" */
+    bool start_may_fail;       /* one start in some fails by itself, and the next may work */
     bool starts_daemon;        /* usable with a private daemon of the engine's: none runs that is */
     /* Its CPU is emulated in software (QEMU's TCG): no figure of it says anything of the hardware.
      */
@@ -129,6 +138,15 @@ struct driver {
      * (may be NULL) gets the session's whole life, also on failure as far as it was seen. */
     int (*stop)(struct site *s, struct engine *e, struct session *sess, enum ending how,
                 struct lifetimes *ret_life, struct err *err);
+    /* The network that launch.engine_network is about. ret: this machine's side of it, as a place
+     * for a session of the host driver (netns "": the machine's own namespace; address: the
+     * gateway's, "" if it is known of a session only). facts, put into the object: topology,
+     * engine_network, engine_bridge (texts), what else is known of it.
+     * ERR_UNSUPPORTED where the engine has none here. A driver without one has NULL, and says why
+     * in no_network: "... has no network of its own: " and that. */
+    int (*network)(struct site *s, struct engine *e, struct net_end *ret, json_t *facts,
+                   struct err *err);
+    const char *no_network;
 };
 
 size_t driver_count(void);

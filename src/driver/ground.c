@@ -6,6 +6,8 @@
 #include "base/time.h"
 #include "base/together.h"
 #include "driver/confine.h"
+#include "driver/engine-network.h"
+#include "driver/kata.h"
 #include "host/mounts.h"
 #include "host/proc.h"
 
@@ -339,6 +341,8 @@ int engine_new(struct site *s, const struct target_info *info, struct engine **r
 
 void engine_free(struct engine *e)
 {
+    if (e)
+        free(e->kata);
     free(e);
 }
 
@@ -482,6 +486,8 @@ int live_describe(struct live *l, struct err *err)
         s->caps.warm_up_ns = RUNSC_WARM_UP_NS;
         s->caps.own_cache = true;
     }
+    if (str_eq(l->engine->info.kind, "kata"))
+        s->caps.own_cache = true;
     if (!l->ground.group[0])
         return 0;
     str_copy(s->caps.cgroup, sizeof(s->caps.cgroup), l->ground.group);
@@ -518,15 +524,20 @@ bool live_farewell(struct live *l, uint64_t patience_ns)
 int live_begin(struct site *s, struct engine *e, const struct launch *what, struct live **ret,
                struct err *err)
 {
+    const struct driver *d = what->engine_network ? driver_find(e->info.target.driver) : NULL;
+    if (d && !d->network)
+        return engine_network_none(&e->info, d->no_network, err);
     struct live *l = xcalloc(1, sizeof(*l));
     l->site = s;
     l->engine = e;
-    l->cover_fd = -1;
+    l->cover_fd = l->net_fd = -1;
     l->program = &e->programs[what->program];
     l->tmpfs_bytes = ground_tmpfs_bytes(what);
+    l->start_timeout_ns = s->start_timeout_ns * (e->kata ? KATA_PATIENCE : 1);
     if (what->net)
         l->net = *what->net;
     l->net_stack = what->net_stack;
+    l->engine_network = what->engine_network;
     int r = ground_names(s, s->next_session++, &l->ground, err);
     if (r < 0) {
         live_free(l);
@@ -556,6 +567,7 @@ void live_free(struct live *l)
         return;
     live_forget(l);
     fd_close(&l->cover_fd);
+    fd_close(&l->net_fd);
     free(l);
 }
 
@@ -594,7 +606,7 @@ int start_failed(struct live *l, take_down_fn down, int r, struct err *err)
 {
     struct lifetimes life = {0};
     struct err first = err ? *err : (struct err)ERR_INIT, left = ERR_INIT;
-    double limit_s = (double)l->site->start_timeout_ns / NS_PER_S;
+    double limit_s = (double)l->start_timeout_ns / NS_PER_S;
     int left_r = down(l, false, &life, &left);
     const char *waiting = strstr(first.msg, ": timed out");
     int phase = waiting ? (int)(waiting - first.msg) : (int)strlen(first.msg);

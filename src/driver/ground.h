@@ -30,6 +30,7 @@ struct engine {
     struct stat runtime_stat; /* of info.path, when it was hashed */
     bool cover;               /* its command lines run where the unified cgroup tree is covered */
     void *own;                /* the driver's */
+    struct kata *kata;        /* what is known of its Kata; NULL: it is another's; owned */
 };
 
 struct ground {
@@ -42,8 +43,21 @@ struct ground {
     char rootfs[192];            /* dir/rootfs: the probe, proc dev sys tmp data work */
     char data[192];              /* dir/data: the bound directory */
     char tmp[192];               /* dir/tmp: the host's tmpfs */
+    char shown[192];             /* what the runtime is given as root in place of rootfs: the same,
+                                    read-only, with /work bound in beside it; "" rootfs itself */
+    char netns[192];             /* a network namespace of its own, where the runtime would make one
+                                    that nobody could find again; "" none */
     bool with_tmpfs;             /* that is mounted: the host's own session */
     bool with_image;             /* rootfs is an overlay */
+};
+
+/* Where an engine says that it has put a session on its own network. */
+struct engine_place {
+    char network[64]; /* its name: "bridge", "podman" */
+    char bridge[16];  /* the bridge it is made of; "": the only ones are its own; in */
+    char netns[192];  /* this namespace; "": the machine's own */
+    char interface[16];
+    char address[16], gateway[16]; /* dotted IPv4 */
 };
 
 /* One started target: its ground and the process at its root. */
@@ -63,15 +77,20 @@ struct live {
     int wait_status;
     int cover_fd; /* the mount namespace of engine->cover; -1: none. One a session: crun leaves
                      its files in the cover, which would fill up. */
-    uint64_t tmpfs_bytes; /* of its /tmp */
-    struct net_end net;   /* where it plugs in; netns "": no network */
+    uint64_t tmpfs_bytes;      /* of its /tmp */
+    uint64_t start_timeout_ns; /* the site's, or more where a machine has to boot */
+    struct net_end net;        /* where it plugs in; netns "": no network */
     enum net_stack net_stack;
-    bool net_moved; /* docker: its interface was moved into a namespace of the engine's */
-    bool created;   /* oci: `create` was called, so `delete` is owed; engines: the same of `run` */
+    bool net_moved;      /* docker: its interface was moved into a namespace of the engine's */
+    bool engine_network; /* on its engine's own network instead, */
+    struct engine_place net_place; /* of which the engine says this; before the proof */
+    int net_fd;                    /* the network namespace that command lines run in; -1: ours */
+    bool created; /* oci: `create` was called, so `delete` is owed; engines: the same of `run` */
     /* Engines: what the container is called in the runtime's state directory, and how it ended (a
      * wait status, -1 if nobody tells), asked when the process is seen gone that is not our child.
      */
     char entry[CONTAINER_ENTRY_MAX];
+    bool kata_owed;     /* kata_ground_make wrote something down */
     bool unheard;       /* docker: `create` was called, and its answer has not come */
     char engine_id[80]; /* docker: its own identifier of the container; "" not created */
     pid_t shim;         /* the container's parent, where it is an engine's shim */

@@ -195,4 +195,5 @@ const struct driver driver_host = {
     .close = host_close,
     .start = host_start,
     .stop = host_stop,
+    .no_network = "it is the machine itself",
 };

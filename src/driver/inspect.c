@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/spawn.h"
 #include "base/time.h"
+#include "driver/kata.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -162,6 +163,16 @@ static bool find_version(struct site *s, struct target_info *ret)
     return true;
 }
 
+/* Which does so much otherwise that this driver would leave things behind, and delete others. */
+static bool check_not_kata(struct target_info *ret)
+{
+    if (kata_major_version(ret->version) == 0)
+        return true;
+    target_unusable(ret, ERR_UNSUPPORTED,
+                    "Kata has a driver of its own: kata:qemu-9p, or kata:%s:qemu-9p", ret->path);
+    return false;
+}
+
 /* A program called runsc that says it is runc would give a column a false name. */
 static bool check_name(struct target_info *ret)
 {
@@ -241,6 +252,6 @@ bool oci_check_machine(const struct site *s, struct target_info *ret)
 void oci_inspect(struct site *s, const struct target *t, struct target_info *ret)
 {
     *ret = (struct target_info){.target = *t};
-    ret->usable = find_binary(t, ret) && find_version(s, ret) && check_name(ret) &&
-                  check_platform(s, t, ret) && oci_check_machine(s, ret);
+    ret->usable = find_binary(t, ret) && find_version(s, ret) && check_not_kata(ret) &&
+                  check_name(ret) && check_platform(s, t, ret) && oci_check_machine(s, ret);
 }

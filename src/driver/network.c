@@ -507,25 +507,42 @@ static void add_core(json_t *to)
     }
 }
 
+int network_link_facts(int netns, const char *link, json_t *facts, struct err *err)
+{
+    struct reading f = {.to = facts, .link = link};
+    struct netlink *n = NULL;
+    unsigned mtu = 0;
+    int r = netlink_open(netns, &n, err);
+    if (r == 0)
+        r = netlink_mtu(n, link, &mtu, err);
+    netlink_close(n);
+    if (r == 0)
+        r = netns_run(netns, read_facts, &f, err);
+    if (r < 0)
+        return err_wrap(err, "read the network's facts");
+    add_core(facts);
+    json_object_set_new(facts, "mtu", json_integer((json_int_t)mtu));
+    return 0;
+}
+
+int network_loopback_facts(json_t *facts, struct err *err)
+{
+    json_object_set_new(facts, "topology",
+                        json_string("same host: loopback of this machine's own network"));
+    _cleanup_fd_ int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? err_errno(err, errno, "open the network namespace")
+                  : network_link_facts(fd, "lo", facts, err);
+}
+
 int network_facts(struct site *s, const struct net_end *e, json_t *facts, struct err *err)
 {
     const struct net_shape *shape = &s->network->shape;
     bool hub = str_eq(e->netns, s->network->hub.netns);
-    struct reading f = {.to = facts, .link = hub ? BRIDGE : LINK};
-    struct netlink *n = NULL;
-    unsigned mtu = 0;
     _cleanup_fd_ int fd = netns_open(e->netns, err);
-    int r = fd < 0 ? fd : netlink_open(fd, &n, err);
-    if (r == 0)
-        r = netlink_mtu(n, f.link, &mtu, err);
-    netlink_close(n);
-    if (r == 0)
-        r = netns_run(fd, read_facts, &f, err);
+    int r = fd < 0 ? fd : network_link_facts(fd, hub ? BRIDGE : LINK, facts, err);
     if (r < 0)
-        return err_wrap(err, "read the network's facts");
-    add_core(facts);
+        return r;
     json_object_set_new(facts, "topology", json_string("same host: namespaces, veth, a bridge"));
-    json_object_set_new(facts, "mtu", json_integer((json_int_t)mtu));
     json_object_set_new(facts, "rate_bps", json_integer((json_int_t)shape->rate_bps));
     json_object_set_new(facts, "delay_ns", json_integer((json_int_t)shape->delay_ns));
     json_object_set_new(facts, "loss", json_real(shape->loss));

@@ -23,8 +23,6 @@
 
 #include "driver/driver.h"
 
-#include <jansson.h>
-
 #define NETWORK_ENDS_MAX 1000 /* at once: a bridge has 1024 ports */
 
 /* The wire of every end, in both directions. Two ends are two wires apart, as two machines at a
@@ -78,6 +76,10 @@ int network_end_move(struct site *s, const struct net_end *e, pid_t pid, struct 
  * (bytes). They are the namespace's: a stack of a sandbox's own has others, which its probe tells.
  * Before a session is started there: gVisor takes the address away, docker the interface. */
 int network_facts(struct site *s, const struct net_end *e, json_t *facts, struct err *err);
+/* Of a link in a namespace (a descriptor): all of that but topology and shape. */
+int network_link_facts(int netns, const char *link, json_t *facts, struct err *err);
+/* Of the loopback of this machine's own network; its topology too. */
+int network_loopback_facts(json_t *facts, struct err *err);
 /* The same of the way from this machine's own network to an address (dotted IPv4): interface (text)
  * and what is known of it; no topology, and no shape. ret_own: the address that it is sent from. */
 int network_way_facts(const char *address, char ret_own[16], json_t *facts, struct err *err);

@@ -80,7 +80,7 @@ static json_t *split(const char *list)
 static json_t *mount_list(const struct ground *g, uint64_t tmpfs_bytes)
 {
     json_t *a = json_array();
-    char size[32];
+    char size[32], work[224];
     for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
         const struct mount_entry *m = &mounts[i];
         json_t *o = json_pack("{s:s, s:s, s:s}", "destination", m->destination, "type", m->type,
@@ -95,6 +95,12 @@ static json_t *mount_list(const struct ground *g, uint64_t tmpfs_bytes)
                                        "nodev", "mode=1777", size));
     json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:[s, s]}", "destination", "/data", "type",
                                        "bind", "source", g->data, "options", "bind", "rw"));
+    if (g->shown[0]) {
+        str_format(work, sizeof(work), "%s/work", g->rootfs);
+        json_array_append_new(a,
+                              json_pack("{s:s, s:s, s:s, s:[s, s]}", "destination", "/work", "type",
+                                        "bind", "source", work, "options", "bind", "rw"));
+    }
     return a;
 }
 
@@ -136,8 +142,9 @@ int oci_config_write(const struct site *s, const struct engine *e, const struct 
 {
     json_t *root =
         json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", "1.0.2", "process",
-                  process(e, nonce), "root", "path", g->rootfs, "readonly", 0, "hostname", "cupel",
-                  "mounts", mount_list(g, tmpfs_bytes), "linux", linux_part(s, g, netns));
+                  process(e, nonce), "root", "path", g->shown[0] ? g->shown : g->rootfs, "readonly",
+                  0, "hostname", "cupel", "mounts", mount_list(g, tmpfs_bytes), "linux",
+                  linux_part(s, g, netns));
     _cleanup_free_ char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
     if (!text)

@@ -302,4 +302,5 @@ const struct driver driver_oci = {
     .start = oci_start,
     .renew = oci_renew,
     .stop = oci_stop,
+    .no_network = "networks are made by engines, and a runtime is given one",
 };

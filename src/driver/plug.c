@@ -13,17 +13,22 @@ static bool is_runsc(const struct live *l)
 
 const char *plug_runsc_network(const struct live *l)
 {
+    if (l->engine_network)
+        return "sandbox";
     if (!l->net.netns[0])
         return "none";
     return l->net_stack == NET_STACK_HOST ? "host" : "sandbox";
 }
 
+bool plug_namespace_needs_cover(const char *netns)
+{
+    _cleanup_fd_ int fd = netns_open(netns, NULL);
+    return fd >= 0 && netns_sees(fd, PLUG_COVER_FILE);
+}
+
 bool plug_needs_cover(const struct live *l)
 {
-    if (!l->net.netns[0] || !is_runsc(l))
-        return false;
-    _cleanup_fd_ int fd = netns_open(l->net.netns, NULL);
-    return fd >= 0 && netns_sees(fd, PLUG_COVER_FILE);
+    return l->net.netns[0] && is_runsc(l) && plug_namespace_needs_cover(l->net.netns);
 }
 
 int plug_cover(struct live *l, struct err *err)

@@ -15,6 +15,8 @@ const char *plug_runsc_network(const struct live *l);
 int plug_cover(struct live *l, struct err *err);
 /* Whether plug_cover does anything: for a runtime that is not called by us. */
 bool plug_needs_cover(const struct live *l);
+/* Would gVisor, called without a cover, take such a namespace for the machine's? */
+bool plug_namespace_needs_cover(const char *netns);
 /* Why a target cannot have a network. */
 int plug_unsupported(const struct live *l, const char *why, struct err *err);
 

@@ -18,8 +18,9 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "driver/command.h"
-#include "driver/plug.h"
 #include "driver/oci.h"
+#include "driver/plug.h"
+#include "driver/podman.h"
 #include "driver/proof.h"
 #include "host/mounts.h"
 
@@ -36,14 +37,6 @@
 #define RUNTIME_DIR "runtime" /* --root of the runtime, below the state directory */
 
 static const char *const proposals[] = {"podman/runc", "podman/crun", "podman/runsc:ptrace", NULL};
-
-struct podman {
-    char path[256], conmon[256];
-    char version[96];
-    char sha256[FS_SHA256_HEX];
-    char *env[8];
-    size_t n_env;
-};
 
 /* ---- what is here ---- */
 
@@ -96,8 +89,10 @@ static int configure(struct podman *p, const struct engine *e, struct err *err)
     _cleanup_free_ char *storage =
         xasprintf("[storage]\ndriver = \"vfs\"\ngraphroot = \"%s/root\"\nrunroot = \"%s\"\n", dir,
                   e->run_dir);
+    _cleanup_free_ char *network = podman_network_config(p);
+    _cleanup_free_ char *containers = xasprintf("[engine]\nlock_type = \"file\"\n%s", network);
     if (r == 0)
-        r = write_file(dir, "containers.conf", "[engine]\nlock_type = \"file\"\n", err);
+        r = write_file(dir, "containers.conf", containers, err);
     if (r == 0)
         r = write_file(dir, "storage.conf", storage, err);
     _cleanup_free_ char *containers_conf = xasprintf("%s/containers.conf", dir);
@@ -114,6 +109,8 @@ static void podman_close(struct site *s, struct engine *e)
 {
     struct err err = ERR_INIT;
     /* What cannot be removed stays in the ledger. */
+    if (e && podman_network_close(s, e, &err) < 0)
+        log_notice("%s", err.msg);
     if (e && state_dir_remove(s, e, &err) < 0)
         log_notice("%s", err.msg);
     if (e && run_dir_remove(s, e, &err) < 0)
@@ -146,6 +143,8 @@ static int podman_open(struct site *s, const struct target_info *info, struct en
     if (r == 0)
         r = run_dir_make(s, e, err);
     if (r == 0)
+        r = podman_network_open(s, e, err);
+    if (r == 0)
         r = configure(p, e, err);
     if (r < 0) {
         podman_close(s, e);
@@ -171,7 +170,7 @@ static void podman_command(struct command *c, const struct live *l, const char *
     command_addf(c, "--tmpdir=%s/tmp", e->run_dir);
     command_addf(c, "--network-config-dir=%s/net", e->state_dir);
     command_addf(c, "--conmon=%s", p->conmon);
-    command_addf(c, "--runtime=%s", e->info.path);
+    command_addf(c, "--runtime=%s", l->engine_network ? p->wrapper : e->info.path);
     command_add_all(c, fixed);
     command_addf(c, "root=%s/" RUNTIME_DIR, e->state_dir);
     command_add_runtime_flags(c, e, plug_runsc_network(l), "--runtime-flag");
@@ -225,6 +224,8 @@ static void add_confinement(struct command *c, const struct live *l)
     command_add_all(c, fixed);
     if (l->net.netns[0])
         command_addf(c, "--network=ns:%s", l->net.netns);
+    else if (l->engine_network)
+        command_add(c, "--network=bridge");
     else
         command_add(c, "--network=none");
     for (size_t i = 0; i < n; i++)
@@ -339,14 +340,19 @@ static int state_text(struct live *l, uint64_t deadline_ns, char **ret, struct e
     command_add(&c, "--type=container");
     command_add(&c, "--format={\"status\":{{json .State.Status}},\"pid\":{{json .State.Pid}},"
                     "\"runtime\":{{json .OCIRuntime}},\"conmon\":{{json .State.ConmonPid}},"
-                    "\"group\":{{json .State.CgroupPath}}}");
+                    "\"group\":{{json .State.CgroupPath}},"
+                    "\"networks\":{{json .NetworkSettings.Networks}}}");
     command_add(&c, l->ground.id);
     int r = command_run(l, &c, NULL, deadline_ns, &res, err);
     json_t *said = r == 0 ? json_loadb(res.out.buf, res.out.len, 0, NULL) : NULL;
     spawn_result_release(&res);
     if (r == 0 && !json_is_object(said))
         r = err_set(err, ERR_MEASUREMENT, EBADMSG, "podman inspect answers no JSON");
+    if (r == 0 && l->engine_network)
+        r = podman_network_place(l, json_object_get(said, "networks"), err);
     if (r == 0) {
+        if (str_eq(p->wrapper, json_string_value(json_object_get(said, "runtime")))) /* ours */
+            json_object_set_new(said, "runtime", json_string(l->engine->info.path));
         json_object_set_new(said, "engine",
                             json_pack("{s:s, s:s, s:s, s:s}", "version", p->version, "path",
                                       p->path, "sha256", p->sha256, "conmon", p->conmon));
@@ -431,18 +437,30 @@ static int take_down(struct live *l, bool by_podman, struct lifetimes *life, str
     return r;
 }
 
+/* Of its command lines. */
+static int enter_namespaces(struct live *l, struct err *err)
+{
+    struct site *s = l->site;
+    if (l->engine_network)
+        return podman_network_enter(l, err);
+    int r = l->engine->cover
+                ? mountns_with_cover(s->loop, s->machine->cgroups.unified_mount, &l->cover_fd, err)
+                : 0;
+    return r < 0 ? r : plug_cover(l, err);
+}
+
 static int podman_start(struct site *s, struct engine *e, const struct launch *what,
                         struct session **ret, struct err *err)
 {
     struct live *l = NULL;
-    int r = live_begin(s, e, what, &l, err);
+    int r = what->engine_network ? podman_network_known(e->own, err) : 0;
+    if (r == 0)
+        r = live_begin(s, e, what, &l, err);
     if (r < 0)
         return r;
     r = ground_make(s, e, &l->ground, what, false, err);
-    if (r == 0 && e->cover)
-        r = mountns_with_cover(s->loop, s->machine->cgroups.unified_mount, &l->cover_fd, err);
     if (r == 0)
-        r = plug_cover(l, err);
+        r = enter_namespaces(l, err);
     if (r == 0)
         r = launch(l, err);
     if (r == 0)
@@ -471,4 +489,5 @@ const struct driver driver_podman = {
     .close = podman_close,
     .start = podman_start,
     .stop = podman_stop,
+    .network = podman_network,
 };

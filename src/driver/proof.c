@@ -4,6 +4,8 @@
 #include "base/fs.h"
 #include "driver/plug.h"
 #include "driver/attribution.h"
+#include "driver/engine-network.h"
+#include "driver/kata.h"
 #include "driver/oci.h"
 #include "host/proc.h"
 
@@ -34,11 +36,12 @@ struct evidence {
     pid_t state_pid;
     char state_runtime[256]; /* an engine's word for the runtime it called; "" not said */
     bool has_runc_state, has_crun_state;
+    char machine[240]; /* what contradicts a virtual machine; "" nothing */
 };
 
 /* ---- from the host ---- */
 
-static void read_namespaces(struct evidence *ev, const struct live *l)
+static int read_namespaces(struct evidence *ev, const struct live *l, struct err *err)
 {
     json_t *o = json_object();
     bool given = l->net.netns[0] != '\0';
@@ -67,6 +70,11 @@ static void read_namespaces(struct evidence *ev, const struct live *l)
         json_object_set_new(ev->json, "network",
                             json_pack("{s:s, s:s}", "address", l->net.address, "stack",
                                       str_eq(plug_runsc_network(l), "host") ? "host" : "own"));
+    if (!l->engine_network)
+        return 0;
+    json_t *network = json_pack("{s:s}", "path", "engine");
+    json_object_set_new(ev->json, "network", network);
+    return engine_network_prove(l, network, err);
 }
 
 /* Not the time of the inode's change: a link made of the file counts as one. */
@@ -76,16 +84,14 @@ static bool same_stat(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* The file that was hashed, by what the kernel says of it and not by its path; or one of the same
- * hash. */
-static bool same_file(const char *exe, const struct stat *hashed, const char *sha256)
+bool proof_same_file(const char *path, const struct stat *hashed, const char *sha256)
 {
     struct stat st;
     char hex[FS_SHA256_HEX];
-    if (stat(exe, &st) < 0)
+    if (stat(path, &st) < 0)
         return false;
     return same_stat(&st, hashed) || (st.st_size == hashed->st_size &&
-                                      fs_sha256(exe, hex, NULL) == 0 && strcmp(hex, sha256) == 0);
+                                      fs_sha256(path, hex, NULL) == 0 && strcmp(hex, sha256) == 0);
 }
 
 static void read_exe(struct evidence *ev, const struct live *l, pid_t pid)
@@ -95,9 +101,9 @@ static void read_exe(struct evidence *ev, const struct live *l, pid_t pid)
     str_format(exe, sizeof(exe), "/proc/%d/exe", (int)pid);
     proc_exe(pid, path, sizeof(path));
     str_printable(path);
-    ev->exe_is_probe = same_file(exe, &l->program->stat, l->program->sha256);
+    ev->exe_is_probe = proof_same_file(exe, &l->program->stat, l->program->sha256);
     if (!ev->exe_is_probe && e->info.path[0])
-        ev->exe_is_runtime = same_file(exe, &e->runtime_stat, e->info.sha256);
+        ev->exe_is_runtime = proof_same_file(exe, &e->runtime_stat, e->info.sha256);
     json_object_set_new(ev->json, "root_process",
                         json_pack("{s:i, s:s, s:s, s:s}", "pid", (int)pid, "exe", path, "is",
                                   ev->exe_is_probe     ? "probe"
@@ -160,7 +166,7 @@ static void read_bwrap(struct evidence *ev, const struct live *l)
         return;
     str_format(exe, sizeof(exe), "/proc/%d/exe", (int)waits);
     ev->waits_runtime =
-        proc_parent(l->pid) == waits && same_file(exe, &e->runtime_stat, e->info.sha256);
+        proc_parent(l->pid) == waits && proof_same_file(exe, &e->runtime_stat, e->info.sha256);
     str_format(root, sizeof(root), "/proc/%d/root", (int)l->pid);
     ev->root_is_its = stat(root, &its) == 0 && stat(l->ground.rootfs, &ours) == 0 &&
                       its.st_dev == ours.st_dev && its.st_ino == ours.st_ino;
@@ -306,7 +312,7 @@ static int check(const struct live *l, const struct evidence *ev, const char *st
     int r = check_unchanged(l, err);
     if (r < 0)
         return r;
-    if (l->net.netns[0] && !l->net_moved && !ev->plugged)
+    if (l->net.netns[0] && !l->net_moved && !ev->plugged && !l->engine->kata)
         return contradiction(l, err, "it is not in the network namespace that it was given");
     if (str_eq(kind, "host"))
         return check_host(l, ev, err);
@@ -317,6 +323,8 @@ static int check(const struct live *l, const struct evidence *ev, const char *st
         str_format(text, sizeof(text), "its engine called %s", ev->state_runtime);
         return contradiction(l, err, text);
     }
+    if (str_eq(kind, "kata"))
+        return ev->machine[0] ? contradiction(l, err, ev->machine) : 0;
     if (str_eq(kind, "runsc"))
         return check_runsc(l, ev, err);
     if (str_eq(kind, "bwrap"))
@@ -336,10 +344,12 @@ int proof_make(const struct live *l, const char *state_text, struct err *err)
     if (i->work_around[0])
         json_object_set_new(ev.json, "work_around", json_string(i->work_around));
     read_guest(&ev, l);
-    read_namespaces(&ev, l);
+    int r = read_namespaces(&ev, l, err);
     read_exe(&ev, l, l->pid);
     read_bwrap(&ev, l);
-    int r = read_parts(&ev, l, err);
+    if (r == 0)
+        r = l->engine->kata ? kata_prove(l, ev.json, ev.machine, sizeof(ev.machine), err)
+                            : read_parts(&ev, l, err);
     if (r == 0 && state_text) {
         read_state(&ev, state_text);
         read_entry(&ev, l);

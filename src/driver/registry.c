@@ -19,7 +19,8 @@
     X(bwrap)                                                                                       \
     X(podman)                                                                                      \
     X(containerd)                                                                                  \
-    X(docker)
+    X(docker)                                                                                      \
+    X(kata)
 
 #define DECLARE(name) extern const struct driver driver_##name;
 DRIVERS(DECLARE)

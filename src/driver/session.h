@@ -36,6 +36,8 @@ struct session_caps {
     char dir_bind[128];
     /* The first and the last of these as this host names them; "" not to be seen from here. */
     char host_rootfs[160], host_bind[160];
+    /* On its engine's own network: dotted IPv4, as the engine and the kernel have it. "": not. */
+    char net_address[16], net_gateway[16];
     bool own_cache; /* a kernel of its own keeps files in memory: fresh only in another session */
     bool emulated;  /* as target_info's, of a target that only knows once it has started */
 };

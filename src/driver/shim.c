@@ -14,26 +14,20 @@
 /* Processes in tens of layers are none of a runtime's making. */
 #define DEPTH_MOST 32
 
-struct door {
-    int fds[SPAWN_MAX_JOIN];
-    int n;
-};
-
-static void door_close(struct door *d)
+void door_close(struct door *d)
 {
     for (int i = 0; i < d->n; i++)
         fd_close(&d->fds[i]);
     d->n = 0;
 }
 
-static int door_open(const struct live *l, const char *group, struct door *ret, struct err *err)
+int door_open(const struct live *l, const char *group, struct door *ret, struct err *err)
 {
     ret->n = cgroup_open_join(&l->site->machine->cgroups, group, ret->fds, SPAWN_MAX_JOIN, err);
     return ret->n < 0 ? ret->n : 0;
 }
 
-/* With all its threads. */
-static int move_in(const struct door *d, pid_t pid, struct err *err)
+int door_take(const struct door *d, pid_t pid, struct err *err)
 {
     char text[16];
     int r = 0;
@@ -54,7 +48,7 @@ int shim_adopt(struct live *l, const char *id, struct err *err)
         return err_set(err, ERR_MEASUREMENT, EBADE, "the container's parent is no shim of its own");
     int r = door_open(l, l->ground.tool, &door, err);
     if (r == 0)
-        r = move_in(&door, l->shim, err);
+        r = door_take(&door, l->shim, err);
     door_close(&door);
     return r < 0 ? err_wrap(err, "move the shim") : 0;
 }
@@ -79,7 +73,7 @@ static size_t move_below(const struct live *l, const struct door *door, pid_t sh
         if (parse_u64(d->d_name, 2, INT32_MAX, "", &pid, NULL) < 0 || !is_below((pid_t)pid, shim) ||
             proc_in_cgroup((pid_t)pid, l->ground.group))
             continue;
-        n += move_in(door, (pid_t)pid, NULL) == 0;
+        n += door_take(door, (pid_t)pid, NULL) == 0;
     }
     if (dir)
         closedir(dir);

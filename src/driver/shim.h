@@ -4,7 +4,18 @@
 #ifndef CUPEL_DRIVER_SHIM_H
 #define CUPEL_DRIVER_SHIM_H
 
+#include "base/spawn.h"
 #include "driver/ground.h"
+
+/* A group of the session's, open for moving processes into it. */
+struct door {
+    int fds[SPAWN_MAX_JOIN];
+    int n;
+};
+int door_open(const struct live *l, const char *group, struct door *ret, struct err *err);
+/* With all its threads. */
+int door_take(const struct door *d, pid_t pid, struct err *err);
+void door_close(struct door *d);
 
 /* Finds the shim of the container that was watched last (its process is l->pid): the process's
  * parent, a containerd-shim that has the container's identifier on its command line. Moves it into

@@ -122,6 +122,23 @@ static void read_vmstat(struct monitor *m, struct reading *r)
         r->swap_pages = value_of(text, "pswpin") + value_of(text, "pswpout");
 }
 
+bool kernel_log_is_of_links(const char *record)
+{
+    static const char *const ends[] = {"entered promiscuous mode", "left promiscuous mode",
+                                       "entered allmulticast mode", "left allmulticast mode"};
+    const char *text = strchr(record, ';');
+    size_t n = text ? strcspn(text, "\n") : 0;
+    for (size_t i = 0; n > 0 && i < ARRAY_SIZE(ends); i++) {
+        size_t len = strlen(ends[i]);
+        if (n > len && strncmp(text + n - len, ends[i], len) == 0)
+            return true;
+    }
+    /* "switch: port 1(p3) entered forwarding state", "eth0: renamed from veth12" */
+    const char *port = text ? strstr(text, ": port ") : NULL;
+    return n > 0 && ((port && strstr(port, ") entered ") && strstr(port, " state")) ||
+                     strstr(text, ": renamed from ") || strstr(text, ": link becomes ready"));
+}
+
 /* One read gives one record. Lines that were overwritten before we came count as one: something was
  * logged. The bound is against a kernel that logs faster than we read. */
 static void read_kmsg(struct monitor *m, struct reading *r)
@@ -131,12 +148,13 @@ static void read_kmsg(struct monitor *m, struct reading *r)
     if (m->kmsg < 0)
         return;
     for (unsigned i = 0; i < 4096; i++) {
-        ssize_t n = read(m->kmsg, record, sizeof(record));
+        ssize_t n = read(m->kmsg, record, sizeof(record) - 1);
         if (n < 0 && errno == EINTR)
             continue;
         if (n == 0 || (n < 0 && errno != EPIPE && errno != EINVAL))
             break;
-        m->log_lines++;
+        record[n > 0 ? n : 0] = '\0';
+        m->log_lines += !kernel_log_is_of_links(record);
     }
     r->kernel_log_lines = m->log_lines;
 }

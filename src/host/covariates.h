@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "host/cgroup.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct monitor; /* open files of /proc/stat, /proc/pressure/cpu, /proc/vmstat, /dev/kmsg, cgroup */
@@ -20,8 +21,12 @@ struct reading {
     uint64_t runnable;
     double loadavg;
     uint64_t own_cpu_ns;       /* of the run's cgroup; UINT64_MAX unknown */
-    uint64_t kernel_log_lines; /* lines seen so far; UINT64_MAX unknown */
+    uint64_t kernel_log_lines; /* seen so far, but those of links; UINT64_MAX unknown */
 };
+
+/* Does a record of /dev/kmsg say no more than that a network link came, went or was renamed? Every
+ * container with a network makes ten of them, and nothing is remarkable about that. */
+bool kernel_log_is_of_links(const char *record);
 
 /* path: the run's cgroup. Never fails for lack of one source. */
 int monitor_open(const struct cgroups *c, const char *path, struct monitor **ret, struct err *err);

@@ -15,9 +15,7 @@
 #define KEEP_MAX 4
 
 struct job {
-    const char *const *keep;
-    size_t n_keep;
-    const char *cover;
+    const struct mountns_daemon *what;
     int fd;
     int code;
     char step[200];
@@ -39,7 +37,12 @@ static int cover(struct job *j, const char *path)
         "mount a tmpfs over", path);
 }
 
-/* Makes the directories on the way, on a tmpfs of ours. */
+static int bind(struct job *j, const char *from, const char *over)
+{
+    return step(j, mount(from, over, NULL, MS_BIND, NULL), "bind over", over);
+}
+
+/* Makes the directories on the way, in a /run of ours. */
 static int make_way(struct job *j, const char *path)
 {
     char part[256];
@@ -56,17 +59,18 @@ static int replace_run(struct job *j)
 {
     int fds[KEEP_MAX] = {-1, -1, -1, -1}, r = 0;
     /* Looked up before they are hidden, bound after. */
-    for (size_t i = 0; r >= 0 && i < j->n_keep; i++)
-        r = fds[i] = step(j, open(j->keep[i], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
-                          "open", j->keep[i]);
+    for (size_t i = 0; r >= 0 && i < j->what->n_keep; i++)
+        r = fds[i] = step(j, open(j->what->keep[i], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+                          "open", j->what->keep[i]);
     if (r >= 0)
-        r = cover(j, "/run");
-    for (size_t i = 0; r >= 0 && i < j->n_keep; i++) {
+        r = *j->what->run ? bind(j, j->what->run, "/run") : cover(j, "/run");
+    for (size_t i = 0; r >= 0 && i < j->what->n_keep; i++) {
         char from[64];
         str_format(from, sizeof(from), "/proc/thread-self/fd/%d", fds[i]);
-        r = make_way(j, j->keep[i]);
+        r = make_way(j, j->what->keep[i]);
         if (r >= 0)
-            r = step(j, mount(from, j->keep[i], NULL, MS_BIND | MS_REC, NULL), "bind", j->keep[i]);
+            r = step(j, mount(from, j->what->keep[i], NULL, MS_BIND | MS_REC, NULL), "bind",
+                     j->what->keep[i]);
     }
     for (size_t i = 0; i < KEEP_MAX; i++)
         fd_close(&fds[i]);
@@ -76,6 +80,8 @@ static int replace_run(struct job *j)
 /* What changes there lies on the tmpfs that is /run. */
 static int layer_etc(struct job *j)
 {
+    if (*j->what->run)
+        return 0;
     if (step(j, mkdir("/run/etc", 0700), "make", "/run/etc") < 0 ||
         step(j, mkdir("/run/etc/upper", 0755), "make", "/run/etc/upper") < 0 ||
         step(j, mkdir("/run/etc/work", 0700), "make", "/run/etc/work") < 0)
@@ -86,25 +92,32 @@ static int layer_etc(struct job *j)
                 "mount an overlay over", "/etc");
 }
 
+static int cover_others(struct job *j)
+{
+    const struct mountns_daemon *w = j->what;
+    if (*w->cover && cover(j, w->cover) < 0)
+        return -1;
+    return *w->bind ? bind(j, w->bind, w->over) : 0;
+}
+
 static void *make(void *user)
 {
     struct job *j = user;
     if (step(j, unshare(CLONE_NEWNS), "make", "a mount namespace") < 0 ||
         step(j, mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL), "stop mounts from", "spreading") <
             0 ||
-        replace_run(j) < 0 || layer_etc(j) < 0 || (*j->cover && cover(j, j->cover) < 0))
+        replace_run(j) < 0 || layer_etc(j) < 0 || cover_others(j) < 0)
         return NULL;
     j->fd = step(j, open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC), "open",
                  "the mount namespace");
     return NULL;
 }
 
-int mountns_for_daemon(const char *const *keep, size_t n_keep, const char *cover_path, int *ret_fd,
-                       struct err *err)
+int mountns_for_daemon(const struct mountns_daemon *what, int *ret_fd, struct err *err)
 {
-    struct job j = {.keep = keep, .n_keep = n_keep, .cover = cover_path, .fd = -1};
+    struct job j = {.what = what, .fd = -1};
     pthread_t thread;
-    if (n_keep > KEEP_MAX)
+    if (what->n_keep > KEEP_MAX)
         return err_set(err, ERR_BUG, E2BIG, "too many directories to keep");
     int code = pthread_create(&thread, NULL, make, &j);
     if (code != 0)

@@ -48,8 +48,9 @@ static bool parse_line(char *line, struct mountinfo *ret)
         if (!(fields[i] = word(&rest)))
             return false;
     char *w;
+    bool shared = false;
     while ((w = word(&rest)) && strcmp(w, "-") != 0)
-        ;
+        shared = shared || strncmp(w, "shared:", strlen("shared:")) == 0;
     if (!w)
         return false;
     char *fstype = word(&rest), *source = word(&rest), *super = word(&rest);
@@ -57,8 +58,11 @@ static bool parse_line(char *line, struct mountinfo *ret)
         return false;
     unescape(fields[3]);
     unescape(fields[4]);
-    *ret = (struct mountinfo){
-        .root = fields[3], .point = fields[4], .fstype = fstype, .super = super ? super : ""};
+    *ret = (struct mountinfo){.root = fields[3],
+                              .point = fields[4],
+                              .fstype = fstype,
+                              .super = super ? super : "",
+                              .shared = shared};
     return true;
 }
 

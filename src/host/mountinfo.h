@@ -20,6 +20,7 @@ struct mountinfo {
     const char *point;  /* where, octal escapes undone */
     const char *fstype; /* "tmpfs", "cgroup2" */
     const char *super;  /* options of the file system: "rw,cpu,cpuacct" */
+    bool shared;        /* what is mounted in it shows in its peers, and theirs in it */
 };
 
 int mountinfo_read(struct str *text, struct err *err);

@@ -210,6 +210,37 @@ bool mount_is_point(const char *path)
     return false;
 }
 
+bool mount_is_shared(const char *path)
+{
+    _cleanup_(str_release) struct str text = STR_INIT;
+    if (mountinfo_read(&text, NULL) < 0)
+        return false;
+    char *cursor = text.buf;
+    size_t best = 0;
+    bool shared = false;
+    for (struct mountinfo m; mountinfo_next(&cursor, &m);) {
+        size_t n = strlen(m.point);
+        bool holds = str_eq(m.point, "/") ||
+                     (strncmp(path, m.point, n) == 0 && (path[n] == '/' || path[n] == '\0'));
+        if (!holds || n < best) /* of several in one place the last is seen */
+            continue;
+        best = n;
+        shared = m.shared;
+    }
+    return shared;
+}
+
+int mount_read_only(const char *source, const char *path, struct err *err)
+{
+    if (mount(source, path, NULL, MS_BIND, NULL) < 0)
+        return err_errno(err, errno, "bind %s at %s", source, path);
+    if (mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0)
+        return 0;
+    int r = err_errno(err, errno, "make %s read-only", path);
+    (void)umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+    return r;
+}
+
 struct cover_job {
     const char *cover;
     int fd;

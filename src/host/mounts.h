@@ -31,15 +31,27 @@ int root_open_dir(const char *root, const char *name, struct err *err);
  * name of path is not followed if it is a symbolic link. */
 int mount_remove_below(const char *path, struct err *err);
 bool mount_is_point(const char *path);
+/* Does what is mounted in the directory, there or not yet, show elsewhere too (mount
+ * --make-shared)? */
+bool mount_is_shared(const char *path);
+/* The directory `source` once more at `path`, where nothing can be written or removed through it.
+ */
+int mount_read_only(const char *source, const char *path, struct err *err);
 /* A private mount namespace (propagation slave) in which an empty tmpfs covers `cover`; returns a
  * descriptor for setns, which the caller closes. It is made by a thread that ends here: no process
  * stays behind, none has to be reaped, and the loop is not run. */
 int mountns_with_cover(struct loop *l, const char *cover, int *ret_fd, struct err *err);
-/* One for a daemon that writes to places compiled into it. /run is an empty tmpfs there, in which
+/* One for a program that writes to places compiled into it. /run is an empty tmpfs there, in which
  * only the directories `keep` (absolute, without a link) are what they are outside; /etc can be
- * written to without anything changing outside; `cover`, unless "", is an empty tmpfs. All of it is
- * gone with the last process in it. */
-int mountns_for_daemon(const char *const *keep, size_t n_keep, const char *cover, int *ret_fd,
-                       struct err *err);
+ * written to without anything changing outside; `cover` is an empty tmpfs. All of that is gone with
+ * the last process in it. Where several namespaces are to share such places, `run` is a directory
+ * that is /run in each, and /etc is not touched; and the directory `bind` is seen in the place of
+ * `over`, which exists. Texts that are "" mean nothing of the kind. */
+struct mountns_daemon {
+    const char *const *keep;
+    size_t n_keep;
+    const char *cover, *run, *bind, *over;
+};
+int mountns_for_daemon(const struct mountns_daemon *what, int *ret_fd, struct err *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "host/netlink-shape.h"
 #include "host/netns.h"
 
 #include <arpa/inet.h>
@@ -13,17 +14,7 @@
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/veth.h>
-#include <netlink/route/qdisc.h>
-#include <netlink/route/qdisc/netem.h>
-#include <netlink/route/qdisc/tbf.h>
 #include <netlink/route/route.h>
-
-/* Handles of the disciplines on a link. */
-#define NETEM_HANDLE 1
-#define TBF_HANDLE   2
-
-/* Packets that netem may hold back: 100 ms of full packets at 10 Gbit/s are some 80,000. */
-#define NETEM_PACKETS 100000
 
 struct netlink {
     struct nl_sock *sock;
@@ -220,6 +211,25 @@ int netlink_mtu(struct netlink *n, const char *name, unsigned *ret, struct err *
     return 0;
 }
 
+int netlink_look(struct netlink *n, const char *name, int index, struct netlink_link *ret,
+                 struct err *err)
+{
+    struct rtnl_link *link = NULL;
+    int r = rtnl_link_get_kernel(n->sock, name ? 0 : index, name, &link);
+    if (r < 0)
+        return refused(n, r, err, "find link", name ? name : "by its number");
+    const char *kind = rtnl_link_get_type(link), *called = rtnl_link_get_name(link);
+    *ret = (struct netlink_link){.index = rtnl_link_get_ifindex(link),
+                                 .bridge = rtnl_link_get_master(link),
+                                 .mtu = rtnl_link_get_mtu(link)};
+    str_copy(ret->name, sizeof(ret->name), called ? called : "");
+    str_copy(ret->kind, sizeof(ret->kind), kind ? kind : "");
+    if (str_eq(ret->kind, "veth"))
+        ret->other = rtnl_link_get_link(link);
+    rtnl_link_put(link);
+    return 0;
+}
+
 /* ---- addresses and routes ---- */
 
 static struct nl_addr *ipv4(const char *dotted)
@@ -248,6 +258,48 @@ int netlink_add_address(struct netlink *n, const char *name, const char *address
     rtnl_addr_put(addr);
     nl_addr_put(local);
     return r;
+}
+
+static bool dotted(struct nl_addr *addr, char dst[NETLINK_IPV4])
+{
+    return addr && nl_addr_get_family(addr) == AF_INET &&
+           nl_addr_get_len(addr) == sizeof(struct in_addr) &&
+           inet_ntop(AF_INET, nl_addr_get_binary_addr(addr), dst, NETLINK_IPV4);
+}
+
+int netlink_address_of(struct netlink *n, int index, char ret[NETLINK_IPV4], struct err *err)
+{
+    struct nl_cache *all = NULL;
+    int r = rtnl_addr_alloc_cache(n->sock, &all);
+    if (r < 0)
+        return refused(n, r, err, "read addresses", "");
+    ret[0] = '\0';
+    for (struct nl_object *o = nl_cache_get_first(all); o && !ret[0]; o = nl_cache_get_next(o)) {
+        struct rtnl_addr *addr = (struct rtnl_addr *)o;
+        if (rtnl_addr_get_ifindex(addr) == index && !dotted(rtnl_addr_get_local(addr), ret))
+            ret[0] = '\0';
+    }
+    nl_cache_free(all);
+    return 0;
+}
+
+int netlink_gateway(struct netlink *n, char ret[NETLINK_IPV4], struct err *err)
+{
+    struct nl_cache *all = NULL;
+    int r = rtnl_route_alloc_cache(n->sock, AF_INET, 0, &all);
+    if (r < 0)
+        return refused(n, r, err, "read routes", "");
+    ret[0] = '\0';
+    for (struct nl_object *o = nl_cache_get_first(all); o && !ret[0]; o = nl_cache_get_next(o)) {
+        struct rtnl_route *route = (struct rtnl_route *)o;
+        struct nl_addr *to = rtnl_route_get_dst(route);
+        struct rtnl_nexthop *hop = rtnl_route_nexthop_n(route, 0);
+        bool whole = to && nl_addr_get_prefixlen(to) == 0;
+        if (whole && hop && !dotted(rtnl_route_nh_get_gateway(hop), ret))
+            ret[0] = '\0';
+    }
+    nl_cache_free(all);
+    return 0;
 }
 
 static struct rtnl_route *default_route(int ifindex, struct nl_addr *gateway)
@@ -286,52 +338,11 @@ int netlink_add_gateway(struct netlink *n, const char *name, const char *gateway
 
 /* ---- queueing disciplines ---- */
 
-static struct rtnl_qdisc *discipline(struct rtnl_link *link, uint32_t parent, uint32_t handle,
-                                     const char *kind)
-{
-    struct rtnl_qdisc *q = rtnl_qdisc_alloc();
-    if (!q)
-        return NULL;
-    rtnl_tc_set_link(TC_CAST(q), link);
-    rtnl_tc_set_parent(TC_CAST(q), parent);
-    rtnl_tc_set_handle(TC_CAST(q), TC_HANDLE(handle, 0));
-    if (rtnl_tc_set_kind(TC_CAST(q), kind) < 0) {
-        rtnl_qdisc_put(q);
-        return NULL;
-    }
-    return q;
-}
-
 /* what: its kind, and what for. */
-static int add(struct netlink *n, struct rtnl_qdisc *q, const char *what, struct err *err)
+static int add(struct netlink *n, struct nl_msg *request, const char *what, struct err *err)
 {
-    int r = q ? rtnl_qdisc_add(n->sock, q, NLM_F_CREATE | NLM_F_REPLACE) : -NLE_NOMEM;
-    rtnl_qdisc_put(q);
+    int r = request ? nl_send_sync(n->sock, request) : -NLE_NOMEM;
     return r < 0 ? refused_kind(n, r, err, ENOENT, what) : 0;
-}
-
-static int add_netem(struct netlink *n, struct rtnl_link *link, const struct netlink_shape *shape,
-                     struct err *err)
-{
-    struct rtnl_qdisc *q = discipline(link, TC_H_ROOT, NETEM_HANDLE, "netem");
-    if (q) {
-        rtnl_netem_set_limit(q, NETEM_PACKETS);
-        rtnl_netem_set_delay(q, (int)(shape->delay_ns / NS_PER_US));
-        /* A share of 2^32 - 1, in a signed parameter. */
-        rtnl_netem_set_loss(q, (int)(uint32_t)(shape->loss * UINT32_MAX));
-    }
-    return add(n, q, "netem, which a delay or a loss needs", err);
-}
-
-static int add_tbf(struct netlink *n, struct rtnl_link *link, const struct netlink_shape *shape,
-                   uint32_t parent, struct err *err)
-{
-    struct rtnl_qdisc *q = discipline(link, parent, TBF_HANDLE, "tbf");
-    if (q) {
-        rtnl_qdisc_tbf_set_rate(q, (int)(shape->rate_bps / 8), (int)shape->burst, 0);
-        rtnl_qdisc_tbf_set_limit(q, (int)(shape->burst + shape->queue));
-    }
-    return add(n, q, "tbf, which a rate needs", err);
 }
 
 int netlink_shape(struct netlink *n, const char *name, const struct netlink_shape *shape,
@@ -346,9 +357,9 @@ int netlink_shape(struct netlink *n, const char *name, const struct netlink_shap
         return err_set(err, ERR_BUG, ERANGE, "shape %s: no such shape", name);
     int r = find(n, name, &link, err);
     if (r == 0 && netem)
-        r = add_netem(n, link, shape, err);
+        r = add(n, shape_netem_request(link, shape), "netem, which a delay or a loss needs", err);
     if (r == 0 && shape->rate_bps)
-        r = add_tbf(n, link, shape, netem ? TC_HANDLE(NETEM_HANDLE, 1) : TC_H_ROOT, err);
+        r = add(n, shape_tbf_request(link, shape, netem), "tbf, which a rate needs", err);
     rtnl_link_put(link);
     return r;
 }

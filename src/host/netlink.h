@@ -15,7 +15,9 @@
 
 #include <stdint.h>
 
-#define NETLINK_MAC 6
+#define NETLINK_MAC  6
+#define NETLINK_NAME 16
+#define NETLINK_IPV4 16
 
 struct netlink;
 
@@ -46,6 +48,22 @@ int netlink_delete(struct netlink *n, const char *name, struct err *err);
  * disciplines is lost, and it is down. */
 int netlink_move(struct netlink *n, const char *name, int netns, struct err *err);
 int netlink_mtu(struct netlink *n, const char *name, unsigned *ret, struct err *err);
+
+struct netlink_link {
+    char name[NETLINK_NAME];
+    char kind[16]; /* "veth", "bridge"; "" a device */
+    int index;     /* in its namespace */
+    int other;     /* of a veth: index of the other side, where that is; 0: none */
+    int bridge;    /* that it is a port of; 0: none */
+    unsigned mtu;
+};
+/* What there is: by its name, or where that is NULL by its index. ENODEV. */
+int netlink_look(struct netlink *n, const char *name, int index, struct netlink_link *ret,
+                 struct err *err);
+/* The first IPv4 address of a link, dotted; "" it has none. */
+int netlink_address_of(struct netlink *n, int index, char ret[NETLINK_IPV4], struct err *err);
+/* The gateway of the default route over IPv4, dotted; "" there is none. */
+int netlink_gateway(struct netlink *n, char ret[NETLINK_IPV4], struct err *err);
 
 /* address and gateway: dotted IPv4. What is there already is no error. */
 int netlink_add_address(struct netlink *n, const char *name, const char *address, unsigned prefix,

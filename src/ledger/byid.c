@@ -47,8 +47,9 @@ bool byid_in_name(const char *name, const char *id)
 bool byid_is_helper(const char *program, const char *runtime)
 {
     static const char *const known[] = {
-        "runc",        "crun",   "runsc", "youki",    "containerd-shim",
-        "qemu-system", "conmon", "kata-", "virtiofsd"};
+        "runc",       "crun",  "runsc", "youki",     "containerd-shim",
+        "conmon",     "qemu-", "kata-", "virtiofsd", "cloud-hypervisor",
+        "firecracker"};
     /* runc and crun run from a sealed copy of themselves: "/memfd:runc_cloned:/proc/self/exe". */
     const char *copy = strstr(program, "memfd:"), *slash = strrchr(program, '/');
     const char *base = copy ? copy + strlen("memfd:") : slash ? slash + 1 : program;

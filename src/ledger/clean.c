@@ -13,6 +13,7 @@
 #include "host/tracing.h"
 #include "ledger/byid.h"
 #include "ledger/journal.h"
+#include "ledger/kata.h"
 #include "ledger/namespace.h"
 
 #include <dirent.h>
@@ -172,6 +173,17 @@ static void remove_container(struct job *job, const struct ledger_item *it)
         removed(job, "container", it->id);
 }
 
+/* What its runtime was asked to delete, or had no time to make, in places of Kata's own. */
+static void remove_kata(struct job *job, const struct ledger_item *it)
+{
+    struct err err = ERR_INIT;
+    int n = kata_remove(&job->c->groups, it->id, it->runtime, time_deadline(STEP_NS), &err);
+    if (n < 0)
+        failed(job, &err);
+    else if (n > 0)
+        removed(job, "what Kata had of container", it->id);
+}
+
 /* A private daemon was in the run's group and is gone; the user's is asked. */
 static void remove_namespace(struct job *job, const struct ledger_item *it)
 {
@@ -287,6 +299,7 @@ static void work_off(struct job *job)
     each(job, LEDGER_CONTAINER, remove_container);
     /* Also after a reboot: an engine's records outlast it. */
     each(job, LEDGER_NAMESPACE, remove_namespace);
+    each(job, LEDGER_KATA, remove_kata);
     each(job, LEDGER_DOCKER_CONTAINER, remove_of_docker);
     each(job, LEDGER_DOCKER_IMAGE, remove_of_docker);
     if (job->kernel_side) {

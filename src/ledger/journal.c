@@ -15,6 +15,7 @@ static const char *const kind_names[LEDGER_KIND_COUNT] = {
     [LEDGER_NAMESPACE] = "namespace",
     [LEDGER_DOCKER_CONTAINER] = "docker-container",
     [LEDGER_DOCKER_IMAGE] = "docker-image",
+    [LEDGER_KATA] = "kata",
 };
 
 const char *ledger_kind_name(enum ledger_kind kind)
@@ -124,6 +125,11 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
         if (is_numbered(item->id, 1) && is_plain_path(path))
             return 0;
         return err_set(err, ERR_BUG, EINVAL, "docker's '%.40s' is not named as ours are",
+                       item->id ? item->id : "");
+    case LEDGER_KATA:
+        if (is_numbered(item->id, 4) && is_plain_path(item->runtime) && item->path && !*path)
+            return 0;
+        return err_set(err, ERR_BUG, EINVAL, "Kata's '%.40s' is not named as ours are",
                        item->id ? item->id : "");
     case LEDGER_KIND_COUNT:
         break;

@@ -38,6 +38,8 @@ enum ledger_kind {
     LEDGER_NAMESPACE, /* of a containerd; path: its socket, id: the namespace, runtime: ctr */
     LEDGER_DOCKER_CONTAINER, /* of a daemon of the user's; path: its socket, id: the name */
     LEDGER_DOCKER_IMAGE,     /* the same */
+    LEDGER_KATA, /* what Kata keeps under id in places of its own (ledger/kata.h); runtime: its
+                    program, path: "" */
     LEDGER_KIND_COUNT
 };
 
@@ -45,7 +47,7 @@ struct ledger_item {
     enum ledger_kind kind;
     const char *path;
     const char *id;      /* all from LEDGER_CONTAINER on */
-    const char *runtime; /* LEDGER_CONTAINER, LEDGER_NAMESPACE */
+    const char *runtime; /* LEDGER_CONTAINER, LEDGER_NAMESPACE, LEDGER_KATA */
     bool cover_unified;  /* LEDGER_CONTAINER: run the runtime where the unified tree is covered */
 };
 
@@ -62,8 +64,8 @@ int ledger_open(const char *state_dir, const char *run_id, struct ledger **ret, 
  * /run/cupel or /run/cupel-…, control groups begin with "/cupel-", tracing instances are
  * cupel-<8 hex digits>-<digits> in the kernel's own place for them, containers are cupel-<8 hex
  * digits>-<4 or more digits>, with an absolute runtime path and a --root that is such a directory,
- * namespaces, and what docker holds, cupel-<8 hex digits>-<digits> at an absolute path. The strings
- * are copied. */
+ * namespaces, and what docker holds, cupel-<8 hex digits>-<digits> at an absolute path, Kata's
+ * containers as containers. The strings are copied. */
 int ledger_intend(struct ledger *l, const struct ledger_item *items, size_t n, struct err *err);
 int ledger_done(struct ledger *l, const struct ledger_item *item, struct err *err);
 /* Removes the file if every intent is done; keeps it (unlocked) otherwise. Frees l. */

@@ -62,17 +62,6 @@ static size_t block_targets(struct course *c, const size_t *cells, size_t n_cell
     return count;
 }
 
-/* Waits without a glance at anything else until the time has come; an interrupt ends it. */
-static int wait_until(struct course *c, uint64_t deadline_ns, struct err *err)
-{
-    const bool never = false;
-    int r = loop_run_until(c->o->loop, &never, deadline_ns, NULL);
-
-    if (r == -EINTR)
-        return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
-    return 0;
-}
-
 /* CPU time each idle session burns, over a short while in which nothing is asked of any. */
 static int watch_idle(struct course *c, unsigned block, struct err *err)
 {
@@ -83,7 +72,7 @@ static int watch_idle(struct course *c, unsigned block, struct err *err)
     for (size_t t = 0; t < c->n_targets; t++)
         if (!c->slots[t].session || session_cpu_read(c->slots[t].session, &before[t]) < 0)
             before[t] = UINT64_MAX;
-    r = wait_until(c, time_deadline(IDLE_WATCH_NS), err);
+    r = course_wait_until(c, time_deadline(IDLE_WATCH_NS), err);
     if (r < 0)
         return r;
     for (size_t t = 0; t < c->n_targets; t++) {
@@ -105,31 +94,11 @@ static int watch_idle(struct course *c, unsigned block, struct err *err)
     return 0;
 }
 
-/* The same rule for every target: nothing is recorded before the slowest of them is warm. */
-int block_warm_up(struct course *c, struct err *err)
-{
-    uint64_t ready = time_mono_ns();
-
-    for (size_t t = 0; t < c->n_targets; t++) {
-        const struct slot *s = &c->slots[t];
-        uint64_t need;
-
-        if (!s->session)
-            continue;
-        need = s->session->caps.warm_up_ns;
-        if (c->head.plan.settle_ns > need)
-            need = c->head.plan.settle_ns;
-        if (s->started_ns + need > ready)
-            ready = s->started_ns + need;
-    }
-    return wait_until(c, ready, err);
-}
-
 static int watched_warm_up(struct course *c, unsigned block, struct err *err)
 {
     int r = watch_idle(c, block, err);
 
-    return r < 0 ? r : block_warm_up(c, err);
+    return r < 0 ? r : course_warm_up(c, err);
 }
 
 static int start_all(struct course *c, unsigned block, const bool *in, struct err *err)
@@ -179,31 +148,6 @@ static int replace_broken(struct course *c, unsigned block, struct err *err)
     return replaced ? watched_warm_up(c, block, err) : 0;
 }
 
-void block_say_cell(struct course *c, size_t cell)
-{
-    c->state.elapsed_ns = course_now(c);
-    if (c->progress->cell)
-        c->progress->cell(c->progress->user, &c->state, c->head.plan.cells.v[cell].name);
-}
-
-int block_keep_trial(struct course *c, struct trial *t, struct err *err)
-{
-    int r;
-
-    if (t->parts.n == 0)
-        return 0;
-    r = store_trial(c->o->store, c->head.id, t, err);
-    if (r == 0)
-        warn_trial(c, t);
-    return r;
-}
-
-/* Between cells, so that a budget below the length of a block is kept too. */
-bool block_budget_over(const struct course *c)
-{
-    return c->head.plan.budget_ns && course_now(c) > c->head.plan.budget_ns;
-}
-
 /* Targets side by side: the form of nearly every run. */
 static int block_interleaved(struct course *c, unsigned block, const size_t *cells, size_t n_cells,
                              uint32_t position, struct err *err)
@@ -223,7 +167,7 @@ static int block_interleaved(struct course *c, unsigned block, const size_t *cel
 
         if (n == 0 || store_has_trial(c->o->store, c->head.id, block, (uint32_t)cells[i]))
             continue;
-        if (i > 0 && block_budget_over(c)) {
+        if (i > 0 && course_budget_over(c)) {
             c->cut = true;
             break;
         }
@@ -231,10 +175,10 @@ static int block_interleaved(struct course *c, unsigned block, const size_t *cel
         t.block = block;
         t.cell = (uint32_t)cells[i];
         t.position = position + (uint32_t)i;
-        block_say_cell(c, cells[i]);
+        course_say_cell(c, cells[i]);
         r = trial_run(c, block, cells[i], idx, n, &t, err);
         if (r == 0)
-            r = block_keep_trial(c, &t, err);
+            r = course_keep_trial(c, &t, err);
         trial_release(&t);
         if (r == 0)
             r = replace_broken(c, block, err);
@@ -279,7 +223,7 @@ static int block_alone(struct course *c, unsigned block, const size_t *cells, si
                 if (r == 0)
                     r = watched_warm_up(c, block, err);
             }
-            block_say_cell(c, cells[i]);
+            course_say_cell(c, cells[i]);
             if (r == 0)
                 r = trial_run(c, block, cells[i], &t, 1, &trials[i], err);
             if (r == 0)
@@ -289,7 +233,7 @@ static int block_alone(struct course *c, unsigned block, const size_t *cells, si
     }
     for (size_t i = 0; i < n_cells; i++) {
         if (r == 0)
-            r = block_keep_trial(c, &trials[i], err);
+            r = course_keep_trial(c, &trials[i], err);
         trial_release(&trials[i]);
     }
     stop_all(c, block);
@@ -349,7 +293,7 @@ static int sliced_block(struct course *c, unsigned block, const size_t *cells, s
 
         if (!anybody_left(c, block, group, k))
             continue;
-        if (position > 0 && block_budget_over(c)) {
+        if (position > 0 && course_budget_over(c)) {
             c->cut = true;
             break;
         }
@@ -393,7 +337,7 @@ static int record_impossible(struct course *c, size_t cell, uint32_t position, s
         str_copy(p.fail_text, sizeof(p.fail_text), why->msg);
         VEC_PUSH(&t.parts, p);
     }
-    r = block_keep_trial(c, &t, err);
+    r = course_keep_trial(c, &t, err);
     trial_release(&t);
     return r;
 }

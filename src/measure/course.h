@@ -112,6 +112,17 @@ static inline struct pair *course_pair(struct course *c, size_t target, size_t c
     return &c->slots[target].pairs[cell];
 }
 
+/* course.c. The same rule for every target: nothing is recorded before the slowest of those that
+ * run is warm. */
+int course_warm_up(struct course *c, struct err *err);
+/* Without a glance at anything else; an interrupt ends it. */
+int course_wait_until(struct course *c, uint64_t deadline_ns, struct err *err);
+void course_say_cell(struct course *c, size_t cell);
+int course_keep_trial(struct course *c, struct trial *t, struct err *err);
+bool course_budget_over(const struct course *c);
+/* This machine cannot measure the cell at all, on no target. */
+void course_impossible(struct course *c, size_t cell, const struct err *why);
+
 /* site.c */
 int site_open(struct course *c, struct err *err);
 /* Removes all that is the run's. What could not be removed stays in the ledger. */
@@ -148,12 +159,6 @@ int trial_run(struct course *c, unsigned block, size_t cell, const size_t *targe
 
 /* block.c */
 int block_run(struct course *c, unsigned block, struct err *err);
-/* Its steps that whole workloads go through as well. The same rule for every target: nothing is
- * recorded before the slowest of those that run is warm. */
-int block_warm_up(struct course *c, struct err *err);
-void block_say_cell(struct course *c, size_t cell);
-int block_keep_trial(struct course *c, struct trial *t, struct err *err);
-bool block_budget_over(const struct course *c);
 
 /* whole.c: the whole cells of a block, one execution after the other. */
 int whole_block(struct course *c, unsigned block, const size_t *cells, size_t n, struct err *err);
@@ -166,9 +171,6 @@ void warn_machine_end(struct course *c);
 void covariates_between(const struct course *c, const struct reading *from,
                         const struct reading *to, struct covariates *ret);
 void warn_trial(struct course *c, const struct trial *t);
-
-/* This machine cannot measure the cell at all, on no target. */
-void course_impossible(struct course *c, size_t cell, const struct err *why);
 
 /* images.c: the images and inputs of applications. What cannot be had makes its cells impossible;
  * < 0 only for an interrupt. */

@@ -1,6 +1,7 @@
 #include "measure/network.h"
 
 #include "driver/confine.h"
+#include "driver/engine-network.h"
 #include "driver/network.h"
 #include "driver/remote.h"
 
@@ -17,12 +18,14 @@
 struct plug {
     bool has_own, has_other;
     struct net_end own, other;
+    bool engine;                 /* its session is on its engine's own network */
     json_t *facts;               /* of the first, before anybody was in it; NULL: none */
     const struct driver *driver; /* of the peer */
-    struct engine *engine;
+    struct engine *engine_of_peer;
     struct session *peer;                           /* NULL: none */
     struct facts ready;                             /* its ports */
     uint64_t before_ns, cpu_ns, wall_ns, client_ns; /* over the slices of a trial */
+    uint64_t read_ns;                               /* when before_ns was read */
     uint64_t ops;                                   /* of them, leads included */
     bool unmetered;
 };
@@ -31,6 +34,7 @@ struct plug {
 struct net_group {
     size_t cell; /* one of the group */
     const char *where;
+    bool engines;       /* sessions are on the networks that their engines make */
     bool remote;        /* peers are on another machine, and sessions in this one's own network */
     struct err why;     /* it could not be made; kind ERR_NONE: it is there */
     struct plug *plugs; /* n_targets */
@@ -41,7 +45,7 @@ struct net_group {
 
 /* ---- which cells share one ---- */
 
-static const char *const net_params[] = {NET_PEER, NET_MACHINE, NET_PORT, NET_STACK,
+static const char *const net_params[] = {NET_PEER, NET_MACHINE, NET_PORT, NET_PATH, NET_STACK,
                                          NET_WIRE, NET_DELAY,   NET_LOSS, NET_MTU};
 
 bool network_shared(const struct cell *a, const struct cell *b)
@@ -98,6 +102,20 @@ static bool is_remote(const struct cell *cell)
     return str_eq(where_of(cell), NET_PEER_REMOTE);
 }
 
+static bool is_engines(const struct cell *cell)
+{
+    return str_eq(params_text(&cell->params, NET_PATH, NET_PATH_SWITCH), NET_PATH_ENGINE);
+}
+
+bool network_asks_engines(const struct plan *p)
+{
+    bool any = false;
+
+    VEC_FOREACH (&p->cells, struct cell, it)
+        any |= it->workload->network && is_engines(it);
+    return any;
+}
+
 /* A peer there, started and stopped: what is wrong is said once, and not in each block. */
 static int try_remote(struct course *c, size_t cell, struct err *err)
 {
@@ -118,6 +136,8 @@ static int try_network(struct course *c, size_t cell, struct err *err)
 {
     if (is_remote(cell_at(c, cell)))
         return try_remote(c, cell, err);
+    if (is_engines(cell_at(c, cell)))
+        return 0; /* each target has its own, or has none */
 
     struct net_shape shape = shape_of(cell_at(c, cell));
     struct net_end end = {.number = 0};
@@ -173,13 +193,15 @@ int network_open(struct course *c, size_t cell, struct err *err)
 
     n->cell = cell;
     n->where = where_of(cell_at(c, cell));
+    n->engines = is_engines(cell_at(c, cell));
     n->remote = is_remote(cell_at(c, cell));
     n->plugs = xcalloc(c->n_targets, sizeof(*n->plugs));
     c->net = n;
     r = open_host(c, n, &n->why);
-    if (r == 0)
-        r = n->remote ? network_make_own(&c->site, &n->why)
-                      : network_make(&c->site, &shape, &n->why);
+    if (r == 0 && n->remote)
+        r = network_make_own(&c->site, &n->why);
+    else if (r == 0 && !n->engines)
+        r = network_make(&c->site, &shape, &n->why);
     if (r < 0 && loop_interrupted(c->o->loop))
         return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
     return 0;
@@ -222,10 +244,54 @@ static void use_own(struct course *c, struct plug *p)
         json_object_set_new(p->facts, "not_known", json_string(why.msg));
 }
 
-static int make_ends(struct course *c, struct plug *p, struct err *err)
+/* Without a container both ends are processes of this machine, which speak by its loopback. */
+static int use_loopback(struct plug *p)
 {
     struct err why = ERR_INIT;
 
+    p->facts = json_object();
+    str_copy(p->own.address, sizeof(p->own.address), "127.0.0.1");
+    p->other = p->own;
+    if (network_loopback_facts(p->facts, &why) < 0)
+        json_object_set_new(p->facts, "not_known", json_string(why.msg));
+    return 0;
+}
+
+/* The network that the target's engine makes; what there is no engine for is this machine's own. */
+static int use_engine(struct course *c, const struct slot *slot, struct plug *p, struct err *err)
+{
+    bool bare = str_eq(slot->driver->name, "host");
+
+    if (bare && !c->net->remote)
+        return use_loopback(p);
+    if (!slot->driver->network && !bare)
+        return engine_network_none(&slot->info, slot->driver->no_network, err);
+    if (c->net->remote)
+        use_own(c, p);
+    if (bare)
+        return 0;
+    json_decref(p->facts);
+    p->facts = json_object();
+    struct net_end side;
+    int r = slot->driver->network(&c->site, slot->engine, &side, p->facts, err);
+    if (r < 0)
+        return r;
+    if (c->net->remote && side.netns[0])
+        return err_set(err, ERR_UNSUPPORTED, EHOSTUNREACH,
+                       "the network of an engine of the run's own has no way out to another "
+                       "machine");
+    p->engine = true;
+    if (!c->net->remote)
+        p->other = side;
+    return 0;
+}
+
+static int make_ends(struct course *c, const struct slot *slot, struct plug *p, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (c->net->engines)
+        return use_engine(c, slot, p, err);
     if (c->net->remote) {
         use_own(c, p);
         return 0;
@@ -253,8 +319,15 @@ static void launch_in(const struct course *c, const struct net_end *end, struct 
     /* A stack of a sandbox's own would need an interface of this machine's for itself. */
     bool host = c->net->remote || str_eq(params_text(&cell->params, NET_STACK, "own"), "host");
 
-    *ret = (struct launch){
-        .program = PROGRAM_PROBE, .net = end, .net_stack = host ? NET_STACK_HOST : NET_STACK_OWN};
+    /* An end without a namespace is where everybody is who is given none: the machine's own. */
+    *ret = (struct launch){.program = PROGRAM_PROBE,
+                           .net = end->netns[0] ? end : NULL,
+                           .net_stack = host ? NET_STACK_HOST : NET_STACK_OWN};
+}
+
+static void launch_on_engine(struct launch *ret)
+{
+    *ret = (struct launch){.program = PROGRAM_PROBE, .engine_network = true};
 }
 
 static int start_peer(struct course *c, size_t target, struct plug *p, struct err *err)
@@ -262,24 +335,34 @@ static int start_peer(struct course *c, size_t target, struct plug *p, struct er
     const struct slot *slot = &c->slots[target];
     bool same = str_eq(c->net->where, NET_PEER_TARGET);
     struct launch what;
-    int r = make_ends(c, p, err);
+    int r = make_ends(c, slot, p, err);
 
     if (r < 0)
         return r;
     p->driver = same ? slot->driver : c->net->host;
-    p->engine = same ? slot->engine : c->net->engine;
+    p->engine_of_peer = same ? slot->engine : c->net->engine;
     launch_in(c, &p->other, &what);
+    if (same && p->engine)
+        launch_on_engine(&what);
     /* Limits are for what is measured. */
     const struct limits limits = c->site.limits;
     if (!same)
         c->site.limits = (struct limits){0};
-    r = p->driver->start(&c->site, p->engine, &what, &p->peer, err);
+    r = p->driver->start(&c->site, p->engine_of_peer, &what, &p->peer, err);
     c->site.limits = limits;
     if (r < 0)
         p->peer = NULL;
     else if (c->net->remote)
-        remote_facts(p->engine, p->peer, p->facts);
+        remote_facts(p->engine_of_peer, p->peer, p->facts);
     return r < 0 ? err_wrap(err, "the peer") : 0;
+}
+
+static void add_session_facts(const struct session *s, json_t *facts)
+{
+    struct err why = ERR_INIT;
+
+    if (engine_network_session_facts(s, facts, &why) < 0)
+        json_object_set_new(facts, "not_known", json_string(why.msg));
 }
 
 int network_start(struct course *c, size_t target, unsigned block, struct err *err)
@@ -289,11 +372,15 @@ int network_start(struct course *c, size_t target, unsigned block, struct err *e
     struct launch what;
 
     network_stop(c, target, block); /* what a start that failed left */
-    if (why.kind == ERR_NONE && start_peer(c, target, p, &why) == 0) {
-        launch_in(c, &p->own, &what);
-        return target_start(c, target, block, &what, err);
-    }
-    return target_not_started(c, target, block, &why, err);
+    if (why.kind != ERR_NONE || start_peer(c, target, p, &why) < 0)
+        return target_not_started(c, target, block, &why, err);
+    launch_in(c, &p->own, &what);
+    if (p->engine)
+        launch_on_engine(&what);
+    int r = target_start(c, target, block, &what, err);
+    if (p->engine && c->slots[target].session)
+        add_session_facts(c->slots[target].session, p->facts);
+    return r;
 }
 
 static void remove_end(struct course *c, size_t target, unsigned block, bool *has,
@@ -312,9 +399,11 @@ void network_stop(struct course *c, size_t target, unsigned block)
     struct err why = ERR_INIT;
 
     target_stop(c, target, block);
-    if (p->peer && p->driver->stop(&c->site, p->engine, p->peer, ENDING_BYE, NULL, &why) < 0)
+    if (p->peer &&
+        p->driver->stop(&c->site, p->engine_of_peer, p->peer, ENDING_BYE, NULL, &why) < 0)
         say_left(c, block, (int)target, &why);
     p->peer = NULL;
+    p->engine = false;
     json_decref(p->facts);
     p->facts = NULL;
     remove_end(c, target, block, &p->has_own, &p->own);
@@ -337,6 +426,19 @@ static struct plug *plug_of(const struct course *c, const struct lane *l)
     return p && p->peer ? p : NULL;
 }
 
+/* Where the server is, as its client calls it. */
+static const char *server_address(const struct course *c, const struct lane *l,
+                                  const struct plug *p)
+{
+    const struct session *s = c->slots[l->target].session;
+
+    if (!p->engine || c->net->remote)
+        return p->other.address;
+    return str_eq(c->net->where, NET_PEER_TARGET) ? p->peer->caps.net_address
+           : s                                    ? s->caps.net_gateway
+                                                  : "";
+}
+
 /* Which CPUs it has is for this machine to say, of its own. */
 static int place_peer(struct course *c, const struct lane *l, struct frame *f, struct err *err)
 {
@@ -349,6 +451,9 @@ static int place_peer(struct course *c, const struct lane *l, struct frame *f, s
             facts_add_num(&f->prepare.params, "port", port + PORTS_EACH * (int64_t)l->target);
         return 0;
     }
+    /* It may stand in the machine's own network: only they are served who are meant. */
+    if (c->net->engines && !facts_add_text(&f->prepare.params, "address", server_address(c, l, p)))
+        return err_set(err, ERR_BUG, E2BIG, "the server's address");
     prepare_cpus(f, cpus);
     return session_confine(&c->site, p->peer, cpus, err);
 }
@@ -363,7 +468,7 @@ int network_serve(struct course *c, const struct lane *l, struct err *err)
     if (!p)
         return 0;
     p->cpu_ns = p->wall_ns = p->client_ns = p->ops = 0;
-    p->unmetered = p->peer->meter.fd < 0;
+    p->unmetered = p->peer->meter.fd < 0 && !c->net->remote;
     frame_init(&f, FRAME_PREPARE, p->peer->nonce, 0);
     str_copy(f.prepare.workload, sizeof(f.prepare.workload), NET_SERVE);
     f.prepare.workers = 1;
@@ -395,18 +500,52 @@ int network_address(const struct course *c, const struct lane *l, struct facts *
 
     if (!p)
         return 0;
-    if (!facts_add_text(params, "address", p->other.address) ||
+    if (!facts_add_text(params, "address", server_address(c, l, p)) ||
         !facts_add_num(params, "port", facts_num(&p->ready, port_fact(cell_at(c, l->cell)), 0)))
         return -E2BIG;
     return 0;
+}
+
+/* What another machine's kernel has counted for the server's process: a finish tells, and ends
+ * nothing. */
+static int ask_server(const struct plug *p, uint64_t *ret_ns)
+{
+    const struct frame *answer;
+    struct frame f;
+    int r;
+
+    frame_init(&f, FRAME_FINISH, p->peer->nonce, 0);
+    r = session_call(p->peer, &f, FRAME_FINISHED, time_deadline(SERVE_NS), &answer, NULL);
+    if (r < 0)
+        return r;
+    int64_t ns = facts_num(&answer->finished.facts, "cpu_ns", -1);
+    *ret_ns = (uint64_t)ns;
+    return ns < 0 ? -EPROTO : 0;
+}
+
+static int server_cpu_read(const struct course *c, const struct plug *p, uint64_t *ret_ns)
+{
+    return c->net->remote ? ask_server(p, ret_ns) : session_cpu_read(p->peer, ret_ns);
 }
 
 void network_slice_begins(struct course *c, const struct lane *l)
 {
     struct plug *p = plug_of(c, l);
 
-    if (p && !p->unmetered)
-        p->unmetered = session_cpu_read(p->peer, &p->before_ns) < 0;
+    if (!p || p->unmetered)
+        return;
+    p->read_ns = time_mono_ns();
+    p->unmetered = server_cpu_read(c, p, &p->before_ns) < 0;
+}
+
+/* A claim of another machine's is believed as far as it is possible. */
+static bool is_possible(const struct course *c, const struct plug *p, uint64_t cpu_ns)
+{
+    int64_t cpus = p->peer->hello.cpus_online;
+
+    if (!c->net->remote)
+        return true;
+    return cpu_ns <= (time_mono_ns() - p->read_ns) * (uint64_t)(cpus > 0 ? cpus : 1);
 }
 
 void network_slice_ended(struct course *c, const struct lane *l)
@@ -420,7 +559,8 @@ void network_slice_ended(struct course *c, const struct lane *l)
         return;
     uint64_t all = (l->ops + l->lead) * cell_at(c, l->cell)->workers;
     if (!p->unmetered)
-        p->unmetered = session_cpu_read(p->peer, &after) < 0 || after < p->before_ns;
+        p->unmetered = server_cpu_read(c, p, &after) < 0 || after < p->before_ns ||
+                       !is_possible(c, p, after - p->before_ns);
     if (!p->unmetered)
         p->cpu_ns += after - p->before_ns;
     if (s->cpu_ns != UINT64_MAX) /* the sample's is the slice's alone */
@@ -462,9 +602,24 @@ static json_t *usage(const struct course *c, const struct plug *p)
         json_object_set_new(o, "peer_cpu_ns_per_op", json_real((double)p->cpu_ns / (double)p->ops));
         json_object_set_new(o, "peer_busy", json_real((double)p->cpu_ns / (double)p->wall_ns));
         json_object_set_new(o, "client_busy", json_real((double)p->client_ns / (double)p->wall_ns));
+        json_object_set_new(o, "peer_cpu_is",
+                            json_string(c->net->remote ? "its process's, as that machine says"
+                                                       : "its control group's"));
     }
     json_object_update(o, p->facts);
     return o;
+}
+
+/* Was the client's address another one when it came to the server? */
+static void add_translated(const struct course *c, const struct lane *l, const struct facts *served,
+                           json_t *o)
+{
+    const struct session *s = c->slots[l->target].session;
+    const struct fact *seen = facts_find(served, "client");
+
+    if (s && s->caps.net_address[0] && seen && seen->is_text)
+        json_object_set_new(o, "nat_on_the_way",
+                            json_boolean(!str_eq(seen->text, s->caps.net_address)));
 }
 
 int network_finish(struct course *c, struct lane *l, struct err *err)
@@ -487,6 +642,7 @@ int network_finish(struct course *c, struct lane *l, struct err *err)
     o = usage(c, p);
     json_t *served = facts_object(&answer->finished.facts);
     json_object_set_new(o, "server", served);
+    add_translated(c, l, &answer->finished.facts, o);
     part_add_facts(l->part, o);
     json_decref(o);
     return check_seen(cell_at(c, l->cell), &answer->finished.facts, ops, err);

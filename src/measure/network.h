@@ -23,6 +23,8 @@
 bool network_shared(const struct cell *a, const struct cell *b);
 /* Is the parameter one of the cell's network, and so none of its guest's? */
 bool network_owns_param(const struct cell *cell, const char *param);
+/* Does one of the cells go by the networks that engines make? */
+bool network_asks_engines(const struct plan *p);
 /* Tries every network that the cells ask for; what this machine does not have makes its cells
  * impossible. < 0 only for what ends the run. */
 int network_preflight(struct course *c, struct err *err);

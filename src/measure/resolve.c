@@ -110,15 +110,6 @@ static void resolve_launch(const struct course *c, const struct cell *cell, stru
         ret->tmpfs_bytes = (limit && limit < memory ? limit : memory) / 2;
 }
 
-void course_impossible(struct course *c, size_t cell, const struct err *why)
-{
-    c->impossible[cell] = true;
-    for (size_t t = 0; t < c->n_targets; t++) {
-        c->slots[t].pairs[cell].given_up = true;
-        c->slots[t].pairs[cell].why = *why;
-    }
-}
-
 int resolve_params(const struct course *c, struct cell *cell, struct err *err)
 {
     int r = 0;

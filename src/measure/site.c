@@ -1,7 +1,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "host/disk.h"
-#include "measure/course.h"
+#include "measure/network.h"
 
 #include <errno.h>
 
@@ -77,6 +77,7 @@ int site_open(struct course *c, struct err *err)
     s->limits = c->head.plan.limits;
     s->start_timeout_ns = START_TIMEOUT_NS;
     s->stop_timeout_ns = STOP_TIMEOUT_NS;
+    s->engine_networks = network_asks_engines(&c->head.plan);
     site_names(c);
     r = cgroup_usable_cpus(&c->o->machine->cgroups, &s->cpus, err);
     if (r < 0)

@@ -173,6 +173,17 @@ static void slot_close_engine(struct course *c, struct slot *slot)
     slot->engine = NULL;
 }
 
+/* Of a target of which one start in some fails, a failed one says nothing of the next: it is told,
+ * and the blocks count how many fail. One that hung would hang again. */
+static bool is_spared(const struct course *c, const struct slot *slot, const struct err *why)
+{
+    if (!slot->engine || !slot->info.start_may_fail || why->kind != ERR_ENVIRONMENT)
+        return false;
+    if (c->progress->failure)
+        c->progress->failure(c->progress->user, slot->info.target.label, NULL, why);
+    return true;
+}
+
 /* One real start of one target: what hangs or fails here is not tried again in each block. */
 static int preflight_one(struct course *c, struct slot *slot, struct err *err)
 {
@@ -200,7 +211,7 @@ static int preflight_one(struct course *c, struct slot *slot, struct err *err)
     }
     if (loop_interrupted(c->o->loop))
         return err_set(err, ERR_ENVIRONMENT, EINTR, "interrupted");
-    if (r < 0) {
+    if (r < 0 && !is_spared(c, slot, &why)) {
         slot_exclude(slot, &why);
         slot_close_engine(c, slot);
     }

@@ -155,7 +155,7 @@ static int renew(struct course *c, struct lane *l, unsigned block, struct err *e
 
     if (r == 0 && !l->slot->session)
         lane_fail(c, l, &l->slot->start_failure);
-    return r == 0 && l->alive ? block_warm_up(c, err) : r;
+    return r == 0 && l->alive ? course_warm_up(c, err) : r;
 }
 
 /* Writes in one session and reads in the next. A file that only the guest has, in a layer of memory
@@ -393,9 +393,9 @@ static int run_on(struct course *c, unsigned block, struct execution *x, size_t 
         r = c->net ? network_start(c, target, block, err)
                    : target_start(c, target, block, &c->launches[x->cells[0]], err);
     if (r == 0 && !cell->workload->experiment)
-        r = block_warm_up(c, err);
+        r = course_warm_up(c, err);
     if (r == 0)
-        block_say_cell(c, x->cells[0]);
+        course_say_cell(c, x->cells[0]);
     if (r == 0 && cell->workload->grain == GRAIN_WHOLE)
         r = execute(c, block, x, target, position, previous, err);
     else if (r == 0)
@@ -453,7 +453,7 @@ static int execution_block(struct course *c, unsigned block, struct execution *x
     r = run_all(c, block, x, err);
     for (size_t i = 0; i < x->n; i++) {
         if (r == 0 && !measured_already(c, block, x->cells[i]))
-            r = block_keep_trial(c, &x->trials[i], err);
+            r = course_keep_trial(c, &x->trials[i], err);
         trial_release(&x->trials[i]);
     }
     return r;
@@ -486,7 +486,7 @@ int whole_block(struct course *c, unsigned block, const size_t *cells, size_t n,
         gather(c, cells, n, i, done, &x);
         if (measured_already(c, block, x.cells[0]))
             continue;
-        if (i > 0 && block_budget_over(c)) {
+        if (i > 0 && course_budget_over(c)) {
             c->cut = true;
             break;
         }

@@ -219,6 +219,14 @@ static uint64_t parallel_expected_ns(const struct cell *cell, const struct pace 
          "own|host",                                                                                 \
          "gVisor's own network stack, or the kernel's passed through",                               \
          0},                                                                                         \
+        {NET_PATH,                                                                                   \
+         PARAM_CHOICE,                                                                               \
+         NET_PATH_SWITCH,                                                                            \
+         0,                                                                                          \
+         0,                                                                                          \
+         "switch|engine",                                                                            \
+         "by the run's own switch, or by the network that the engine makes",                         \
+         0},                                                                                         \
         {NET_WIRE,                                                                                   \
          PARAM_RATE,                                                                                 \
          "0",                                                                                        \

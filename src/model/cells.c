@@ -340,16 +340,38 @@ static int check_machine(const char *machine, struct err *err)
     return 0;
 }
 
-static int check_remote(const struct cell *cell, struct err *err)
+/* What lies between is not the run's own network. */
+static int check_no_wire(const struct cell *cell, const char *why, struct err *err)
 {
     static const char *const wires[] = {NET_WIRE, NET_DELAY, NET_LOSS, NET_MTU};
     for (size_t i = 0; i < ARRAY_SIZE(wires); i++)
         if (params_num(&cell->params, wires[i], 0) != 0)
             return err_set(err, ERR_USAGE, EINVAL,
-                           "%s: %s= shapes the run's own network, and a peer on another machine "
-                           "is reached by this machine's; leave one of them out",
-                           cell->name, wires[i]);
-    return check_machine(params_text(&cell->params, NET_MACHINE, ""), err);
+                           "%s: %s= shapes the run's own network, and %s; leave one of them out",
+                           cell->name, wires[i], why);
+    return 0;
+}
+
+static int check_remote(const struct cell *cell, struct err *err)
+{
+    int r = check_no_wire(cell, "a peer on another machine is reached by this machine's", err);
+    return r < 0 ? r : check_machine(params_text(&cell->params, NET_MACHINE, ""), err);
+}
+
+static int check_engine_path(const struct cell *cell, struct err *err)
+{
+    const char *peer = params_text(&cell->params, NET_PEER, NET_PEER_BARE);
+    if (str_eq(peer, NET_PEER_BARE))
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "%s: on an engine's own network the server is in a second container, "
+                       "-p peer=target, or at its gateway, -p peer=host",
+                       cell->name);
+    if (!str_eq(peer, NET_PEER_REMOTE) && str_eq(params_text(&cell->params, NET_STACK, ""), "host"))
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "%s: on an engine's own network the stack is as the engine's runtime has "
+                       "it; leave stack=host out",
+                       cell->name);
+    return check_no_wire(cell, "path=engine leads by the engine's", err);
 }
 
 int cells_check_network(const struct cell *cells, size_t n, struct err *err)
@@ -364,6 +386,8 @@ int cells_check_network(const struct cell *cells, size_t n, struct err *err)
         else if (params_text(p, NET_MACHINE, "")[0] || params_num(p, NET_PORT, 0))
             r = err_set(err, ERR_USAGE, EINVAL,
                         "machine= and port= are of a peer on another machine: --peer user@machine");
+        if (r == 0 && str_eq(params_text(p, NET_PATH, ""), NET_PATH_ENGINE))
+            r = check_engine_path(&cells[i], err);
         if (r < 0)
             return r;
     }

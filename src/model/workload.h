@@ -172,6 +172,9 @@ struct cell {
 #define NET_MACHINE     "machine" /* of a remote one, as ssh takes it */
 #define NET_PORT        "port"    /* the first that a remote one binds; 0: the kernel's choice */
 #define NET_STACK       "stack"
+#define NET_PATH        "path"
+#define NET_PATH_SWITCH "switch" /* the run's own network */
+#define NET_PATH_ENGINE "engine" /* the one that the target's engine makes */
 #define NET_WIRE        "wire"
 #define NET_DELAY       "delay"
 #define NET_LOSS        "loss"

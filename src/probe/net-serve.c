@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/time.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -81,11 +82,20 @@ static void add_thread(struct listener *l)
     pthread_attr_destroy(&attr);
 }
 
+static void note_client(struct serve_count *count, const struct sockaddr_in *from)
+{
+    atomic_store_explicit(&count->client, from->sin_addr.s_addr, memory_order_relaxed);
+}
+
 /* A connection, or -1 when there was none. */
-static int take_connection(struct listener *l)
+static int take_connection(struct listener *l, struct serve_count *count)
 {
     static const struct timespec pause = {.tv_nsec = (long)PAUSE_NS};
-    int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+    struct sockaddr_in from;
+    socklen_t size = sizeof(from);
+    int fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC);
+    if (fd >= 0 && size == sizeof(from))
+        note_client(count, &from);
     if (fd < 0 && errno != ECONNABORTED && errno != EINTR)
         nanosleep(&pause, NULL); /* no descriptor, no memory */
     return fd;
@@ -94,7 +104,7 @@ static int take_connection(struct listener *l)
 static _Noreturn void serve_connections(struct listener *l, const struct serve_room *room)
 {
     for (;;) {
-        int fd = take_connection(l);
+        int fd = take_connection(l, room->count);
         if (fd < 0)
             continue;
         if (atomic_fetch_sub(&l->waiting, 1) == 1)
@@ -186,6 +196,7 @@ static _Noreturn void serve_datagrams(struct server *s)
             nanosleep(&pause, NULL);
         if (n <= 0)
             continue;
+        note_client(count, &from);
         count_add(&count->datagrams, 1);
         count_add(&count->bytes_in, (uint64_t)n);
         size_t out = make_answer(d, &from, (size_t)n);
@@ -370,6 +381,19 @@ static void add_counts(const struct server *s, struct facts *f)
     facts_add_num(f, "bad_requests", (int64_t)bad);
 }
 
+/* What may have come by an address translation shows its own. */
+static void add_client(const struct server *s, struct facts *f)
+{
+    char text[INET_ADDRSTRLEN];
+    for (unsigned i = 0; i < ROOMS; i++) {
+        const struct in_addr in = {.s_addr = (uint32_t)atomic_load(&s->shared->counts[i].client)};
+        if (in.s_addr && inet_ntop(AF_INET, &in, text, sizeof(text))) {
+            facts_add_text(f, "client", text);
+            return;
+        }
+    }
+}
+
 /* Of the server's process, as the guest says. */
 static void add_cpu(const struct server *s, struct facts *f)
 {
@@ -392,6 +416,7 @@ static int serve_verify(struct job *job, struct frame_finished *fin, struct err 
     if (s->pid == 0)
         return err_set(err, ERR_MEASUREMENT, ECHILD, "the server has died");
     add_counts(s, &fin->facts);
+    add_client(s, &fin->facts);
     add_cpu(s, &fin->facts);
     str_format(fin->detail, sizeof(fin->detail), "%" PRId64 " connections served",
                facts_num(&fin->facts, "connections", 0));

@@ -9,6 +9,7 @@
 /* What a thread has counted; only it writes, the probe reads. In memory that both share. */
 struct serve_count {
     _Atomic uint64_t connections, bytes_in, bytes_out, datagrams, bad_requests;
+    _Atomic uint64_t client; /* the last one's IPv4 address, as in struct in_addr; 0: none yet */
 } __attribute__((aligned(64)));
 
 /* One thread's, for all the connections it serves one after the other. */

@@ -9,25 +9,45 @@ static double number(json_t *facts, const char *name)
     return json_is_number(x) ? json_number_value(x) : NAN;
 }
 
-static const char *where_words(const char *peer)
+static const char *text_of(json_t *facts, const char *name)
+{
+    const char *text = json_string_value(json_object_get(facts, name));
+    return text ? text : "not known";
+}
+
+static const char *where_words(const char *peer, bool engine)
 {
     if (str_eq(peer, NET_PEER_TARGET))
         return "in a second session of this target";
-    return str_eq(peer, NET_PEER_HOST) ? "at the switch itself" : "bare, in a namespace of its own";
+    if (!str_eq(peer, NET_PEER_HOST))
+        return "bare, in a namespace of its own";
+    return engine ? "at the gateway of its engine's network" : "at the switch itself";
+}
+
+/* By the network that an engine made: which, and whether addresses were translated on the way. */
+static void put_engine(json_t *facts, struct str *out)
+{
+    json_t *nat = json_object_get(facts, "nat_on_the_way");
+    str_addf(out, "; by the engine's own network %s (bridge %s), %s at %s",
+             text_of(facts, "engine_network"), text_of(facts, "engine_bridge"),
+             text_of(facts, "interface_driver"), text_of(facts, "address"));
+    if (nat)
+        str_add(out, json_is_true(nat) ? ", through its NAT" : ", no NAT on the way");
 }
 
 static void put_where(json_t *facts, const char *peer, struct str *out)
 {
-    if (!str_eq(peer, NET_PEER_REMOTE)) {
-        str_addf(out, "the server is %s, on this machine", where_words(peer));
-        return;
-    }
-    const char *names[] = {"peer_machine", "peer_address", "topology", "interface"}, *texts[4];
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        const char *text = json_string_value(json_object_get(facts, names[i]));
-        texts[i] = text ? text : "not known";
-    }
-    str_addf(out, "the server is on %s, %s (%s), by %s", texts[0], texts[1], texts[2], texts[3]);
+    bool engine = json_object_get(facts, "engine_network");
+    if (str_eq(peer, NET_PEER_REMOTE))
+        str_addf(out, "the server is on %s, %s (%s), by %s", text_of(facts, "peer_machine"),
+                 text_of(facts, "peer_address"), text_of(facts, "topology"),
+                 text_of(facts, "interface"));
+    else if (str_starts(text_of(facts, "topology"), "same host: loopback"))
+        str_add(out, "both ends are processes of this machine, by its loopback");
+    else
+        str_addf(out, "the server is %s, on this machine", where_words(peer, engine));
+    if (engine)
+        put_engine(facts, out);
 }
 
 static void put_wire(json_t *facts, struct str *out)

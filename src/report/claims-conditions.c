@@ -99,9 +99,12 @@ static void network_of(const struct analysis *a, const json_t *m, struct str *ou
         if (!c->workload->network)
             continue;
         bool remote = str_eq(params_text(&c->params, NET_PEER, NET_PEER_BARE), NET_PEER_REMOTE);
+        bool engine = str_eq(params_text(&c->params, NET_PATH, ""), NET_PATH_ENGINE);
         str_add(out, remote ? "the server on another machine"
-                            : "both ends on this machine, in namespaces of their own; @1gbit: over "
-                              "a link of that rate");
+                     : engine
+                         ? "both ends on this machine, by the networks that engines make"
+                         : "both ends on this machine, in namespaces of their own; @1gbit: over "
+                           "a link of that rate");
         return;
     }
     str_add(out, "not measured");

@@ -76,7 +76,7 @@ static void put_legend(const struct view *v, const struct grid *g)
     bool counts = false;
     struct flow f;
 
-    VEC_FOREACH (&v->c->cells, const struct compare_cell, cell)
+    VEC_FOREACH (&v->c->cells, const struct known_cell, cell)
         counts = counts || cell_is_count(&cell->cell);
     flow_begin(&f, v->out, v->style, "", 2);
     grid_legend(g, v->c->theta, counts, &f);

@@ -7,8 +7,6 @@
 #include "analyse/analyse.h"
 #include "report/words.h"
 
-/* A sentence of ours, in which what came from outside is inert already: nothing is mark-up. */
-void md_line(struct str *out, const char *s);
 /* Text from outside into a table cell: inert, and nothing of it is mark-up. */
 void md_text(struct str *out, const char *s);
 /* A sentence of ours, in which what came from outside is inert already: nothing is mark-up. */

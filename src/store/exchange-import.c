@@ -76,7 +76,13 @@ static void take_run(struct importer *m, const json_t *doc)
     h->started_real_ns = doc_big(d, o, "started_real_ns", INT64_MAX);
     h->ended_real_ns = doc_big(d, o, "ended_real_ns", INT64_MAX);
     h->base = (uint32_t)doc_int(d, o, "base", 0, PLAN_TARGETS_MAX - 1);
-    str_copy(h->status, sizeof(h->status), "imported");
+    char ended[sizeof(h->status)];
+    doc_text(d, o, "status", ended, sizeof(ended));
+    /* What is partial stays so. */
+    str_copy(h->status, sizeof(h->status),
+             str_eq(ended, "complete") || str_eq(ended, "imported") ? "imported"
+             : str_eq(ended, "failed")                              ? "failed"
+                                                                    : "interrupted");
 }
 
 static void take_limits(struct importer *m, const json_t *plan)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills cupel with SIGKILL at chosen moments of real runs; nothing of it may stay behind.
 
-    faults.py CUPEL PROBE [--moments N] [--seed S] [--target T]...
+    faults.py CUPEL PROBE [--moments N] [--seed S] [--target T]... [--kind plain|network|engine]...
 
 For every target: N runs over `host` and that target, each killed either right after its n-th ledger
 event (intent or done, so before or after a thing is made) or after a random time; then `cupel clean`,
@@ -9,8 +9,9 @@ and a search for leftovers: processes, mounts, control groups, namespaces, direc
 time the next run has to clean up instead of `cupel clean`. All the while a container of another owner
 runs beside it; at the end it must still be the same process. Where containerd or docker are to be had,
 some of the runs are given one of another owner's, with a container of that owner's in it: what the run
-has there must go from it, and the container stay. Some runs have a network of their own. Two targets are gone through at a time, each with a
-state directory of its own, so that none cleans up for another. Prints TAP. Needs root, runc for the
+has there must go from it, and the container stay. Some runs have a network of their own, and in a long
+test some are on the network that their engine makes. Two targets are gone through at a time, each with
+a state directory of its own, so that none cleans up for another. Prints TAP. Needs root, runc for the
 bystanders, and the targets' runtimes; engines that are not on the PATH are left out with a word.
 """
 import argparse
@@ -32,13 +33,23 @@ import tempfile
 import threading
 import time
 
-EVENTS = 44  # a run as below has about that many
-SECONDS = 2.5  # and lasts a little longer
-SECONDS_DOCKER = 4.5  # with a daemon to start and an image to import
-WORKLOADS = ["sys.getpid", "fs.open@tmpfs", "fs.create@rootfs"]
+SECONDS_DOCKER = 2  # more: a daemon is started and an image imported
+
+
+class Kind:
+    """What is run, how many ledger events it has, and how long it lasts, about."""
+
+    def __init__(self, words, workloads, events, seconds, params=()):
+        self.words, self.events, self.seconds = words, events, seconds
+        self.options = [x for name in workloads for x in ("--workload", name)]
+        self.options += [x for param in params for x in ("-p", param)]
+
+
+PLAIN = Kind("", ["sys.getpid", "fs.open@tmpfs", "fs.create@rootfs"], 44, 2.5)
 # With namespaces, links between them and servers of its own; the second is another network.
-NETWORK = ["net.tcp_rr", "net.tcp_stream@1gbit"]
-EVENTS_NETWORK = 200
+NETWORK = Kind("with a network, ", ["net.tcp_rr", "net.tcp_stream@1gbit"], 200, 2.5)
+# With bridges and rules of engines, in namespaces of the run's.
+ENGINE = Kind("on its engine's network, ", ["net.tcp_rr"], 70, 7, ("path=engine", "peer=target"))
 
 
 def read(path):
@@ -323,8 +334,14 @@ def leftovers(state, ids, address=None):
     return found
 
 
-def links_here():
-    return sorted(os.listdir("/sys/class/net"))
+def network_here():
+    """What of this machine's own network engines would change: links, rules, namespaces."""
+    rules = subprocess.run(["iptables-save"], capture_output=True, text=True, check=False).stdout if \
+        shutil.which("iptables-save") else ""
+    return {"links": sorted(os.listdir("/sys/class/net")),
+            "rules": [line for line in rules.splitlines() if line.startswith("-")],
+            "namespaces": sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else [],
+            "forwarding": read("/proc/sys/net/ipv4/ip_forward")}
 
 
 def settled_leftovers(state, ids, address=None):
@@ -338,9 +355,9 @@ def settled_leftovers(state, ids, address=None):
 
 
 class Bench:
-    def __init__(self, cupel, probe, where, workloads):
+    def __init__(self, cupel, probe, where, kind):
         self.cupel = cupel
-        self.workloads = workloads
+        self.kind = kind
         self.state = os.path.join(where, "state")
         self.db = os.path.join(where, "results.db")
         self.ids = set()
@@ -355,11 +372,8 @@ class Bench:
 
     def run_command(self, target):
         """Two blocks over host and target."""
-        command = [self.cupel, "run", "--quiet", "--db", self.db, "--blocks", "2", "--rounds", "2",
-                   "--seed", "7", "--target", "host", "--target", target]
-        for name in self.workloads:
-            command += ["--workload", name]
-        return command
+        return [self.cupel, "run", "--quiet", "--db", self.db, "--blocks", "2", "--rounds", "2",
+                "--seed", "7", "--target", "host", "--target", target, *self.kind.options]
 
     def killed_at_event(self, target, event):
         run = subprocess.run(self.run_command(target), check=False, stdout=subprocess.DEVNULL,
@@ -391,11 +405,12 @@ def one_moment(bench, target, rng, index, foreign=None):
     strange = foreign.environment() if foreign else {}
     bench.env.update(strange)
     if index % 2 == 0:
-        event = rng.randint(1, EVENTS_NETWORK if bench.workloads is NETWORK else EVENTS)
+        event = rng.randint(1, bench.kind.events)
         status, said = bench.killed_at_event(target, event)
         what = f"killed at ledger event {event}"
     else:
-        seconds = rng.uniform(.05, SECONDS_DOCKER if target.startswith("docker/") else SECONDS)
+        more = SECONDS_DOCKER if target.startswith("docker/") else 0
+        seconds = rng.uniform(.05, bench.kind.seconds + more)
         status, said = bench.killed_after(target, seconds)
         what = f"killed after {seconds:.2f} s"
     if status not in (-signal.SIGKILL, 0):
@@ -416,7 +431,7 @@ def one_moment(bench, target, rng, index, foreign=None):
 
 
 def usable(targets):
-    """Those whose engine is there."""
+    """Those whose engine is there: (target, engine of somebody else's that is needed, kind)."""
     here = []
     for target in targets:
         engine = target.split("/")[0]
@@ -424,26 +439,27 @@ def usable(targets):
         if "/" in target and not shutil.which(program):
             print(f"# {target} is left out: no {program} on the PATH")
         else:
-            here.append((target, None, WORKLOADS))
+            here.append((target, None, PLAIN))
     for engine in FOREIGN:
         if any(t.startswith(engine + "/") for t, *_ in here):
-            here.append((engine + "/runc", engine, WORKLOADS))
+            here.append((engine + "/runc", engine, PLAIN))
     return here
 
 
-def with_network(targets, moments):
+def with_networks(targets, long):
     """The cheapest of them, and in a long test all: what ends a network is the same for each."""
     plain = [t for t, needs, _ in targets if not needs]
-    return [(t, None, NETWORK) for t in (plain if moments > 20 else plain[:1])]
+    own = [t for t in plain if t.startswith(("docker/", "podman/"))] if long else []
+    return [(t, None, NETWORK) for t in (plain if long else plain[:1])] + [(t, None, ENGINE) for t in own]
 
 
-def moments_of(args, where, target, foreign, workloads, say, stop):
+def moments_of(args, where, target, foreign, kind, say, stop):
     """All of one target's. Its moments depend on the seed and on the target alone."""
     words = target + " " + (foreign.words if foreign else "")
-    words += "with a network, " if workloads is NETWORK else ""
+    words += kind.words
     place = os.path.join(where, hashlib.sha256(words.encode()).hexdigest()[:8])
     os.mkdir(place)
-    bench = Bench(os.path.abspath(args.cupel), os.path.abspath(args.probe), place, workloads)
+    bench = Bench(os.path.abspath(args.cupel), os.path.abspath(args.probe), place, kind)
     rng = random.Random(f"{args.seed} {words}")
     for index in range(args.moments):
         if stop.is_set():
@@ -456,8 +472,8 @@ def all_moments(args, where, targets, foreign):
     """Yields (what happened, problems) of each, as they come."""
     said, stop = queue.SimpleQueue(), threading.Event()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(moments_of, args, where, target, foreign.get(needs), workloads, said.put, stop)
-                for target, needs, workloads in targets]
+        jobs = [pool.submit(moments_of, args, where, target, foreign.get(needs), kind, said.put, stop)
+                for target, needs, kind in targets]
         for job in jobs:
             job.add_done_callback(lambda _: said.put(None))
         try:
@@ -469,6 +485,9 @@ def all_moments(args, where, targets, foreign):
             job.result()
 
 
+KINDS = {"plain": PLAIN, "network": NETWORK, "engine": ENGINE}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("cupel")
@@ -476,6 +495,7 @@ def main():
     parser.add_argument("--moments", type=int, default=8)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--target", action="append")
+    parser.add_argument("--kind", action="append", choices=KINDS, help="of runs; default: all")
     args = parser.parse_args()
     targets = args.target or ["runc", "crun", "bwrap", "runsc:ptrace", "podman/runc", "containerd/runc",
                               "docker/runc"]
@@ -483,8 +503,9 @@ def main():
         print("1..0 # SKIP needs root")
         return 0
     targets = usable(targets)
-    targets += with_network(targets, args.moments)
-    links = links_here()
+    targets += with_networks(targets, args.moments > 20 or args.kind)
+    targets = [t for t in targets if not args.kind or t[2] in [KINDS[k] for k in args.kind]]
+    before = network_here()
     # Told to end, it still ends what it has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     number = failed = killed = 0
@@ -508,8 +529,11 @@ def main():
             print(f"{'ok' if enough else 'not ok'} {number + 1} - {killed} of {number} runs were killed")
             unharmed = bystander.unharmed()
             print(f"{'ok' if unharmed else 'not ok'} {number + 2} - the bystander is unharmed")
-            same = links_here() == links
-            print(f"{'ok' if same else 'not ok'} {number + 3} - links of this machine: {links_here()}")
+            after = network_here()
+            same = after == before
+            print(f"{'ok' if same else 'not ok'} {number + 3} - this machine's network is as it was")
+            if not same:
+                print(f"# before: {before}\n# after: {after}")
             failed += (not enough) + (not unharmed) + (not same)
         finally:
             for daemon in foreign.values():

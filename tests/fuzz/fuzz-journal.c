@@ -25,6 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             require(str_starts(it->path, "/sys/kernel/") && strstr(it->path, "/instances/cupel-"));
         else if (it->kind == LEDGER_NAMESPACE) /* in a daemon that may be anywhere */
             require(it->path[0] == '/' && it->runtime[0] == '/' && str_starts(it->id, "cupel-"));
+        else if (it->kind == LEDGER_KATA)
+            require(!it->path[0] && it->runtime[0] == '/' && str_starts(it->id, "cupel-"));
         else if (it->kind == LEDGER_DOCKER_CONTAINER || it->kind == LEDGER_DOCKER_IMAGE)
             require(it->path[0] == '/' && str_starts(it->id, "cupel-"));
         else

@@ -3,7 +3,7 @@
  * Whether the target's own stack is there is seen from another end: nobody listens in the target,
  * and whoever has the address says so. */
 #include "../unit/dial.h"
-#include "rig.h"
+#include "talk.h"
 
 #include "base/fd.h"
 #include "base/fs.h"
@@ -14,10 +14,6 @@
 #include <net/if.h>
 #include <signal.h>
 #include <sys/wait.h>
-
-/* Of each workload, and what one of net.tcp_stream's is. */
-#define OPS          40
-#define STREAM_BYTES 16384
 
 static const char *target = "host";
 
@@ -57,84 +53,6 @@ static int dial_from(const struct net_end *from, const struct net_end *to)
     int r = dial(fd, to->address, NULL);
     close(fd);
     return r;
-}
-
-/* ---- two sessions that talk ---- */
-
-/* One of the host's in an end of its own, or where `end` is the switch, there. */
-struct peer {
-    const struct driver *driver;
-    struct engine *engine;
-    struct session *session;
-};
-
-static void peer_start(struct rig *r, const struct net_end *end, struct peer *ret)
-{
-    struct target t;
-    struct target_info info;
-    size_t n;
-    const char *const *names = driver_names(&n);
-    struct launch what = rig_probe;
-    what.net = end;
-    assert_ok(target_parse("host", names, n, &t, err));
-    *ret = (struct peer){.driver = driver_find("host")};
-    ret->driver->inspect(&r->site, &t, &info);
-    assert_ok(ret->driver->open(&r->site, &info, &ret->engine, err));
-    assert_ok(ret->driver->start(&r->site, ret->engine, &what, &ret->session, err));
-}
-
-static void peer_stop(struct rig *r, struct peer *p)
-{
-    assert_ok(p->driver->stop(&r->site, p->engine, p->session, ENDING_BYE, NULL, err));
-    p->driver->close(&r->site, p->engine);
-}
-
-static const struct frame *prepare(struct session *s, struct frame *f)
-{
-    const struct frame *answer;
-    f->prepare.workers = 1;
-    assert_ok(session_call(s, f, FRAME_READY, time_deadline(30 * NS_PER_S), &answer, err));
-    return answer;
-}
-
-static int64_t serve(struct session *s)
-{
-    struct frame f;
-    frame_init(&f, FRAME_PREPARE, s->nonce, 0);
-    str_copy(f.prepare.workload, sizeof(f.prepare.workload), "net.serve");
-    return facts_num(&prepare(s, &f)->ready, "tcp_port", 0);
-}
-
-/* A wire is never faster than it is; but for what its bucket holds at first. */
-static void check_rate(const struct frame_sliced *done, uint64_t op_bytes, uint64_t rate_bps)
-{
-    double s = (double)(done->ops * op_bytes) * 8 / (double)rate_bps;
-    print_message("# over %.0f Mbit/s: %.1f ms for what takes %.1f\n", (double)rate_bps / 1e6,
-                  (double)done->ns / NS_PER_MS, s * 1e3);
-    if ((double)done->ns / NS_PER_S < 0.9 * s)
-        fail_msg("%.1f ms for what takes %.1f", (double)done->ns / NS_PER_MS, s * 1e3);
-}
-
-/* Exchanges and a stream, counted at both ends. */
-static void converse(struct session *from, struct session *to, const struct net_end *at,
-                     uint64_t rate_bps)
-{
-    static const char *const workloads[] = {"net.tcp_rr", "net.tcp_crr", "net.tcp_stream"};
-    int64_t port = serve(to);
-    for (size_t i = 0; i < ARRAY_SIZE(workloads); i++) {
-        struct frame f;
-        frame_init(&f, FRAME_PREPARE, from->nonce, 0);
-        str_copy(f.prepare.workload, sizeof(f.prepare.workload), workloads[i]);
-        assert_true(facts_add_text(&f.prepare.params, "address", at->address));
-        assert_true(facts_add_num(&f.prepare.params, "port", port));
-        prepare(from, &f);
-        struct frame_sliced done = rig_slice(from, OPS);
-        assert_int_equal(done.ops, OPS);
-        if (rate_bps && str_eq(workloads[i], "net.tcp_stream"))
-            check_rate(&done, STREAM_BYTES, rate_bps);
-        rig_finish(from);
-    }
-    rig_finish(to);
 }
 
 /* ---- plugged in ---- */
@@ -185,11 +103,11 @@ static size_t listeners(pid_t pid)
 static void talk_with(struct rig *r, struct session *s, const struct net_end *mine,
                       const struct net_end *other, uint64_t rate_bps)
 {
-    struct peer peer;
-    peer_start(r, other, &peer);
-    converse(s, peer.session, other, rate_bps);
-    converse(peer.session, s, mine, rate_bps);
-    peer_stop(r, &peer);
+    struct talk_peer peer;
+    talk_peer_start(r, other, &peer);
+    talk_converse(s, peer.session, other->address, rate_bps);
+    talk_converse(peer.session, s, mine->address, rate_bps);
+    talk_peer_stop(r, &peer);
 }
 
 static void check_traffic(const struct net_shape *shape, enum net_stack stack)
@@ -240,7 +158,7 @@ static void test_two(void **state)
     for (size_t i = 0; i < 2; i++)
         s[i] = start(&r, &ends[i], NET_STACK_OWN);
     if (s[0] && s[1])
-        converse(s[0], s[1], &ends[1], 0);
+        talk_converse(s[0], s[1], ends[1].address, 0);
     for (size_t i = 0; i < 2; i++)
         if (s[i])
             rig_stop(&r, s[i]);

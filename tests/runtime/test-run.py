@@ -1650,6 +1650,9 @@ def a_peer_can_be_on_another_machine():
                 expect(f["peer"] == "remote" and f["topology"] == "another machine" and f["interface"] == "wire0" and
                        f["peer_address"] == machine.THERE and f["peer_boot_id"] == m.read("boot_id").strip() and
                        f["mtu"] == 1500 and f["server"]["bad_requests"] == 0, (name, cell, f))
+                # Its CPU time is asked of it around every slice.
+                expect(f["peer_cpu_ns_per_op"] > 0 and 0 < f["peer_busy"] < 2.5 and "that machine" in f["peer_cpu_is"],
+                       (name, cell, f))
         shown = " ".join(b.cupel("show", "--cell", "net.tcp_rr,host").stdout.split())
         expect("the server is on machine, 10.77.0.2 (another machine), by wire0" in shown, shown)
         m.expect_clean()

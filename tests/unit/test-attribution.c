@@ -390,6 +390,15 @@ static void test_vm(void **state)
     check(w, 811, 1, COMPONENT_VIRTIOFSD);
     check(w, 812, 1, COMPONENT_TOOL);
 
+    /* Where no group may hold it, Kata 1 puts it below one of its own, by the same path. */
+    ADD(w, {.pid = 801,
+            .parent = SELF,
+            .comm = "qemu-system-x86",
+            .group = "/kata" A "/kata_box",
+            .cmdline = "qemu-system-x86_64"});
+    look(w);
+    check(w, 801, 0, COMPONENT_VMM);
+
     /* The shim of Kata 2 is the virtual machine's parent, and nobody's group holds either. */
     ADD(w,
         {.pid = 820, .parent = 1, .comm = "containerd-shim", .cmdline = "shim-kata-v2 -id " ID_A},

@@ -271,6 +271,22 @@ static void test_naming(void **state)
     it.path = "/run/x";
     it.runtime = "ctr";
     assert_true(journal_check(&it, "/s", NULL) < 0);
+    /* What Kata keeps lies in places of its own, so there is no path. */
+    it = (struct ledger_item){.kind = LEDGER_KATA,
+                              .path = "",
+                              .id = "cupel-3fa9c2d1-0001",
+                              .runtime = "/usr/bin/kata-runtime"};
+    assert_int_equal(journal_check(&it, "/s", NULL), 0);
+    it.path = "/run/vc";
+    assert_true(journal_check(&it, "/s", NULL) < 0);
+    it.path = NULL;
+    assert_true(journal_check(&it, "/s", NULL) < 0);
+    it.path = "";
+    it.runtime = "kata-runtime";
+    assert_true(journal_check(&it, "/s", NULL) < 0);
+    it.runtime = "/usr/bin/kata-runtime";
+    it.id = "cupel-3fa9c2d1-0001/..";
+    assert_true(journal_check(&it, "/s", NULL) < 0);
     /* The same of what docker holds. */
     static const enum ledger_kind dockers[] = {LEDGER_DOCKER_CONTAINER, LEDGER_DOCKER_IMAGE};
     for (size_t k = 0; k < ARRAY_SIZE(dockers); k++) {

@@ -216,12 +216,39 @@ static void test_monitor_own_time(void **state)
     assert_int_equal(cgroup_remove(&c, path, NULL), 0);
 }
 
+static void test_kernel_log(void **state)
+{
+    static const char *const links[] = {
+        "6,2001,3947121269,-;switch: port 1(p3) entered blocking state\n",
+        "6,2001,3947121269,-;p4 (unregistering): left allmulticast mode\n",
+        "6,2001,3947121269,-;veth12: entered promiscuous mode\n SUBSYSTEM=net\n",
+        "6,2001,3947121269,-;eth0: renamed from vethcd33612\n",
+        "6,2,3,-;IPv6: ADDRCONF(NETDEV_CHANGE): veth1: link becomes ready\n",
+    };
+    static const char *const others[] = {
+        "",
+        "6,1,2,-",
+        "6,1,2,-;\n",
+        "3,1,2,-;Out of memory: Killed process 12 (state) at port 1\n",
+        "4,1,2,-;mce: hardware error\n a: entered promiscuous mode\n",
+        "4,1,2,-;nf_conntrack: table full, dropping packet\n",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+        assert_true(kernel_log_is_of_links(links[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        assert_false(kernel_log_is_of_links(others[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),    cmocka_unit_test(test_json),
-        cmocka_unit_test(test_foreign), cmocka_unit_test(test_shared_core),
-        cmocka_unit_test(test_monitor), cmocka_unit_test(test_monitor_own_time),
+        cmocka_unit_test(test_kernel_log),
+        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_shared_core),
+        cmocka_unit_test(test_monitor),
+        cmocka_unit_test(test_monitor_own_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #include "host/mountinfo.h"
 #include "host/mounts.h"
 
+#include "base/fd.h"
 #include "base/fs.h"
 
 #include <errno.h>
@@ -28,8 +29,10 @@ static void test_mountinfo(void **state)
     assert_string_equal(m.point, "/mnt/a b\\");
     assert_string_equal(m.fstype, "ext3");
     assert_string_equal(m.super, "rw,e=c");
+    assert_true(m.shared);
     assert_true(mountinfo_next(&cursor, &m));
     assert_string_equal(m.point, "/c");
+    assert_false(m.shared);
     assert_true(mountinfo_has_option(m.super, "cpu"));
     assert_true(mountinfo_has_option(m.super, "cpuacct"));
     assert_false(mountinfo_has_option(m.super, "cpua"));
@@ -87,6 +90,48 @@ static void test_remove_below(void **state)
     assert_int_equal(mount_remove_below(other, NULL), 0); /* nothing there: fine */
     assert_int_equal(mount_remove_below("/no/such/place", NULL), 0);
     close(busy);
+}
+
+static void test_shared(void **state)
+{
+    if (!can_mount())
+        skip();
+    char top[128], not_there[160];
+    sub(top, "/shared");
+    str_format(not_there, sizeof(not_there), "%s/not/there/yet", top);
+    assert_int_equal(fs_mkdirs(top, 0755, NULL), 0);
+    assert_int_equal(mount_tmpfs(top, 1 << 20, NULL), 0);
+    assert_int_equal(mount(NULL, top, NULL, MS_PRIVATE, NULL), 0);
+    assert_false(mount_is_shared(top) || mount_is_shared(not_there));
+    assert_int_equal(mount(NULL, top, NULL, MS_SHARED, NULL), 0);
+    assert_true(mount_is_shared(top) && mount_is_shared(not_there));
+    assert_int_equal(mount_remove_below(top, NULL), 0);
+}
+
+/* Nothing can be written, and nothing removed, through the second place; through the first it can.
+ */
+static void test_read_only(void **state)
+{
+    if (!can_mount())
+        skip();
+    char from[128], to[128], file[160], seen[160];
+    sub(from, "/from");
+    sub(to, "/to");
+    str_format(file, sizeof(file), "%s/file", from);
+    str_format(seen, sizeof(seen), "%s/file", to);
+    assert_int_equal(fs_mkdirs(from, 0755, NULL), 0);
+    assert_int_equal(fs_mkdirs(to, 0755, NULL), 0);
+    assert_int_equal(file_replace(file, "x", 1, 0644, NULL), 0);
+    assert_int_equal(mount_read_only(from, to, NULL), 0);
+    assert_int_equal(access(seen, R_OK), 0);
+    assert_int_equal(unlink(seen), -1);
+    assert_int_equal(errno, EROFS);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(access(seen, F_OK), -1);
+    assert_int_equal(mount_remove_below(to, NULL), 0);
+    struct err err = ERR_INIT;
+    assert_int_equal(mount_read_only("/no/such/place", to, &err), -ENOENT);
+    assert_int_equal(err.kind, ERR_ENVIRONMENT);
 }
 
 /* What was mounted deeper is hidden by a later mount over its parent: both must go. */
@@ -165,7 +210,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mountinfo), cmocka_unit_test(test_remove_below),
         cmocka_unit_test(test_hidden),    cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_cover),
+        cmocka_unit_test(test_cover),     cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_read_only),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -7,13 +7,19 @@
 #include "base/fs.h"
 #include "base/time.h"
 #include "host/mounts.h"
-#include "host/netlink.h"
+#include "host/netlink-shape.h"
 #include "host/netns.h"
 #include "host/proc.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <math.h>
 #include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/route/link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -225,6 +231,40 @@ static void test_links_go(void **state)
     pair_release(&p);
 }
 
+/* What there is, as it is seen from both sides. */
+static void test_looks(void **state)
+{
+    struct pair p;
+    struct netlink_link own, port, bridge;
+    char text[NETLINK_IPV4] = "x";
+    if (!can())
+        return;
+    pair_make(&p, 1400);
+    assert_ok(netlink_look(p.in_end, "eth0", 0, &own, err));
+    assert_string_equal(own.kind, "veth");
+    assert_int_equal(own.mtu, 1400);
+    assert_int_equal(own.bridge, 0);
+    assert_ok(netlink_look(p.in_hub, NULL, own.other, &port, err));
+    assert_string_equal(port.name, "p2");
+    assert_int_equal(port.other, own.index);
+    assert_ok(netlink_look(p.in_hub, NULL, port.bridge, &bridge, err));
+    assert_string_equal(bridge.name, "switch");
+    assert_string_equal(bridge.kind, "bridge");
+    assert_int_equal(bridge.other, 0);
+    assert_fails(netlink_look(p.in_end, "eth7", 0, &own, err), ENODEV, "eth7");
+    assert_fails(netlink_look(p.in_end, NULL, 4711, &own, err), ENODEV, "number");
+    assert_ok(netlink_gateway(p.in_end, text, err));
+    assert_string_equal(text, "");
+    assert_ok(netlink_add_gateway(p.in_end, "eth0", "10.1.0.1", err));
+    assert_ok(netlink_gateway(p.in_end, text, err));
+    assert_string_equal(text, "10.1.0.1");
+    assert_ok(netlink_address_of(p.in_end, own.index, text, err));
+    assert_string_equal(text, "10.1.0.2");
+    assert_ok(netlink_address_of(p.in_end, 4711, text, err));
+    assert_string_equal(text, "");
+    pair_release(&p);
+}
+
 static void test_errors(void **state)
 {
     struct pair p;
@@ -344,6 +384,108 @@ static void test_delay(void **state)
     pair_release(&p);
 }
 
+/* ---- what a kernel is told of it, whether or not this one would take it ---- */
+
+#define IFINDEX 7
+
+/* Of a request, checked for what every one has: the fixed part of TCA_OPTIONS, by its kind. */
+static const struct tcmsg *open_request(struct nl_msg *msg, const char *kind, uint32_t parent,
+                                        uint32_t handle, struct nlattr *options[], int max)
+{
+    struct nlattr *tb[TCA_MAX + 1];
+    struct nlmsghdr *h = nlmsg_hdr(msg);
+    const struct tcmsg *tc = nlmsg_data(h);
+    assert_int_equal(h->nlmsg_type, RTM_NEWQDISC);
+    assert_int_equal(h->nlmsg_flags & (NLM_F_CREATE | NLM_F_REPLACE), NLM_F_CREATE | NLM_F_REPLACE);
+    assert_int_equal(tc->tcm_ifindex, IFINDEX);
+    assert_int_equal(tc->tcm_parent, parent);
+    assert_int_equal(tc->tcm_handle, handle);
+    assert_int_equal(nlmsg_parse(h, sizeof(*tc), tb, TCA_MAX, NULL), 0);
+    assert_string_equal(nla_get_string(tb[TCA_KIND]), kind);
+    assert_non_null(tb[TCA_OPTIONS]);
+    if (options)
+        assert_int_equal(nla_parse_nested(options, max, tb[TCA_OPTIONS], NULL), 0);
+    else
+        assert_true(nla_len(tb[TCA_OPTIONS]) >= (int)sizeof(struct tc_netem_qopt));
+    return options ? tc : nla_data(tb[TCA_OPTIONS]);
+}
+
+static struct rtnl_link *some_link(void)
+{
+    struct rtnl_link *link = rtnl_link_alloc();
+    assert_non_null(link);
+    rtnl_link_set_ifindex(link, IFINDEX);
+    rtnl_link_set_mtu(link, 1500);
+    return link;
+}
+
+/* The scheduler's ticks in a second, as the kernel has them: "ticks per 1000, ns per tick" are
+ * the first two of /proc/net/psched (net/sched/sch_api.c: NSEC_PER_USEC, PSCHED_TICKS2NS(1)). */
+static double ticks_per_s(void)
+{
+    unsigned per_us = 0, ns = 0;
+    _cleanup_(str_release) struct str text = STR_INIT;
+    assert_ok(file_read("/proc/net/psched", 256, &text, err));
+    assert_int_equal(sscanf(text.buf, "%x %x", &per_us, &ns), 2);
+    assert_int_equal(per_us, 1000);
+    assert_true(ns > 0);
+    return 1e9 / ns;
+}
+
+static void check_netem(uint64_t delay_ns, double loss)
+{
+    struct rtnl_link *link = some_link();
+    const struct netlink_shape shape = {.delay_ns = delay_ns, .loss = loss};
+    struct nl_msg *msg = shape_netem_request(link, &shape);
+    struct tc_netem_qopt q;
+    assert_non_null(msg);
+    memcpy(&q, open_request(msg, "netem", TC_H_ROOT, 1 << 16, NULL, 0), sizeof(q));
+    double ticks = (double)delay_ns / NS_PER_S * ticks_per_s();
+    /* Whole microseconds, 15.6 ticks each. */
+    if (q.latency > ticks + 1 || q.latency < ticks - 16)
+        fail_msg("%.0f ns are %u ticks and not %.1f", (double)delay_ns, q.latency, ticks);
+    assert_true(fabs(q.loss / 4294967295.0 - loss) < 1e-9);
+    assert_true(q.limit >= 80000);
+    assert_int_equal(q.gap, 0);
+    assert_int_equal(q.duplicate, 0);
+    assert_int_equal(q.jitter, 0);
+    nlmsg_free(msg);
+    rtnl_link_put(link);
+}
+
+static void test_netem_request(void **state)
+{
+    static const uint64_t delays_ns[] = {1000, 500 * NS_PER_US, NS_PER_MS, 5 * NS_PER_S};
+    static const double losses[] = {0, 1e-6, .001, .4999, .5001, .9, 1};
+    for (size_t i = 0; i < ARRAY_SIZE(delays_ns); i++)
+        for (size_t k = 0; k < ARRAY_SIZE(losses); k++)
+            check_netem(delays_ns[i], losses[k]);
+    check_netem(0, .1);
+}
+
+static void test_tbf_request(void **state)
+{
+    struct rtnl_link *link = some_link();
+    const struct netlink_shape shape = {
+        .rate_bps = 1000000000, .burst = 75000, .queue = 2500000, .delay_ns = NS_PER_MS};
+    for (int below = 0; below < 2; below++) {
+        struct nlattr *options[TCA_TBF_MAX + 1];
+        struct tc_tbf_qopt q;
+        struct nl_msg *msg = shape_tbf_request(link, &shape, below);
+        assert_non_null(msg);
+        open_request(msg, "tbf", below ? (1 << 16) + 1 : TC_H_ROOT, 2 << 16, options, TCA_TBF_MAX);
+        assert_non_null(options[TCA_TBF_PARMS]);
+        memcpy(&q, nla_data(options[TCA_TBF_PARMS]), sizeof(q));
+        assert_int_equal(q.rate.rate, shape.rate_bps / 8);
+        assert_int_equal(q.limit, shape.burst + shape.queue);
+        /* What the bucket holds is told as the time that it takes. */
+        double ticks = (double)shape.burst / (double)q.rate.rate * ticks_per_s();
+        assert_true(fabs(q.buffer - ticks) <= 16);
+        nlmsg_free(msg);
+    }
+    rtnl_link_put(link);
+}
+
 static int set_up(void **state)
 {
     str_copy(base, sizeof(base), "/tmp/cupel-test-netlink-XXXXXX");
@@ -363,9 +505,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_netns),    cmocka_unit_test(test_connection),
-        cmocka_unit_test(test_links_go), cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_rate),     cmocka_unit_test(test_delay),
+        cmocka_unit_test(test_netns),         cmocka_unit_test(test_connection),
+        cmocka_unit_test(test_links_go),      cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_rate),          cmocka_unit_test(test_delay),
+        cmocka_unit_test(test_netem_request), cmocka_unit_test(test_tbf_request),
+        cmocka_unit_test(test_looks),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -44,7 +44,7 @@ static void check_command(const struct command *c)
 
 static void test_tables(void **state)
 {
-    assert_int_equal(command_count(), 14);
+    assert_int_equal(command_count(), 15);
     for (size_t i = 0; i < command_count(); i++)
         check_command(command_at(i));
 }
@@ -118,7 +118,7 @@ static void test_refusals(void **state)
     assert_ok(PARSE(&cmd_run, &o, "run", "--quiet", "--", "x", "--blocks"));
     assert_int_equal(o.operands.n, 2);
     options_release(&o);
-    assert_fails(PARSE(&cmd_import, &o, "import"), EINVAL, "FILE is missing");
+    assert_fails(PARSE(&cmd_import, &o, "import"), EINVAL, "FILE... is missing");
     assert_fails(PARSE(&cmd_show, &o, "show", "--format", "xml"), EINVAL, "term|md|csv|json");
 }
 
