@@ -156,6 +156,7 @@ def older(db):
     """The same file as format 3 had it."""
     with contextlib.closing(sqlite3.connect(db)) as c:
         c.executescript("ALTER TABLE run DROP COLUMN gate; ALTER TABLE run DROP COLUMN aa;"
+                        "ALTER TABLE run DROP COLUMN emulated_too;"
                         "PRAGMA user_version=3; PRAGMA journal_mode=DELETE")
     return db
 
