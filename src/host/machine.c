@@ -266,6 +266,11 @@ void machine_read(struct machine *m)
     make_id(m);
 }
 
+unsigned machine_patience(const struct machine *m)
+{
+    return str_eq(m->virtualisation, "qemu") ? 4 : 1;
+}
+
 static void put_text(json_t *o, const char *key, const char *value)
 {
     json_object_set_new(o, key, json_string(value));

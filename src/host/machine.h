@@ -38,6 +38,9 @@ struct machine {
 };
 
 void machine_read(struct machine *m);
+/* How many times as long as elsewhere others may take to start and to end here: 1, and 4 where the
+ * CPU is emulated (QEMU without a hypervisor), which is some twenty times as slow. */
+unsigned machine_patience(const struct machine *m);
 /* JSON object text (malloced). */
 char *machine_json(const struct machine *m);
 

@@ -75,8 +75,8 @@ int site_open(struct course *c, struct err *err)
     s->loop = c->o->loop;
     s->machine = c->o->machine;
     s->limits = c->head.plan.limits;
-    s->start_timeout_ns = START_TIMEOUT_NS;
-    s->stop_timeout_ns = STOP_TIMEOUT_NS;
+    s->start_timeout_ns = machine_patience(s->machine) * START_TIMEOUT_NS;
+    s->stop_timeout_ns = machine_patience(s->machine) * STOP_TIMEOUT_NS;
     s->engine_networks = network_asks_engines(&c->head.plan);
     site_names(c);
     r = cgroup_usable_cpus(&c->o->machine->cgroups, &s->cpus, err);

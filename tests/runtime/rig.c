@@ -25,8 +25,8 @@ void rig_init(struct rig *r)
              probe ? probe : CUPEL_PROBE_PATH);
     s->loop = r->loop;
     s->machine = &r->machine;
-    s->start_timeout_ns = 20 * NS_PER_S;
-    s->stop_timeout_ns = 10 * NS_PER_S;
+    s->start_timeout_ns = machine_patience(&r->machine) * 20 * NS_PER_S;
+    s->stop_timeout_ns = machine_patience(&r->machine) * 10 * NS_PER_S;
     assert_ok(cgroup_usable_cpus(&r->machine.cgroups, &s->cpus, err));
     assert_ok(fs_mkdirs(r->state, 0700, err));
     assert_ok(ledger_open(r->state, s->run_id, &s->ledger, err));

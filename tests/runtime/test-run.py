@@ -36,6 +36,8 @@ ROOT = os.geteuid() == 0
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 # How many run when a crowd is killed; the long form asks for more.
 CROWD = 200 if os.environ.get("CUPEL_TEST_FULL") else 60
+# How many times as long runs may take: on an emulated CPU.
+SLOW = int(os.environ.get("CUPEL_TEST_SLOW", "1"))
 SHORT = ["--slice", "2ms", "--rounds", "3"]
 
 cases = []
@@ -94,7 +96,7 @@ class Bench:
 
     def cupel(self, *args, timeout=90):
         return subprocess.run([CUPEL, *args], env=self.env, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=timeout)
+                              capture_output=True, text=True, timeout=SLOW * timeout)
 
     def run(self, *args, status=0, timeout=90):
         r = self.cupel("run", "--quiet", *args, timeout=timeout)

@@ -18,7 +18,7 @@
 
 static void test_read(void **state)
 {
-    struct machine m;
+    struct machine m, again;
     struct utsname u;
     struct sysinfo info;
     machine_read(&m);
@@ -38,8 +38,11 @@ static void test_read(void **state)
     assert_int_equal(m.is_root, geteuid() == 0);
     assert_true(m.virtualisation[0] != '\0');
     assert_true(m.clocksource[0] != '\0');
+    str_copy(again.virtualisation, sizeof(again.virtualisation), "kvm");
+    assert_int_equal(machine_patience(&again), 1);
+    str_copy(again.virtualisation, sizeof(again.virtualisation), "qemu");
+    assert_int_equal(machine_patience(&again), 4);
     /* The id is the same each time, and never the machine's own. */
-    struct machine again;
     machine_read(&again);
     assert_string_equal(m.id, again.id);
     char own[64] = "";
