@@ -58,6 +58,8 @@ static int clean_run(struct cli *cli, const struct options *o, struct err *err)
     if (r < 0)
         return r;
     r = ledger_clean(state.buf, loop, tell, &out, &res, err);
+    if (r >= 0)
+        r = ledger_clean_fleets(state.buf, loop, tell, &out, &res, err);
     loop_free(loop);
     if (r < 0)
         return r;

@@ -14,6 +14,7 @@
 #include "ledger/byid.h"
 #include "ledger/journal.h"
 #include "ledger/namespace.h"
+#include "ledger/slurmjob.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,6 +24,8 @@
 #include <sys/stat.h>
 
 #define STEP_NS (10 * NS_PER_S) /* for one runtime call or one group to die */
+/* For a job to end in order: Slurm gives it KillWait, 30 s, before it kills. */
+#define JOB_NS (90 * NS_PER_S)
 
 struct text_list {
     char **v;
@@ -202,6 +205,22 @@ static void remove_of_docker(struct job *job, const struct ledger_item *it)
         removed(job, image ? "docker image" : "docker container", it->id);
 }
 
+/* By its name, which was drawn for it. It ends in order first. */
+static void remove_slurm_job(struct job *job, const struct ledger_item *it)
+{
+    struct err err = ERR_INIT;
+    int n = may_run(it->runtime)
+                ? slurmjob_remove(job->c->loop, it, time_deadline(JOB_NS), &err)
+                : err_set(&err, ERR_ENVIRONMENT, EPERM,
+                          "Slurm's job %s: not asking %s, which is not there or which others could "
+                          "change",
+                          it->id, it->runtime);
+    if (n < 0)
+        failed(job, &err);
+    else if (n > 0)
+        removed(job, "Slurm job", it->id);
+}
+
 /* --- mounts and directories --- */
 
 static void remove_mount(struct job *job, const char *path)
@@ -274,6 +293,19 @@ static void remove_brought(struct job *job, const struct ledger_item *it)
         remove_dir(job, it->path);
 }
 
+/* Its jobs are gone, or it stays for the next time. */
+static void remove_shared(struct job *job, const struct ledger_item *it)
+{
+    _cleanup_fd_ int fd = open(it->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 && errno == ENOENT)
+        return;
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 077))
+        say(job->c, "left alone: directory %s is not ours", it->path);
+    else if (job->failed == 0)
+        remove_dir(job, it->path);
+}
+
 static void remove_tracing(struct job *job, const char *path)
 {
     struct err err = ERR_INIT;
@@ -324,6 +356,7 @@ static void act_dir(struct job *job, const struct ledger_item *it)
 
 static void work_off(struct job *job)
 {
+    each(job, LEDGER_SLURM_JOB, remove_slurm_job);
     if (job->kernel_side)
         each(job, LEDGER_CGROUP, act_kill);
     each(job, LEDGER_CONTAINER, remove_container);
@@ -338,6 +371,7 @@ static void work_off(struct job *job)
     }
     each(job, LEDGER_DIR, act_dir);
     each(job, LEDGER_BROUGHT, remove_brought);
+    each(job, LEDGER_SHARED, remove_shared);
 }
 
 /* --- ledgers --- */
@@ -535,5 +569,23 @@ int ledger_clean(const char *state_dir, struct loop *l,
     fd_close(&c.covered_ns);
     if (r == 0)
         *ret = count;
+    return r;
+}
+
+int ledger_clean_fleets(const char *state_dir, struct loop *l,
+                        void (*report)(void *user, const char *line), void *user,
+                        struct clean_result *ret, struct err *err)
+{
+    _cleanup_free_ char *fleets = xasprintf("%s/fleet", state_dir);
+    struct clean c = {.state_dir = fleets,
+                      .loop = l,
+                      .report = report,
+                      .user = user,
+                      .count = ret,
+                      .covered_ns = -1};
+    int r = cgroups_detect(&c.groups, err);
+    if (r == 0)
+        r = work_off_all(&c, err);
+    text_list_release(&c.known);
     return r;
 }

@@ -12,10 +12,12 @@ static const char *const kind_names[LEDGER_KIND_COUNT] = {
     [LEDGER_MOUNT] = "mount",
     [LEDGER_TRACING] = "tracing",
     [LEDGER_BROUGHT] = "brought",
+    [LEDGER_SHARED] = "shared",
     [LEDGER_CONTAINER] = "container",
     [LEDGER_NAMESPACE] = "namespace",
     [LEDGER_DOCKER_CONTAINER] = "docker-container",
     [LEDGER_DOCKER_IMAGE] = "docker-image",
+    [LEDGER_SLURM_JOB] = "slurm-job",
 };
 
 const char *ledger_kind_name(enum ledger_kind kind)
@@ -116,6 +118,7 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
             return 0;
         break;
     case LEDGER_BROUGHT:
+    case LEDGER_SHARED:
         if (ledger_is_brought(path))
             return 0;
         break;
@@ -140,6 +143,11 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
         if (is_numbered(item->id, 1) && is_plain_path(path))
             return 0;
         return err_set(err, ERR_BUG, EINVAL, "docker's '%.40s' is not named as ours are",
+                       item->id ? item->id : "");
+    case LEDGER_SLURM_JOB:
+        if (is_numbered(item->id, 1) && is_plain_path(path) && is_plain_path(item->runtime))
+            return 0;
+        return err_set(err, ERR_BUG, EINVAL, "Slurm's job '%.40s' is not named as ours are",
                        item->id ? item->id : "");
     case LEDGER_KIND_COUNT:
         break;

@@ -181,6 +181,46 @@ int ledger_open(const char *state_dir, const char *run_id, struct ledger **ret, 
     return 0;
 }
 
+static int read_back(struct ledger *l, const char *state_dir, struct err *err)
+{
+    _cleanup_(str_release) struct str text = STR_INIT;
+    struct journal j;
+    int r = fd_read_all(l->fd, JOURNAL_MAX, &text, err);
+    if (r < 0)
+        return r;
+    journal_parse(text.buf, text.len, state_dir, &j);
+    l->length = (off_t)text.len;
+    if (!journal_lock(l->fd, LOCK_EX, &j))
+        r = err_set(err, ERR_ENVIRONMENT, EBUSY, "process %d is at it", (int)j.pid);
+    VEC_FOREACH (&j.items, struct journal_item, it) {
+        struct journal_item copy;
+        if (r < 0 || it->done)
+            continue;
+        journal_copy(&copy, &it->item);
+        VEC_PUSH(&l->items, copy);
+    }
+    /* A last line that was cut is none, and must not spoil the next. */
+    if (r == 0 && text.len > 0 && text.buf[text.len - 1] != '\n')
+        r = append(l, "\n", 1, err);
+    journal_release(&j);
+    return r;
+}
+
+int ledger_resume(const char *state_dir, const char *run_id, struct ledger **ret, struct err *err)
+{
+    struct ledger *l = xcalloc(1, sizeof(*l));
+    l->path = xasprintf("%s/ledger/%s.jsonl", state_dir, run_id);
+    l->state_dir = xstrdup(state_dir);
+    l->fd = open(l->path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    int r = l->fd < 0 ? err_errno(err, errno, "ledger %s", l->path) : read_back(l, state_dir, err);
+    if (r < 0) {
+        ledger_free(l);
+        return r;
+    }
+    *ret = l;
+    return 0;
+}
+
 static json_t *event_json(const char *event, const struct ledger_item *it)
 {
     json_t *line = json_pack("{s:s, s:s, s:s}", "e", event, "kind", ledger_kind_name(it->kind),
