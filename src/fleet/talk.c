@@ -220,6 +220,13 @@ static void on_failed(struct talk *t, const json_t *o)
     enum fleet_outcome outcome;
     const char *kind = text_of(o, "kind");
 
+    if (t->m->ended) {
+        /* It has its outcome, and cannot remove what was brought: m->place stays. */
+        str_format(t->m->why, sizeof(t->m->why), "left there: %.400s", text_of(o, "why"));
+        str_printable(t->m->why);
+        return;
+    }
+
     /* Only what a steward can know of itself. */
     if (!(str_eq(kind, "busy") || str_eq(kind, "disk-full")) ||
         fleet_outcome_parse(kind, &outcome) < 0)
@@ -283,6 +290,9 @@ static int import(struct talk *t, const struct str *text, struct err *err)
 
     if (r == 0)
         r = exchange_import(t->v->o->store, marked, strlen(marked), t->m->on, &run, err);
+    if (r == -EEXIST && t->again)
+        return err_set(err, ERR_ENVIRONMENT, EEXIST,
+                       "a part of this run is here already; the whole is kept there");
     if (r == -EEXIST)
         r = store_run_find(t->v->o->store, uuid, &run, err);
     if (r < 0)
