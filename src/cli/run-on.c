@@ -8,7 +8,7 @@
 #include "base/spawn.h"
 #include "fleet/fleet.h"
 #include "ledger/ledger.h"
-#include "report/units.h"
+#include "report/across.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -271,6 +271,42 @@ static void put_machines(const struct ground *g, struct str *out)
         str_addf(out, "cupel run --resume fleet-%s goes on where something is kept\n", f->id);
 }
 
+static void analyses_release(struct analysis **all, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        analysis_release(&(*all)[i]);
+    free(*all);
+}
+
+/* One table of all that are here. */
+static int put_across(struct ground *g, struct str *out, struct err *err)
+{
+    size_t most = g->fleet.machines.n, n = 0;
+    struct analysis *all = xcalloc(most + 1, sizeof(*all));
+    _cleanup_free_ const struct analysis **runs = xcalloc(most + 1, sizeof(*runs));
+    _cleanup_free_ const char **names = xcalloc(most + 1, sizeof(*names));
+    struct across across;
+    int r = 0;
+
+    VEC_FOREACH (&g->fleet.machines, const struct fleet_machine, m) {
+        if (r < 0 || !has_run(m) || m->run == 0)
+            continue;
+        r = analyse_progress(g->store, m->run, &all[n], err);
+        if (r < 0)
+            break;
+        names[n] = m->on;
+        runs[n] = &all[n];
+        n++;
+    }
+    if (r >= 0 && n > 0) {
+        across_make(runs, n, &across);
+        report_across(&across, names, most, &g->cli->out, out);
+        across_release(&across);
+    }
+    analyses_release(&all, n);
+    return r < 0 ? r : 0;
+}
+
 static int status_of(const struct fleet *f)
 {
     size_t good = 0, with = 0;
@@ -313,6 +349,9 @@ int run_on(struct cli *cli, const struct options *o, struct err *err)
         return r;
     find_runs(&g);
     put_machines(&g, &out);
+    r = put_across(&g, &out, err);
+    if (r < 0)
+        return r;
     r = cli_print(&out, err);
     return r < 0 ? r : status_of(&g.fleet);
 }

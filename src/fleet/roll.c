@@ -15,6 +15,14 @@ bool fleet_is_name(const char *name)
            strspn(name + 6, "0123456789abcdef") == 8;
 }
 
+bool roll_place_ok(const char *place)
+{
+    static const char fine[] = "/._-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    return ledger_is_brought(place) && strlen(place) < FLEET_PLACE_MAX &&
+           strspn(place, fine) == strlen(place);
+}
+
 /* ---- writing ---- */
 
 static json_t *texts_json(char *const *v, size_t n)
@@ -89,7 +97,7 @@ static int read_machine(const json_t *o, struct fleet *f, struct err *err)
         !str_copy(m.from, sizeof(m.from), text_of(o, "from")) ||
         carrier_of(m.from, &m.carrier, &spec, err) < 0 || m.carrier->check(spec, err) < 0)
         return damaged("on", err);
-    if ((place[0] && !ledger_is_brought(place)) || !str_copy(m.place, sizeof(m.place), place))
+    if ((place[0] && !roll_place_ok(place)) || !str_copy(m.place, sizeof(m.place), place))
         return damaged("place", err);
     m.ended = json_is_true(json_object_get(o, "ended"));
     if (fleet_outcome_parse(text_of(o, "outcome"), &m.outcome) < 0 && m.ended)

@@ -205,6 +205,12 @@ static void end_run(struct steward *s)
     kill(s->work.pid, SIGTERM);
 }
 
+static void kill_run(struct steward *s)
+{
+    kill(s->work.pid, SIGKILL);
+    s->kill_ns = UINT64_MAX;
+}
+
 /* ---- what the controller says ---- */
 
 static bool is_shared(const json_t *args)
@@ -393,7 +399,7 @@ static void step(struct steward *s)
         if (!s->work.running)
             run_is_over(s);
         else if (late && s->told_to_end)
-            kill(s->work.pid, SIGKILL), s->kill_ns = UINT64_MAX;
+            kill_run(s);
         else if (late || s->stop)
             end_run(s);
         break;

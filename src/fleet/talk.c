@@ -3,7 +3,6 @@
 #include "base/fs.h"
 #include "base/time.h"
 #include "fleet/roll.h"
-#include "ledger/ledger.h"
 #include "store/exchange.h"
 
 #include <errno.h>
@@ -96,12 +95,8 @@ static int on_hello(struct talk *t, const json_t *o, struct err *err)
     const char *place = text_of(o, "place"), *id = text_of(machine, "id");
 
     /* A second one comes from the steward that follows a killed one. */
-    if (!ledger_is_brought(place) || strlen(place) >= sizeof(m->place) ||
-        (t->hello && !str_eq(place, m->place)))
-        return nonsense("no place of ours", err);
-    if (strspn(place, "/._-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") !=
-        strlen(place))
-        return err_set(err, ERR_ENVIRONMENT, EINVAL, "its TMPDIR has a name that is too odd");
+    if (!roll_place_ok(place) || (t->hello && !str_eq(place, m->place)))
+        return nonsense("no place of ours, or in a folder with an odd name", err);
     if (m->id[0] && !str_eq(m->id, id))
         return err_set(err, ERR_ENVIRONMENT, EXDEV, "it is another machine by now");
     str_copy(m->place, sizeof(m->place), place);
@@ -225,6 +220,13 @@ static void on_failed(struct talk *t, const json_t *o)
     enum fleet_outcome outcome;
     const char *kind = text_of(o, "kind");
 
+    if (t->m->ended) {
+        /* It has its outcome, and cannot remove what was brought: m->place stays. */
+        str_format(t->m->why, sizeof(t->m->why), "left there: %.400s", text_of(o, "why"));
+        str_printable(t->m->why);
+        return;
+    }
+
     /* Only what a steward can know of itself. */
     if (!(str_eq(kind, "busy") || str_eq(kind, "disk-full")) ||
         fleet_outcome_parse(kind, &outcome) < 0)
@@ -288,6 +290,9 @@ int talk_import(struct talk *t, const struct str *text, struct err *err)
 
     if (r == 0)
         r = exchange_import(t->v->o->store, marked, strlen(marked), t->m->on, &run, err);
+    if (r == -EEXIST && t->again)
+        return err_set(err, ERR_ENVIRONMENT, EEXIST,
+                       "a part of this run is here already; the whole is kept there");
     if (r == -EEXIST)
         r = store_run_find(t->v->o->store, uuid, &run, err);
     if (r < 0)

@@ -7,7 +7,8 @@ from it to another network namespace in which cupel runs. Nothing of the real ma
 
 Several machines share the network namespace that they are reached from: Machine(other, beside=m).
 
-The machine's /tmp, accounts and boot are its own, and so is its CPU: the first, where clients are on the last. `ssh` on the PATH of m.env reads the machine's configuration.
+The machine's /tmp, accounts and boot are its own, and so is its CPU: the first, where clients are
+on the last, unless told otherwise. `ssh` on the PATH of m.env reads the machine's configuration.
 """
 import os
 import shutil
@@ -19,7 +20,7 @@ import uuid
 HERE, THERE = "10.77.0.1", "10.77.0.2"
 
 # Run as the first process of the namespaces: $1 folder, $2 sshd, $3 word of setarch,
-# $4 size of its disk.
+# $4 size of its disk, $5 its CPUs.
 SETUP = r"""
 set -e
 mount --make-rprivate /
@@ -32,7 +33,7 @@ mkdir -m 755 /run/sshd
 mkdir -m 1777 /run/tmp /run/s
 install -m 644 "$1/key.pub" /run/guest_keys
 while [ ! -e "$1/wired" ]; do sleep .01; done
-exec taskset -c 0 setarch "$3" "$2" -D -e -f "$1/sshd_config"
+exec taskset -c "$5" setarch "$3" "$2" -D -e -f "$1/sshd_config"
 """
 
 
@@ -56,8 +57,8 @@ def wait_for(what, said):
 
 
 class Machine:
-    def __init__(self, folder, architecture=None, beside=None, room="32m"):
-        self.folder, self.beside, self.room = folder, beside, room
+    def __init__(self, folder, architecture=None, beside=None, room="32m", cpus="0"):
+        self.folder, self.beside, self.room, self.cpus = folder, beside, room, cpus
         self.number = beside.number + 1 if beside else 0
         self.here, self.there = ("10.77.%d.%d" % (self.number, i) for i in (1, 2))
         self.sshd, self.real_ssh = find("sshd"), find("ssh")
@@ -129,7 +130,7 @@ class Machine:
         with open(self.path("log"), "w", encoding="utf-8") as log:
             self.first = subprocess.Popen(
                 ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SETUP, "sh", self.folder,
-                 self.sshd, architecture, self.room], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                 self.sshd, architecture, self.room, self.cpus], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_for(lambda: self.apart(self.holder.pid) and self.apart(self.first.pid), "no namespaces")
         here = ["nsenter", "--net=/proc/%d/ns/net" % self.holder.pid, "ip"]
         there = ["nsenter", "--net=/proc/%d/ns/net" % self.first.pid, "ip"]

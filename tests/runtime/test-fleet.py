@@ -69,7 +69,7 @@ class Bench:
             for i, kind in enumerate(kinds or (None,)):
                 first = self.machines[0] if self.machines else None
                 m = machine.Machine(os.path.join(self.folder, "m%d" % i), kind, beside=self.machines[-1] if first else None,
-                                    room=room)
+                                    room=room, cpus="0-%d" % (os.cpu_count() - 1))
                 self.machines.append(m)
         except machine.Missing as why:
             raise Skip(str(why)) from why
