@@ -141,7 +141,8 @@ static void speak(struct courier *c)
     t.link = c->link;
     if (r == 0)
         r = talk_through(&t, &err);
-    if (r == -EINTR && !c->m->ended)
+    /* One that had just begun dies of the signal. */
+    if ((r == -EINTR && !c->m->ended) || (t.stopping && c->m->ended && !c->result.run))
         machine_ends(c->m, FLEET_CANCELLED, NULL);
     else if (r < 0 && !c->m->ended)
         machine_ends(c->m, FLEET_FAILED, "%s", err.msg);

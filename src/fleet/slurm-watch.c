@@ -27,6 +27,7 @@
 #define NFS_MAGIC    0x6969
 /* Slurm does not answer: it may be restarted. */
 #define UNANSWERED_NS (600 * NS_PER_S)
+#define HOPELESS_NS   (10 * NS_PER_S)
 #define SAID_MAX      (4u << 20)
 
 static const struct fleet_options *options_of(const struct shipment *s)
@@ -120,9 +121,10 @@ static void settle(struct shipment *s, struct seat *seat, const struct courier_r
     str_copy(why, sizeof(why), m->why);
     if (outcome == FLEET_PART && !s->stopping && !why[0])
         str_copy(why, sizeof(why), "it was told to end, by its time limit or by scancel");
-    if (outcome == FLEET_LOST && s->stopping)
-        str_copy(why, sizeof(why), "interrupted");
-    if (res->run && take_run(s, seat, res, &err) < 0)
+    /* One that had just begun dies of the signal. */
+    if (!res->run && s->stopping)
+        machine_ends(m, FLEET_LOST, "interrupted before anything was measured");
+    else if (res->run && take_run(s, seat, res, &err) < 0)
         machine_ends(m, FLEET_FAILED, "%s", err.msg);
     else
         machine_ends(m, outcome, "%s", why);
@@ -297,8 +299,30 @@ static void one_job(struct shipment *s, struct seat *seat, const char *signal)
         tell(s, seat, "%s", err.msg);
 }
 
+/* Waiting changes nothing about these; somebody else could. */
+static bool is_hopeless(const char *reason)
+{
+    static const char *const hopeless[] = {"PartitionTimeLimit",
+                                           "PartitionNodeLimit",
+                                           "BadConstraints",
+                                           "InvalidAccount",
+                                           "InvalidQOS",
+                                           "JobHeldAdmin",
+                                           "JobHeldUser",
+                                           "AssocMaxWallDurationPerJobLimit",
+                                           "QOSMaxWallDurationPerJobLimit"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(hopeless); i++)
+        if (str_eq(reason, hopeless[i]))
+            return true;
+    return false;
+}
+
 static bool judge(struct shipment *s, struct seat *seat)
 {
+    uint64_t patience_ns = is_hopeless(seat->job.reason) && s->spec.wait_ns > HOPELESS_NS
+                               ? HOPELESS_NS
+                               : s->spec.wait_ns;
     uint64_t for_ns = time_mono_ns() - seat->since_ns;
     bool waits = seat->known && str_eq(seat->job.state, "PENDING");
 
@@ -306,7 +330,7 @@ static bool judge(struct shipment *s, struct seat *seat)
         end_without_word(s, seat);
         return true;
     }
-    if (!waits || for_ns < s->spec.wait_ns)
+    if (!waits || for_ns < patience_ns)
         return false;
     one_job(s, seat, NULL);
     machine_ends(seat->m, FLEET_QUEUED, "it waited for %llu s: %s",

@@ -74,6 +74,7 @@ MailProg=/bin/true
 CommunicationParameters=NoAddrCache
 %(nodes)s
 PartitionName=debug Nodes=ALL Default=YES MaxTime=60 State=UP
+PartitionName=debug2 Nodes=ALL MaxTime=60 State=UP
 PartitionName=down Nodes=ALL MaxTime=60 State=DOWN
 """
 
@@ -126,6 +127,7 @@ class Cluster:
         lines = "\n".join("NodeName=%s NodeAddr=10.78.0.%d CPUs=%d State=UNKNOWN" % (name, 11 + i, os.cpu_count())
                           for i, name in enumerate(self.names))
         self.write("slurm.conf", CONF % dict(self.settings, nodes=lines))
+        self.write("cgroup.conf", "ConstrainCores=yes\nConstrainRAMSpace=yes\n")
         self.write("prolog", "#!/bin/sh\necho export TMPDIR=/run/tmp\necho export CUPEL_STATE=/run/state\n", 0o755)
         with open(self.path("munge.key"), "wb") as f:
             f.write(os.urandom(128))
@@ -152,9 +154,12 @@ class Cluster:
         wait_for(lambda: os.path.exists(self.path("named")) and os.path.exists(self.path("munge.socket")) and
                  all(self.apart(p.pid) for p in self.nodes), "no namespaces")
         self.wire()
-        self.ctld = self.spawn("slurmctld.out", self.inside([self.tools["slurmctld"], "-D", "-f", self.path("slurm.conf")]))
+        self.start_controller()
         self.write("wired", "")
         wait_for(lambda: self.states() == {name: "idle" for name in self.names}, "the nodes do not come up: %s" % self.folder)
+
+    def start_controller(self):
+        self.ctld = self.spawn("slurmctld.out", self.inside([self.tools["slurmctld"], "-D", "-f", self.path("slurm.conf")]))
 
     def wire(self):
         here = self.inside(["ip"])
