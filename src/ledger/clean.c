@@ -7,6 +7,7 @@
 #include "base/spawn.h"
 #include "base/time.h"
 #include "engine/docker.h"
+#include "host/allocation.h"
 #include "host/cgroup.h"
 #include "host/mounts.h"
 #include "host/proc.h"
@@ -354,7 +355,7 @@ static void act_dir(struct job *job, const struct ledger_item *it)
     remove_dir(job, it->path);
 }
 
-static void work_off(struct job *job)
+static void remove_items(struct job *job)
 {
     each(job, LEDGER_SLURM_JOB, remove_slurm_job);
     if (job->kernel_side)
@@ -372,6 +373,28 @@ static void work_off(struct job *job)
     each(job, LEDGER_DIR, act_dir);
     each(job, LEDGER_BROUGHT, remove_brought);
     each(job, LEDGER_SHARED, remove_shared);
+}
+
+/* A run within a job made its groups below the job's. Whoever is in that job sees them as it did.
+ */
+static int look_where_it_was(struct clean *c, const struct journal *j, struct err *err)
+{
+    const char *own = allocation_of_self();
+    if (!j->allocation[0] || str_eq(own, j->allocation))
+        return 0;
+    return own ? err_set(err, ERR_ENVIRONMENT, EXDEV, "run %s was another job's", j->run)
+               : allocation_look_into(&c->groups, j->allocation, err);
+}
+
+static void work_off(struct job *job)
+{
+    struct err err = ERR_INIT;
+    const struct cgroups here = job->c->groups;
+    if (look_where_it_was(job->c, job->j, &err) < 0)
+        failed(job, &err);
+    else
+        remove_items(job);
+    job->c->groups = here;
 }
 
 /* --- ledgers --- */

@@ -240,6 +240,9 @@ static int read_header(struct journal *j, json_t *line, struct err *err)
     str_copy(j->boot, sizeof(j->boot), boot);
     j->pid = (pid_t)pid;
     j->start_ticks = (uint64_t)start;
+    const char *allocation = json_string_value(json_object_get(line, "allocation"));
+    if (allocation && !str_copy(j->allocation, sizeof(j->allocation), allocation))
+        return err_set(err, ERR_BUG, E2BIG, "an allocation that is too long");
     j->has_header = true;
     return 0;
 }

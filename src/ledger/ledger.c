@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/time.h"
+#include "host/allocation.h"
 #include "host/proc.h"
 #include "ledger/journal.h"
 
@@ -128,12 +129,13 @@ static int write_header(struct ledger *l, const char *run_id, struct err *err)
     boot_id(boot);
     time_iso(time_real_ns(), started);
     _cleanup_(str_release) struct str line = STR_INIT;
-    int r =
-        add_line(&line,
-                 json_pack("{s:s, s:s, s:i, s:I, s:s, s:s, s:s}", "e", "run", "run", run_id, "pid",
-                           (int)getpid(), "start", (json_int_t)proc_start_ticks(getpid()), "boot",
-                           boot, "version", CUPEL_VERSION, "started", started),
-                 err);
+    json_t *header =
+        json_pack("{s:s, s:s, s:i, s:I, s:s, s:s, s:s}", "e", "run", "run", run_id, "pid",
+                  (int)getpid(), "start", (json_int_t)proc_start_ticks(getpid()), "boot", boot,
+                  "version", CUPEL_VERSION, "started", started);
+    if (allocation_of_self())
+        json_object_set_new(header, "allocation", json_string(allocation_of_self()));
+    int r = add_line(&line, header, err);
     return r < 0 ? r : append(l, line.buf, line.len, err);
 }
 

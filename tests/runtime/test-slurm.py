@@ -111,6 +111,11 @@ class Bench:
             said += line
             those.update(re.findall(r"^(\S+): block 1:", line))
 
+    @staticmethod
+    def measuring_here(p):
+        while "block 1:" not in (line := p.stderr.readline()):
+            expect(line, "it ended")
+
     def fleet(self):
         names = [n for n in os.listdir(os.path.join(self.state, "fleet")) if n.endswith(".json")]
         expect(len(names) == 1, names)
@@ -240,6 +245,113 @@ def after_a_killed_controller_clean_ends_its_jobs_and_no_others():
         expect(r.returncode == 4 and "there no more" in line_of(r, "debug#1"), r)
 
 
+# In a mount namespace of its own: a job's groups as Slurm makes them on v1, with one CPU and 700 MB. $1 CPU.
+JOB = r"""
+set -e
+p=/slurm_test/uid_0/job_$$/step_batch
+for t in freezer memory pids cpuset; do
+    g=/sys/fs/cgroup/$t
+    mkdir -p $g$p
+    for d in slurm_test uid_0 job_$$ step_batch; do
+        g=$g/$d
+        [ $t != cpuset ] || { cat /sys/fs/cgroup/cpuset/cpuset.mems >$g/cpuset.mems; echo "$1" >$g/cpuset.cpus; }
+    done
+done
+echo 700M >/sys/fs/cgroup/memory$p/memory.limit_in_bytes
+for t in freezer memory pids cpuset; do echo $$ >/sys/fs/cgroup/$t$p/cgroup.procs; done
+shift
+export SLURM_JOB_ID=$$
+exec "$@"
+"""
+
+
+class Job:
+    """A run in such a job."""
+    def __init__(self, *args):
+        if not os.path.isdir("/sys/fs/cgroup/freezer") or not os.path.isdir("/sys/fs/cgroup/cpuset"):
+            raise Skip("no control groups of version 1 here")
+        self.env = dict(os.environ, PATH=PATH, CUPEL_STATE=os.path.join(WORK, "job%d" % next(Bench.number)), CUPEL_PROBE=PROBE,
+                        LC_ALL="C.UTF-8")
+        cpus = max(os.sched_getaffinity(0))
+        self.p = subprocess.Popen(["sh", "-c", JOB, "sh", str(cpus), CUPEL, "run", *args], env=self.env, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.group = "slurm_test/uid_0/job_%d/step_batch" % self.p.pid
+        self.cpu = str(cpus)
+
+    def made(self):
+        """What stands below the job's groups."""
+        return [os.path.join(t, n) for t in os.listdir("/sys/fs/cgroup") if os.path.isdir(os.path.join("/sys/fs/cgroup", t, self.group))
+                for n in os.listdir(os.path.join("/sys/fs/cgroup", t, self.group)) if n.startswith("cupel-")]
+
+    def read(self, name):
+        with open(os.path.join("/sys/fs/cgroup", name), encoding="ascii") as f:
+            return f.read().strip()
+
+    def cupel(self, *args):
+        return subprocess.run([CUPEL, *args], env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+    def close(self):
+        self.p.kill()
+        self.p.communicate()
+        for t in os.listdir("/sys/fs/cgroup"):
+            g = os.path.join("/sys/fs/cgroup", t, self.group)
+            for i in range(4):
+                if os.path.isdir(g) and not any(os.path.isdir(os.path.join(g, n)) for n in os.listdir(g)):
+                    os.rmdir(g)
+                g = os.path.dirname(g)
+
+
+@long_case
+def a_run_keeps_to_the_control_groups_of_its_job():
+    j = Job(*targets(), *QUICK[2:], "--repeats", "3")
+    try:
+        seen = set()
+        wait_long(lambda: seen.update(j.made()) or len(seen) >= 4 or j.p.poll() is not None, "no groups")
+        mine = next(n.split("/")[1] for n in seen)
+        expect({n.split("/")[0] for n in seen} >= {"freezer", "memory", "pids", "cpuset"} and len({n.split("/")[1] for n in seen}) == 1, seen)
+        expect(j.read("cpuset/%s/%s/cpuset.cpus" % (j.group, mine)) == j.cpu, seen)
+        expect(not os.path.exists("/sys/fs/cgroup/memory/" + mine), mine)
+        r = end(j.p)
+        expect(r.returncode in (0, 3) and not j.made(), (r, j.made()))
+        m = json.loads(j.cupel("export", "r1").stdout)["run"]["machine"]
+        expect(m["cpus_usable"] == 1 and m["available_bytes"] <= 700 << 20, m)
+        # One that is killed is cleaned up after from outside of the job.
+        k = Job(*targets(), *QUICK[2:], "--repeats", "1000")
+        try:
+            Bench.measuring_here(k.p)
+            k.p.kill()
+            k.p.communicate()
+            expect(k.made(), "nothing to clean")
+            r = k.cupel("clean")
+            expect(r.returncode == 0 and not k.made(), (r, k.made()))
+        finally:
+            k.close()
+    finally:
+        j.close()
+
+
+@full_case
+def slurms_own_groups_are_kept_to():
+    if not os.path.isdir("/sys/fs/cgroup/freezer"):
+        raise Skip("no freezer of version 1 here")
+    with Bench(nodes=1, proctrack="proctrack/cgroup", task="task/cgroup") as b:
+        try:
+            p = b.begin("run", "--on", "slurm:debug", *targets(), *QUICK[2:], "--repeats", "1000")
+            b.measuring(p)
+            found = [d for d, names, _ in os.walk("/sys/fs/cgroup/freezer/slurm_node1") for n in names if n.startswith("cupel-")]
+            expect(found and all(re.search(r"/job_\d+/step_batch", d) for d in found), found)
+            b.cluster.slurm("scancel", b.ours()[0][0])
+            r = end(p)
+            expect(r.returncode in (3, 4), r)
+            b.expect_clean()
+            wait_long(lambda: not any("job_" in d for d, _, _ in os.walk("/sys/fs/cgroup/freezer/slurm_node1")),
+                      lambda: list(os.walk("/sys/fs/cgroup/freezer/slurm_node1")))
+        finally:
+            b.cluster.close()
+            for d, _, _ in os.walk("/sys/fs/cgroup/freezer/slurm_node1", topdown=False):
+                os.rmdir(d)
+
+
 @long_case
 def odd_wishes_are_answered_in_one_line():
     def cupel(*args):
@@ -341,7 +453,7 @@ def the_controller_of_the_cluster_goes_away_and_comes_back():
     with Bench(nodes=1) as b:
         p = b.begin("run", "--on", "slurm:debug", *QUICK, "--repeats", "60", "--interval", "100ms")
         b.measuring(p)
-        b.cluster.ctld.send_signal(signal.SIGKILL)
+        b.cluster.ctld.send_signal(signal.SIGTERM) # one that is killed may forget what runs
         b.cluster.ctld.wait()
         time.sleep(4)
         b.cluster.start_controller()
