@@ -7,8 +7,8 @@
 
 #include "fleet/fleet.h"
 
-/* A directory there that may stand in a script: of LEDGER_BROUGHT, and all of it letters, digits and
- * what a shell sees nothing in. */
+/* A directory there that may stand in a script: of LEDGER_BROUGHT, and all of it letters, digits
+ * and what a shell sees nothing in. */
 bool roll_place_ok(const char *place);
 int roll_write(const struct fleet *f, const char *state_dir, struct err *err);
 

@@ -72,7 +72,7 @@ def allowed(n):
 def main():
     folder = tempfile.mkdtemp(prefix="cupel-bench-fleet-")
     try:
-        m = machine.Machine(os.path.join(folder, "m"), room="256m", cpus="0-%d" % (os.cpu_count() - 1))
+        m = machine.Machine(os.path.join(folder, "m"), room="256m", life=3600, cpus="0-%d" % (os.cpu_count() - 1))
     except machine.Missing as why:
         print("bench-fleet: left out: %s" % why)
         return 0

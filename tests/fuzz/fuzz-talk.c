@@ -1,5 +1,6 @@
 /* What a machine says that should be a steward's: any bytes. Whatever they are, the talk ends, and
- * nothing that was not checked is taken for the machine's place. A first byte '!' is ^C. */
+ * nothing that was not checked is taken for the machine's place. A first byte out of MODES says in
+ * which state of ours they come. */
 #include "fleet/roll.h"
 #include "fleet/talk.h"
 
@@ -8,6 +9,9 @@
 
 #include <fcntl.h>
 #include <signal.h>
+
+/* ^C now; ^C came before; what was kept is fetched; certain targets are wanted. */
+#define MODES "!*+~"
 
 /* A pipe holds so much without a reader. */
 #define SAID_MOST 65536
@@ -25,10 +29,16 @@ static void on_say(void *user, const struct fleet_machine *m, const char *line)
     must(strlen(line) < 512 && strpbrk(line, "\n\033") == NULL);
 }
 
+static char dir[] = "/dev/shm/cupel-fuzz-talk-XXXXXX";
+
+static void remove_dir(void)
+{
+    (void)fs_remove_tree(dir, NULL);
+}
+
 static struct fleet_options *options(void)
 {
     static struct fleet_options o = {.say = on_say};
-    static char dir[] = "/dev/shm/cupel-fuzz-talk-XXXXXX";
 
     if (o.loop)
         return &o;
@@ -36,6 +46,7 @@ static struct fleet_options *options(void)
     must(mkdtemp(dir) && loop_new(&o.loop, NULL) == 0);
     must(store_open(":memory:", true, &o.store, NULL) == 0);
     o.state_dir = dir;
+    atexit(remove_dir);
     return &o;
 }
 
@@ -44,22 +55,28 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fleet f;
     struct fleet_options *o = options();
     struct err err = ERR_INIT;
-    bool interrupted = size > 0 && data[0] == '!';
+    char mode = size > 0 && data[0] && strchr(MODES, data[0]) ? (char)data[0] : '\0';
     int in[2];
 
     size = size < SAID_MOST ? size : SAID_MOST;
-    must(fd_pipe(in, NULL) == 0 &&
-         fd_write_full(in[1], data + interrupted, size - interrupted, NULL) == 0);
+    data += mode != '\0';
+    size -= mode != '\0';
+    must(fd_pipe(in, NULL) == 0 && fd_write_full(in[1], data, size, NULL) == 0);
     fd_close(&in[1]);
     fleet_init(&f);
     must(fleet_add(&f, "ssh:a", &err) == 0);
     str_copy(f.id, sizeof(f.id), "00000000");
     VEC_PUSH(&f.args, xstrdup("--share"));
+    if (mode == '~') {
+        VEC_PUSH(&f.wanted, xstrdup("host"));
+        VEC_PUSH(&f.wanted, xstrdup("*un*"));
+    }
     struct voyage v = {.fleet = &f, .o = o};
-    struct talk t = {.v = &v, .m = &f.machines.v[0], .resume = size > 1 && data[1] == '\n'};
+    struct talk t = {
+        .v = &v, .m = &f.machines.v[0], .resume = mode == '+', .stopping = mode == '*'};
     must(link_new(o->loop, in[0], open("/dev/null", O_WRONLY | O_CLOEXEC), NULL, &t.link, &err) ==
          0);
-    if (interrupted)
+    if (mode == '!')
         loop_set_interrupt(o->loop, SIGINT);
     int r = talk_through(&t, &err);
     loop_clear_interrupt(o->loop);

@@ -34,7 +34,7 @@ PARSERS = {
     "fuzz-http": ["probe/http.c"],
     "fuzz-mountinfo": ["host/mountinfo.c"],
     "fuzz-proc": ["host/proctext.c"],
-    "fuzz-talk": ["fleet/talk.c", "fleet/link.c"],
+    "fuzz-talk": ["fleet/talk.c"],
     "fuzz-conftext": ["host/conftext.c"],
     "fuzz-seccomp": ["host/seccomp-follow.c"],
 }

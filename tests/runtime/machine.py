@@ -57,8 +57,8 @@ def wait_for(what, said):
 
 
 class Machine:
-    def __init__(self, folder, architecture=None, beside=None, room="32m", cpus="0"):
-        self.folder, self.beside, self.room, self.cpus = folder, beside, room, cpus
+    def __init__(self, folder, architecture=None, beside=None, room="32m", cpus="0", life=600):
+        self.folder, self.beside, self.room, self.cpus, self.life = folder, beside, room, cpus, life
         self.number = beside.number + 1 if beside else 0
         self.here, self.there = ("10.77.%d.%d" % (self.number, i) for i in (1, 2))
         self.sshd, self.real_ssh = find("sshd"), find("ssh")
@@ -126,7 +126,7 @@ class Machine:
 
     def start(self, architecture):
         self.holder = self.beside.holder if self.beside else subprocess.Popen(
-            ["unshare", "--net", "--kill-child", "--fork", "sleep", "600"])
+            ["unshare", "--net", "--kill-child", "--fork", "sleep", str(self.life)])
         with open(self.path("log"), "w", encoding="utf-8") as log:
             self.first = subprocess.Popen(
                 ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SETUP, "sh", self.folder,

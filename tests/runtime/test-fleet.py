@@ -150,7 +150,7 @@ class Bench:
 
 
 def line_of(r, name):
-    found = [x for x in r.stdout.splitlines() if x.strip().startswith("ssh:%s " % name)]
+    found = [x for x in r.stdout.splitlines() if x.startswith("  ssh:%s " % name)]
     expect(len(found) == 1, r)
     return found[0]
 
@@ -204,16 +204,17 @@ def one_plan_goes_out_and_a_run_per_machine_comes_back():
         r = b.on(["machine0", "machine1"], *targets(), "--workload", "sys.getpid", "--workload", "cpu.prime", "--rounds", "2",
                  "--slice", "2ms", "--repeats", "2")
         expect(r.returncode in (0, 3) and "2 of 2 machines" in r.stdout and "partial" not in r.stdout, r)
-        boots = set()
+        expect("machine by machine\n" in r.stdout and "nothing is claimed beyond these machines" in r.stdout, r)
+        uuids = set()
         for i in (0, 1):
             d = b.export(re.search(r" (r\d+) ", line_of(r, "machine%d" % i)).group(1))
             m = d["run"]["machine"]
             expect(m["fleet_on"] == "ssh:machine%d" % i and "fleet-" + m["fleet"] == b.fleet(), m)
             expect([t["label"] for t in d["targets"]] == targets()[1::2], d["targets"])
             expect(len(d["trials"]) == 4 and any(p["outcome"] == "ok" for t in d["trials"] for p in t["parts"]), d["trials"])
-            boots.add(d["run"]["uuid"])
+            uuids.add(d["run"]["uuid"])
             expect("ssh:machine%d: block 1" % i in r.stderr, r.stderr)
-        expect(len(boots) == 2, boots)
+        expect(len(uuids) == 2, uuids)
         b.expect_clean()
 
 
