@@ -90,7 +90,9 @@ const struct command cmd_clean = {
         "Works off the ledgers of runs that died: kills their processes, deletes their "
         "containers, unmounts, removes tracing instances, control groups and directories, a line "
         "each. Runs that are alive are left alone, and so is what bears cupel's name but stands "
-        "in no ledger. The next run does the same by itself. Results are never removed. "
+        "in no ledger. The next run does the same by itself, but for fleets: jobs that a killed "
+        "run --on left with Slurm are cancelled, and their folder is removed, by this command "
+        "alone, since run --resume can go on with them. Results are never removed. "
         "Images of applications are kept for later runs; --images removes those that no run "
         "uses.",
     .operands = "",
