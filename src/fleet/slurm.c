@@ -26,7 +26,9 @@ static const char job_script[] =
     "umask 077\n"
     "[ -e \"$o\" ] || { echo \"$s is not the folder that cupel made: is it shared?\"; exit 94; }\n"
     "n=on-$SLURMD_NODENAME\n"
-    "if ! mkdir \"$n\"; then [ -d \"$n\" ] && : >\"$t.again\"; exit 95; fi\n"
+    "if ! e=$(mkdir \"$n\" 2>&1); then\n"
+    "    if [ -d \"$n\" ]; then : >\"$t.again\"; else echo \"$e\"; fi; exit 95\n"
+    "fi\n"
     "k=$(uname -sm); [ \"$k\" = \"%s %s\" ] || "
     "{ echo \"this node is $k, and cupel was sent from a %s %s\"; exit 96; }\n"
     "d=$(mktemp -d \"${TMPDIR:-/var/tmp}/cupel-fleet-XXXXXXXXXX\") || exit 97\n"
@@ -273,6 +275,18 @@ static int watch_to_the_end(struct shipment *s, struct err *err)
     return r < 0 ? r : put_away(s, err);
 }
 
+/* sbatch was interrupted, or took too long: Slurm may have the job all the same. */
+static int call_back(struct shipment *s)
+{
+    _cleanup_(slurm_jobs_release) struct slurm_jobs jobs = VEC_INIT;
+    int r = slurm_list(s->v->o->loop, &s->slurm, s->name, &jobs, NULL);
+
+    for (size_t i = 0; r == 0 && i < jobs.n; i++)
+        if (!slurm_is_over(jobs.v[i].state))
+            r = slurm_cancel(s->v->o->loop, &s->slurm, NULL, &jobs.v[i], 1, NULL);
+    return r;
+}
+
 static int carry(struct voyage *v, struct fleet_machine *m, struct err *err)
 {
     _cleanup_(shipment_release) struct shipment s;
@@ -296,7 +310,8 @@ static int carry(struct voyage *v, struct fleet_machine *m, struct err *err)
         all_end(&s, FLEET_LOST, "interrupted");
     all_end(&s, r == -ENOSPC ? FLEET_FAILED : FLEET_NOT_TAKEN, why.msg);
     loop_clear_interrupt(v->o->loop);
-    return s.ledger ? put_away(&s, err) : 0;
+    /* Else it stands in the ledger, for cupel clean. */
+    return s.ledger && call_back(&s) == 0 ? put_away(&s, err) : 0;
 }
 
 /* Was killed before there was a job? A ledger says that there may be one. */

@@ -211,7 +211,7 @@ def an_interrupt_ends_the_runs_in_order():
         b.expect_clean()
 
 
-@long_case
+@full_case
 def a_job_that_somebody_cancels_hands_over_what_it_has():
     with Bench() as b:
         other = b.bystander("--nodelist=node2")
