@@ -58,6 +58,8 @@ static int clean_run(struct cli *cli, const struct options *o, struct err *err)
     if (r < 0)
         return r;
     r = ledger_clean(state.buf, loop, tell, &out, &res, err);
+    if (r >= 0)
+        r = ledger_clean_fleets(state.buf, loop, tell, &out, &res, err);
     loop_free(loop);
     if (r < 0)
         return r;
@@ -88,7 +90,9 @@ const struct command cmd_clean = {
         "Works off the ledgers of runs that died: kills their processes, deletes their "
         "containers, unmounts, removes tracing instances, control groups and directories, a line "
         "each. Runs that are alive are left alone, and so is what bears cupel's name but stands "
-        "in no ledger. The next run does the same by itself. Results are never removed. "
+        "in no ledger. The next run does the same by itself, but for fleets: jobs that a killed "
+        "run --on left with Slurm are cancelled, and their folder is removed, by this command "
+        "alone, since run --resume can go on with them. Results are never removed. "
         "Images of applications are kept for later runs; --images removes those that no run "
         "uses.",
     .operands = "",

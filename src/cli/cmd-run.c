@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/spawn.h"
+#include "host/allocation.h"
 #include "measure/measure.h"
 #include "report/report.h"
 #include "store/exchange.h"
@@ -20,6 +21,7 @@
 /* What a run stands on; released in the reverse order. */
 struct ground {
     struct loop *loop;
+    bool entered; /* the control groups of the job that this is */
     struct store *store;
     struct plan plan;
     struct machine machine;
@@ -30,6 +32,8 @@ struct ground {
 
 static void ground_release(struct ground *g)
 {
+    if (g->entered)
+        allocation_leave();
     plan_release(&g->plan);
     str_release(&g->state_dir);
     store_close(g->store);
@@ -144,6 +148,10 @@ static int ground_prepare(struct ground *g, const struct options *o, const char 
         r = loop_new(&g->loop, err);
     if (r < 0)
         return r;
+    r = allocation_enter(err);
+    if (r < 0)
+        return r;
+    g->entered = r > 0;
     machine_read(&g->machine);
     if (!resume)
         r = plan_targets(g, o, err);

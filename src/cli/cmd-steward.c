@@ -1,6 +1,7 @@
 /* cupel steward: the far side of run --on. */
 #include "cli/commands.h"
 
+#include "fleet/courier.h"
 #include "fleet/steward.h"
 
 #include <signal.h>
@@ -8,8 +9,25 @@
 static int steward(struct cli *cli, const struct options *o, struct err *err)
 {
     signal(SIGPIPE, SIG_IGN);
+    if (options_given(o, "order"))
+        return courier_run(o->operands.v[0], options_text(o, "order", ""),
+                           (unsigned)options_u64(o, "number", 1), err);
     return steward_run(o->operands.v[0], err);
 }
+
+static const struct option_def steward_options[] = {
+    {.name = "order",
+     .arg = "FILE",
+     .kind = OPTION_TEXT,
+     .help = "in a batch job, with nobody to speak to: does as this fleet's order says, and leaves "
+             "the run beside it"},
+    {.name = "number",
+     .arg = "N",
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .max = FLEET_MACHINES_MAX,
+     .help = "with --order: which machine of the fleet this is"},
+};
 
 static const struct example steward_examples[] = {
     {"cupel steward /var/tmp/cupel-fleet-aZ09bcdefg", "as run --on has it typed over ssh"},
@@ -26,6 +44,8 @@ const struct command cmd_steward = {
     .operands = "DIRECTORY",
     .min_operands = 1,
     .max_operands = 1,
+    .options = steward_options,
+    .n_options = ARRAY_SIZE(steward_options),
     .examples = steward_examples,
     .n_examples = ARRAY_SIZE(steward_examples),
     .run = steward,

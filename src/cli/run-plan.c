@@ -189,11 +189,13 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .help = "go on with a run that was interrupted, or fetch what a fleet's machines have kept "
              "(fleet-3fa9c2d1)"},
     {.name = "on",
-     .arg = "ssh:USER@MACHINE,...",
+     .arg = "ssh:USER@MACHINE|slurm:PARTITION,nodes=N",
      .kind = OPTION_TEXT,
      .repeatable = true,
-     .help = "measure on these machines, all at the same time, instead of here, and fetch a run "
-             "from each; nothing needs to be installed there, and nothing is left"},
+     .help =
+         "measure on these machines, or on so many nodes of a Slurm partition, all at the same "
+         "time, instead of here, and fetch a run from each; nothing needs to be installed there, "
+         "and nothing is left"},
     {.name = "lease",
      .arg = "TIME",
      .kind = OPTION_DURATION,

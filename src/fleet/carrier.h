@@ -11,7 +11,7 @@
 
 #include "fleet/fleet.h"
 
-#define CARRIERS(X) X(ssh)
+#define CARRIERS(X) X(ssh) X(slurm)
 
 /* What all machines of a fleet share while it is carried out. */
 struct voyage {
@@ -25,9 +25,13 @@ struct carrier {
     const char *machine; /* "user@machine": what stands after it, for messages */
     /* Can this be one? ERR_USAGE. Nothing is started. */
     int (*check)(const char *spec, struct err *err);
+    /* How many machines such an element stands for; NULL: one. Of a spec that was checked. */
+    size_t (*machines)(const char *spec);
     /* Takes the bundle there, has the plan run, brings the run back into the store, removes what
      * was brought; sets m's outcome, place and facts, and calls roll_write when its place is known.
-     * < 0: -EINTR, left to its lease, or a failure on this machine (disk, store); else 0. */
+     * < 0: -EINTR, left to its lease, or a failure on this machine (disk, store); else 0.
+     * Called once an element, with the first of its machines that is not at its end;
+     * machine_next has the others. */
     int (*carry)(struct voyage *v, struct fleet_machine *m, struct err *err);
     /* The same for what is at m->place already. */
     int (*resume)(struct voyage *v, struct fleet_machine *m, struct err *err);
@@ -41,6 +45,9 @@ size_t carrier_count(void);
 const struct carrier *carrier_at(size_t i);
 /* That of "ssh:root@a"; *ret_spec: what stands after the colon. ERR_USAGE with the nearest name. */
 int carrier_of(const char *on, const struct carrier **ret, const char **ret_spec, struct err *err);
+
+/* The next machine of the same element that is not at its end; NULL: none. */
+struct fleet_machine *machine_next(const struct voyage *v, const struct fleet_machine *m);
 
 /* Ends m so. fmt NULL: the outcome's words alone. */
 void machine_ends(struct fleet_machine *m, enum fleet_outcome outcome, const char *fmt, ...)

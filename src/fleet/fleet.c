@@ -30,17 +30,12 @@ void fleet_release(struct fleet *f)
     str_release(&f->plan);
 }
 
-static int add_one(struct fleet *f, const char *on, struct err *err)
+static int add_machine(struct fleet *f, const char *on, const char *from,
+                       const struct carrier *carrier, struct err *err)
 {
-    struct fleet_machine m = {.status = -1};
-    const char *spec;
-    int r = carrier_of(on, &m.carrier, &spec, err);
+    struct fleet_machine m = {.carrier = carrier, .status = -1};
 
-    if (r >= 0)
-        r = m.carrier->check(spec, err);
-    if (r < 0)
-        return r;
-    if (!str_copy(m.on, sizeof(m.on), on))
+    if (!str_copy(m.on, sizeof(m.on), on) || !str_copy(m.from, sizeof(m.from), from))
         return err_set(err, ERR_USAGE, E2BIG, "--on: \"%.40s...\" is too long", on);
     VEC_FOREACH (&f->machines, const struct fleet_machine, other)
         if (str_eq(other->on, on))
@@ -51,15 +46,45 @@ static int add_one(struct fleet *f, const char *on, struct err *err)
     return 0;
 }
 
+static int add_element(struct fleet *f, const char *from, struct err *err)
+{
+    const struct carrier *c;
+    const char *spec;
+    int r = carrier_of(from, &c, &spec, err);
+
+    if (r >= 0)
+        r = c->check(spec, err);
+    if (r < 0)
+        return r;
+    if (!c->machines)
+        return add_machine(f, from, from, c, err);
+    for (size_t i = 1, n = c->machines(spec); r >= 0 && i <= n; i++) {
+        _cleanup_free_ char *on =
+            xasprintf("%.*s#%zu", (int)strcspn(from, ","), from, i); /* without its options */
+        r = add_machine(f, on, from, c, err);
+    }
+    return r;
+}
+
+/* Where the element at p ends: at a comma, but not at one before a KEY=VALUE of its own. */
+static size_t element_length(const char *p)
+{
+    size_t n = strcspn(p, ",");
+
+    while (p[n] && p[n + 1 + strcspn(p + n + 1, ":=,")] == '=')
+        n += 1 + strcspn(p + n + 1, ",");
+    return n;
+}
+
 int fleet_add(struct fleet *f, const char *list, struct err *err)
 {
     const char *p = list;
     int r = 0;
 
     for (;;) {
-        size_t n = strcspn(p, ",");
+        size_t n = element_length(p);
         _cleanup_free_ char *on = xstrndup(p, n);
-        r = add_one(f, on, err);
+        r = add_element(f, on, err);
         if (r < 0 || !p[n])
             return r;
         p += n + 1;
@@ -67,6 +92,18 @@ int fleet_add(struct fleet *f, const char *list, struct err *err)
 }
 
 /* ---- carrying it out ---- */
+
+/* They stand side by side. */
+struct fleet_machine *machine_next(const struct voyage *v, const struct fleet_machine *m)
+{
+    const struct fleet *f = v->fleet;
+    struct fleet_machine *end = f->machines.v + f->machines.n;
+
+    for (struct fleet_machine *next = f->machines.v + (m - f->machines.v) + 1; next < end; next++)
+        if (!next->ended)
+            return str_eq(next->from, m->from) ? next : NULL;
+    return NULL;
+}
 
 struct trip {
     struct voyage *v;
@@ -97,7 +134,7 @@ static int carry_out(struct voyage *v, bool resume, struct err *err)
     int r = 0;
 
     VEC_FOREACH (&f->machines, struct fleet_machine, m)
-        if (!m->ended)
+        if (!m->ended && (n == 0 || !str_eq(trips[n - 1].m->from, m->from)))
             trips[n++] = (struct trip){.v = v, .m = m, .resume = resume};
     int t = together_run(v->o->loop, go, trips, n, sizeof(*trips), err);
     if (t < 0)

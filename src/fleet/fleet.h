@@ -26,6 +26,7 @@
 
 #define FLEET_MACHINES_MAX 256
 #define FLEET_ON_MAX       160
+#define FLEET_FROM_MAX     400
 #define FLEET_PLACE_MAX    256
 #define FLEET_LEASE_NS     (UINT64_C(60) * 1000000000)
 #define FLEET_KEEP_NS      (UINT64_C(24) * 3600 * 1000000000)
@@ -48,13 +49,20 @@ enum fleet_outcome {
     FLEET_LOST, /* the connection, before anything was measured, or what was there with it */
     FLEET_GONE, /* what was kept is not there any more */
     FLEET_FAILED,
+    /* Of schedulers. */
+    FLEET_NOT_TAKEN,  /* the scheduler did not take the job */
+    FLEET_QUEUED,     /* it waited in the queue until our patience ended */
+    FLEET_CANCELLED,  /* somebody cancelled it, or it was preempted */
+    FLEET_TIME_LIMIT, /* it ran into its time limit with nothing to show */
+    FLEET_NODE_FAILED,
     FLEET_OUTCOME_COUNT
 };
 
 struct carrier;
 
 struct fleet_machine {
-    char on[FLEET_ON_MAX]; /* as given: "ssh:root@a" */
+    char on[FLEET_ON_MAX];     /* its name, no other's: "ssh:root@a", "slurm:batch#2" */
+    char from[FLEET_FROM_MAX]; /* the element it came of: "ssh:root@a", "slurm:batch,nodes=2" */
     const struct carrier *carrier;
     char place[FLEET_PLACE_MAX]; /* our directory there; "": none, or not any more */
     enum fleet_outcome outcome;
@@ -90,7 +98,8 @@ struct fleet_options {
 
 void fleet_init(struct fleet *f);
 void fleet_release(struct fleet *f);
-/* Adds what a list names ("ssh:a,ssh:b"). ERR_USAGE: an unknown carrier, no machine, one given
+/* Adds what a list names ("ssh:a,slurm:batch,nodes=2"): elements, each with its KEY=VALUEs behind
+ * it. ERR_USAGE: an unknown carrier, no machine, one given
  * twice, too many. */
 int fleet_add(struct fleet *f, const char *list, struct err *err);
 

@@ -20,6 +20,11 @@ static const struct {
     [FLEET_LOST] = {"lost", "the connection was lost before anything was measured"},
     [FLEET_GONE] = {"gone", "what was kept there is there no more"},
     [FLEET_FAILED] = {"failed", "it failed there"},
+    [FLEET_NOT_TAKEN] = {"not-taken", "the scheduler did not take the job"},
+    [FLEET_QUEUED] = {"queued", "its job did not begin"},
+    [FLEET_CANCELLED] = {"cancelled", "its job was cancelled"},
+    [FLEET_TIME_LIMIT] = {"time-limit", "its job ran out of time"},
+    [FLEET_NODE_FAILED] = {"node-failed", "its node failed"},
 };
 
 const char *fleet_outcome_name(enum fleet_outcome o)

@@ -36,7 +36,8 @@ static json_t *texts_json(char *const *v, size_t n)
 
 static json_t *machine_json_of(const struct fleet_machine *m)
 {
-    json_t *o = json_pack("{s:s, s:s, s:b}", "on", m->on, "place", m->place, "ended", m->ended);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:b}", "on", m->on, "from", m->from, "place", m->place,
+                          "ended", m->ended);
 
     if (m->ended || m->outcome == FLEET_KEPT)
         json_object_set_new(o, "outcome", json_string(fleet_outcome_name(m->outcome)));
@@ -93,7 +94,8 @@ static int read_machine(const json_t *o, struct fleet *f, struct err *err)
     struct fleet_machine m = {.status = -1};
 
     if (f->machines.n == FLEET_MACHINES_MAX || !str_copy(m.on, sizeof(m.on), text_of(o, "on")) ||
-        carrier_of(m.on, &m.carrier, &spec, err) < 0 || m.carrier->check(spec, err) < 0)
+        !str_copy(m.from, sizeof(m.from), text_of(o, "from")) ||
+        carrier_of(m.from, &m.carrier, &spec, err) < 0 || m.carrier->check(spec, err) < 0)
         return damaged("on", err);
     if ((place[0] && !roll_place_ok(place)) || !str_copy(m.place, sizeof(m.place), place))
         return damaged("place", err);

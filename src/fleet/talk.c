@@ -281,7 +281,7 @@ static int mark(struct talk *t, const struct str *text, char **ret, char ret_uui
 }
 
 /* One that is here already came in a connection that was lost just after. */
-static int import(struct talk *t, const struct str *text, struct err *err)
+int talk_import(struct talk *t, const struct str *text, struct err *err)
 {
     _cleanup_free_ char *marked = NULL;
     char uuid[37];
@@ -319,7 +319,7 @@ static int on_file(struct talk *t, const json_t *o, struct err *err)
     fs_sha256_bytes(text.buf, text.len, hex);
     if (!str_eq(hex, text_of(o, "sha256")))
         return nonsense("a run that is not what was to come", err);
-    r = import(t, &text, err);
+    r = (t->take ? t->take : talk_import)(t, &text, err);
     if (r < 0)
         return r;
     machine_ends(t->m, part ? FLEET_PART : FLEET_MEASURED, NULL);

@@ -29,6 +29,9 @@ struct talk {
     bool ordered;  /* something may be measured there */
     bool stopping; /* we were asked to end */
     bool again;
+    /* What is done with the run; NULL: talk_import. */
+    int (*take)(struct talk *t, const struct str *text, struct err *err);
+    void *user;
     uint64_t heard_ns, beat_ns, unsent, said;
 };
 
@@ -36,6 +39,9 @@ struct talk {
  * link ended, or nothing was heard for long; t tells how far it was. -EINTR: interrupted twice, or
  * before anything was there. Else a failure of this machine. */
 int talk_through(struct talk *t, struct err *err);
+
+/* The run, in its exchange form, into the store: sets the machine's run and uuid. */
+int talk_import(struct talk *t, const struct str *text, struct err *err);
 
 /* From a doctor's report: does the plan have something to measure there? FLEET_MEASURED, or why
  * not. wanted: texts of targets or globs; n 0: what works there. */

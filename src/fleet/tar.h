@@ -1,6 +1,11 @@
-/* Writing a ustar archive: regular files with short names, owned by root.
+/* An archive of regular files with short names, owned by root, as any tar reads it (ustar). By
+ * libarchive.
  *
- * Layer: fleet. fd is written from where it stands. */
+ *     struct archive *t = tar_begin(fd, &err);
+ *     tar_add_bytes(t, "plan.yaml", 0600, text, n, &err);
+ *     tar_end(t, &err);
+ *
+ * Layer: fleet. fd is written from where it stands, and stays the caller's. */
 #ifndef CUPEL_FLEET_TAR_H
 #define CUPEL_FLEET_TAR_H
 
@@ -9,11 +14,17 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* name: relative, at most 99 bytes. */
-int tar_add_bytes(int fd, const char *name, mode_t mode, const void *bytes, size_t n,
+struct archive;
+
+/* NULL and *err filled if it cannot be begun. */
+struct archive *tar_begin(int fd, struct err *err);
+/* name: relative. */
+int tar_add_bytes(struct archive *t, const char *name, mode_t mode, const void *bytes, size_t n,
                   struct err *err);
 /* The regular file `from`, links followed. */
-int tar_add_file(int fd, const char *name, mode_t mode, const char *from, struct err *err);
-int tar_end(int fd, struct err *err);
+int tar_add_file(struct archive *t, const char *name, mode_t mode, const char *from,
+                 struct err *err);
+/* Writes what is left, and frees it. NULL is fine. */
+int tar_end(struct archive *t, struct err *err);
 
 #endif

@@ -76,6 +76,29 @@ void cgroup_meter_close(struct cgroup_meter *m)
     fd_close(&m->fd);
 }
 
+uint64_t cgroup_memory_room(const struct cgroups *c)
+{
+    const struct cgroup_tree *t = cgroups_with(c, "memory");
+    _cleanup_fd_ int dir = t ? cgroup_dir(t, "") : -1;
+    _cleanup_(str_release) struct str max = STR_INIT, now = STR_INIT;
+    uint64_t limit, used, cached = 0;
+
+    if (dir < 0 ||
+        file_read_at(dir, t->unified ? "memory.max" : "memory.limit_in_bytes", 64, &max, NULL) <
+            0 ||
+        file_read_at(dir, t->unified ? "memory.current" : "memory.usage_in_bytes", 64, &now, NULL) <
+            0 ||
+        parse_u64(str_strip(max.buf), 0, UINT64_MAX, "", &limit, NULL) < 0 || /* "max" */
+        parse_u64(str_strip(now.buf), 0, UINT64_MAX, "", &used, NULL) < 0)
+        return UINT64_MAX;
+    /* Files that nobody has looked at for a while go as soon as room is needed. */
+    if (cgroup_keyed(dir, "memory.stat", t->unified ? "inactive_file" : "total_inactive_file",
+                     &cached) == 0 &&
+        cached < used)
+        used -= cached;
+    return limit > used ? limit - used : 0;
+}
+
 /* The group's directory in the memory tree and the name of the file with its peak. */
 static int open_peak(const struct cgroups *c, const char *path, const char **ret_file)
 {

@@ -136,6 +136,9 @@ void cgroup_meter_close(struct cgroup_meter *m);
 /* Highest memory use so far, with reset where the kernel can (v1); -ENOTSUP quietly where not. */
 int cgroup_peak_memory(const struct cgroups *c, const char *path, uint64_t *ret_bytes);
 int cgroup_reset_peak(const struct cgroups *c, const char *path);
+/* What the memory limit of the root itself leaves, where that is a group: in a container, in a job.
+ * UINT64_MAX: nothing limits it. */
+uint64_t cgroup_memory_room(const struct cgroups *c);
 /* Times the group and those below it ran out of CPU quota; processes killed by their memory limits.
  * -ENOTSUP quietly where the kernel does not count. */
 int cgroup_throttled(const struct cgroups *c, const char *path, uint64_t *ret);

@@ -251,6 +251,13 @@ static void make_id(struct machine *m)
     fs_sha256_bytes(text.buf, text.len, m->id);
 }
 
+static void keep_to_limit(struct machine *m)
+{
+    uint64_t room = cgroup_memory_room(&m->cgroups);
+
+    m->available_bytes = room < m->available_bytes ? room : m->available_bytes;
+}
+
 void machine_read(struct machine *m)
 {
     *m = (struct machine){0};
@@ -259,6 +266,7 @@ void machine_read(struct machine *m)
     read_kernel(m);
     read_cpu(m);
     read_memory(m);
+    keep_to_limit(m);
     read_llc(m);
     read_knobs(m);
     virt_detect(m->virtualisation, sizeof(m->virtualisation), &m->in_container);

@@ -7,6 +7,7 @@
 #include "base/spawn.h"
 #include "base/time.h"
 #include "engine/docker.h"
+#include "host/allocation.h"
 #include "host/cgroup.h"
 #include "host/mounts.h"
 #include "host/proc.h"
@@ -15,6 +16,7 @@
 #include "ledger/journal.h"
 #include "ledger/kata.h"
 #include "ledger/namespace.h"
+#include "ledger/slurmjob.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,6 +26,8 @@
 #include <sys/stat.h>
 
 #define STEP_NS (10 * NS_PER_S) /* for one runtime call or one group to die */
+/* For a job to end in order: Slurm gives it KillWait, 30 s, before it kills. */
+#define JOB_NS (90 * NS_PER_S)
 
 struct text_list {
     char **v;
@@ -214,6 +218,22 @@ static void remove_of_docker(struct job *job, const struct ledger_item *it)
         removed(job, image ? "docker image" : "docker container", it->id);
 }
 
+/* By its name, which was drawn for it. It ends in order first. */
+static void remove_slurm_job(struct job *job, const struct ledger_item *it)
+{
+    struct err err = ERR_INIT;
+    int n = may_run(it->runtime)
+                ? slurmjob_remove(job->c->loop, it, time_deadline(JOB_NS), &err)
+                : err_set(&err, ERR_ENVIRONMENT, EPERM,
+                          "Slurm's job %s: not asking %s, which is not there or which others could "
+                          "change",
+                          it->id, it->runtime);
+    if (n < 0)
+        failed(job, &err);
+    else if (n > 0)
+        removed(job, "Slurm job", it->id);
+}
+
 /* --- mounts and directories --- */
 
 static void remove_mount(struct job *job, const char *path)
@@ -286,6 +306,19 @@ static void remove_brought(struct job *job, const struct ledger_item *it)
         remove_dir(job, it->path);
 }
 
+/* Its jobs are gone, or it stays for the next time. */
+static void remove_shared(struct job *job, const struct ledger_item *it)
+{
+    _cleanup_fd_ int fd = open(it->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 && errno == ENOENT)
+        return;
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 077))
+        say(job->c, "left alone: directory %s is not ours", it->path);
+    else if (job->failed == 0)
+        remove_dir(job, it->path);
+}
+
 static void remove_tracing(struct job *job, const char *path)
 {
     struct err err = ERR_INIT;
@@ -334,8 +367,9 @@ static void act_dir(struct job *job, const struct ledger_item *it)
     remove_dir(job, it->path);
 }
 
-static void work_off(struct job *job)
+static void remove_items(struct job *job)
 {
+    each(job, LEDGER_SLURM_JOB, remove_slurm_job);
     if (job->kernel_side)
         each(job, LEDGER_CGROUP, act_kill);
     each(job, LEDGER_CONTAINER, remove_container);
@@ -351,6 +385,29 @@ static void work_off(struct job *job)
     }
     each(job, LEDGER_DIR, act_dir);
     each(job, LEDGER_BROUGHT, remove_brought);
+    each(job, LEDGER_SHARED, remove_shared);
+}
+
+/* A run within a job made its groups below the job's. Whoever is in that job sees them as it did.
+ */
+static int look_where_it_was(struct clean *c, const struct journal *j, struct err *err)
+{
+    const char *own = allocation_of_self();
+    if (!j->allocation[0] || str_eq(own, j->allocation))
+        return 0;
+    return own ? err_set(err, ERR_ENVIRONMENT, EXDEV, "run %s was another job's", j->run)
+               : allocation_look_into(&c->groups, j->allocation, err);
+}
+
+static void work_off(struct job *job)
+{
+    struct err err = ERR_INIT;
+    const struct cgroups here = job->c->groups;
+    if (look_where_it_was(job->c, job->j, &err) < 0)
+        failed(job, &err);
+    else
+        remove_items(job);
+    job->c->groups = here;
 }
 
 /* --- ledgers --- */
@@ -548,5 +605,23 @@ int ledger_clean(const char *state_dir, struct loop *l,
     fd_close(&c.covered_ns);
     if (r == 0)
         *ret = count;
+    return r;
+}
+
+int ledger_clean_fleets(const char *state_dir, struct loop *l,
+                        void (*report)(void *user, const char *line), void *user,
+                        struct clean_result *ret, struct err *err)
+{
+    _cleanup_free_ char *fleets = xasprintf("%s/fleet", state_dir);
+    struct clean c = {.state_dir = fleets,
+                      .loop = l,
+                      .report = report,
+                      .user = user,
+                      .count = ret,
+                      .covered_ns = -1};
+    int r = cgroups_detect(&c.groups, err);
+    if (r == 0)
+        r = work_off_all(&c, err);
+    text_list_release(&c.known);
     return r;
 }

@@ -12,11 +12,13 @@ static const char *const kind_names[LEDGER_KIND_COUNT] = {
     [LEDGER_MOUNT] = "mount",
     [LEDGER_TRACING] = "tracing",
     [LEDGER_BROUGHT] = "brought",
+    [LEDGER_SHARED] = "shared",
     [LEDGER_CONTAINER] = "container",
     [LEDGER_NAMESPACE] = "namespace",
     [LEDGER_DOCKER_CONTAINER] = "docker-container",
     [LEDGER_DOCKER_IMAGE] = "docker-image",
     [LEDGER_KATA] = "kata",
+    [LEDGER_SLURM_JOB] = "slurm-job",
 };
 
 const char *ledger_kind_name(enum ledger_kind kind)
@@ -117,6 +119,7 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
             return 0;
         break;
     case LEDGER_BROUGHT:
+    case LEDGER_SHARED:
         if (ledger_is_brought(path))
             return 0;
         break;
@@ -146,6 +149,11 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
         if (is_numbered(item->id, 4) && is_plain_path(item->runtime) && item->path && !*path)
             return 0;
         return err_set(err, ERR_BUG, EINVAL, "Kata's '%.40s' is not named as ours are",
+                       item->id ? item->id : "");
+    case LEDGER_SLURM_JOB:
+        if (is_numbered(item->id, 1) && is_plain_path(path) && is_plain_path(item->runtime))
+            return 0;
+        return err_set(err, ERR_BUG, EINVAL, "Slurm's job '%.40s' is not named as ours are",
                        item->id ? item->id : "");
     case LEDGER_KIND_COUNT:
         break;
@@ -238,6 +246,9 @@ static int read_header(struct journal *j, json_t *line, struct err *err)
     str_copy(j->boot, sizeof(j->boot), boot);
     j->pid = (pid_t)pid;
     j->start_ticks = (uint64_t)start;
+    const char *allocation = json_string_value(json_object_get(line, "allocation"));
+    if (allocation && !str_copy(j->allocation, sizeof(j->allocation), allocation))
+        return err_set(err, ERR_BUG, E2BIG, "an allocation that is too long");
     j->has_header = true;
     return 0;
 }

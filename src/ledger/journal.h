@@ -21,6 +21,8 @@ struct journal {
     bool has_header;
     char run[16];
     char boot[40];
+    char allocation[1024]; /* what its groups lie below, as host/allocation.h has it; "": the roots
+                            */
     pid_t pid;
     uint64_t start_ticks; /* of that pid: with it, who wrote this */
     struct {

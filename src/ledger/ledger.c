@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/time.h"
+#include "host/allocation.h"
 #include "host/proc.h"
 #include "ledger/journal.h"
 
@@ -128,12 +129,13 @@ static int write_header(struct ledger *l, const char *run_id, struct err *err)
     boot_id(boot);
     time_iso(time_real_ns(), started);
     _cleanup_(str_release) struct str line = STR_INIT;
-    int r =
-        add_line(&line,
-                 json_pack("{s:s, s:s, s:i, s:I, s:s, s:s, s:s}", "e", "run", "run", run_id, "pid",
-                           (int)getpid(), "start", (json_int_t)proc_start_ticks(getpid()), "boot",
-                           boot, "version", CUPEL_VERSION, "started", started),
-                 err);
+    json_t *header =
+        json_pack("{s:s, s:s, s:i, s:I, s:s, s:s, s:s}", "e", "run", "run", run_id, "pid",
+                  (int)getpid(), "start", (json_int_t)proc_start_ticks(getpid()), "boot", boot,
+                  "version", CUPEL_VERSION, "started", started);
+    if (allocation_of_self())
+        json_object_set_new(header, "allocation", json_string(allocation_of_self()));
+    int r = add_line(&line, header, err);
     return r < 0 ? r : append(l, line.buf, line.len, err);
 }
 
@@ -173,6 +175,46 @@ int ledger_open(const char *state_dir, const char *run_id, struct ledger **ret, 
         r = parse_u64(fault, 1, UINT32_MAX, "CUPEL_FAULT_KILL_AT", &l->kill_at, err);
     if (r == 0)
         r = make_file(l, dir, run_id, err);
+    if (r < 0) {
+        ledger_free(l);
+        return r;
+    }
+    *ret = l;
+    return 0;
+}
+
+static int read_back(struct ledger *l, const char *state_dir, struct err *err)
+{
+    _cleanup_(str_release) struct str text = STR_INIT;
+    struct journal j;
+    int r = fd_read_all(l->fd, JOURNAL_MAX, &text, err);
+    if (r < 0)
+        return r;
+    journal_parse(text.buf, text.len, state_dir, &j);
+    l->length = (off_t)text.len;
+    if (!journal_lock(l->fd, LOCK_EX, &j))
+        r = err_set(err, ERR_ENVIRONMENT, EBUSY, "process %d is at it", (int)j.pid);
+    VEC_FOREACH (&j.items, struct journal_item, it) {
+        struct journal_item copy;
+        if (r < 0 || it->done)
+            continue;
+        journal_copy(&copy, &it->item);
+        VEC_PUSH(&l->items, copy);
+    }
+    /* A last line that was cut is none, and must not spoil the next. */
+    if (r == 0 && text.len > 0 && text.buf[text.len - 1] != '\n')
+        r = append(l, "\n", 1, err);
+    journal_release(&j);
+    return r;
+}
+
+int ledger_resume(const char *state_dir, const char *run_id, struct ledger **ret, struct err *err)
+{
+    struct ledger *l = xcalloc(1, sizeof(*l));
+    l->path = xasprintf("%s/ledger/%s.jsonl", state_dir, run_id);
+    l->state_dir = xstrdup(state_dir);
+    l->fd = open(l->path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    int r = l->fd < 0 ? err_errno(err, errno, "ledger %s", l->path) : read_back(l, state_dir, err);
     if (r < 0) {
         ledger_free(l);
         return r;

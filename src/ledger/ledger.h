@@ -36,12 +36,16 @@ enum ledger_kind {
     LEDGER_TRACING,   /* path: tracing instance of ours, as host/tracing.h has it */
     LEDGER_BROUGHT,   /* path: directory that a controller elsewhere brought, named by
                          LEDGER_BROUGHT_NAME, with a state directory of its own in it */
+    LEDGER_SHARED,    /* path: directory on a file system that other machines see, too, named by
+                         LEDGER_BROUGHT_NAME; nobody is in it once the jobs of its ledger are gone */
     LEDGER_CONTAINER, /* id, runtime (absolute path), path: runtime's --root; hybrid: needs cover */
     LEDGER_NAMESPACE, /* of a containerd; path: its socket, id: the namespace, runtime: ctr */
     LEDGER_DOCKER_CONTAINER, /* of a daemon of the user's; path: its socket, id: the name */
     LEDGER_DOCKER_IMAGE,     /* the same */
-    LEDGER_KATA, /* what Kata keeps under id in places of its own (ledger/kata.h); runtime: its
-                    program, path: "" */
+    LEDGER_KATA,      /* what Kata keeps under id in places of its own (ledger/kata.h); runtime: its
+                         program, path: "" */
+    LEDGER_SLURM_JOB, /* id: its name, runtime: scancel, path: Slurm's configuration, which need not
+                         be there */
     LEDGER_KIND_COUNT
 };
 
@@ -71,10 +75,13 @@ int ledger_open(const char *state_dir, const char *run_id, struct ledger **ret, 
  * cupel-<8 hex digits>-<digits> in the kernel's own place for them, what was brought is named so,
  * containers are cupel-<8 hex
  * digits>-<4 or more digits>, with an absolute runtime path and a --root that is such a directory,
- * namespaces, and what docker holds, cupel-<8 hex digits>-<digits> at an absolute path, Kata's
- * containers as containers. The strings are copied. */
+ * namespaces, Slurm's jobs, and what docker holds, cupel-<8 hex digits>-<digits> at an absolute
+ * path, Kata's containers as containers. The strings are copied. */
 int ledger_intend(struct ledger *l, const struct ledger_item *items, size_t n, struct err *err);
 int ledger_done(struct ledger *l, const struct ledger_item *item, struct err *err);
+/* The ledger of one that died, with what is not done in it, to go on with: -ENOENT, there is none;
+ * -EBUSY, it lives. */
+int ledger_resume(const char *state_dir, const char *run_id, struct ledger **ret, struct err *err);
 /* Removes the file if every intent is done; keeps it (unlocked) otherwise. Frees l. */
 int ledger_close(struct ledger *l, struct err *err);
 /* Is path one that LEDGER_BROUGHT may have? */
@@ -106,5 +113,10 @@ struct clean_result {
 int ledger_clean(const char *state_dir, struct loop *l,
                  void (*report)(void *user, const char *line), void *user, struct clean_result *ret,
                  struct err *err);
+/* The same of fleets' ledgers, which lie in <state>/fleet/ledger: jobs and folders elsewhere, which
+ * a later --resume could still go on with. So no run does this by itself. Adds to *ret. */
+int ledger_clean_fleets(const char *state_dir, struct loop *l,
+                        void (*report)(void *user, const char *line), void *user,
+                        struct clean_result *ret, struct err *err);
 
 #endif

@@ -29,6 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             require(!it->path[0] && it->runtime[0] == '/' && str_starts(it->id, "cupel-"));
         else if (it->kind == LEDGER_DOCKER_CONTAINER || it->kind == LEDGER_DOCKER_IMAGE)
             require(it->path[0] == '/' && str_starts(it->id, "cupel-"));
+        else if (it->kind == LEDGER_SLURM_JOB)
+            require(it->path[0] == '/' && it->runtime[0] == '/' && str_starts(it->id, "cupel-"));
+        else if (it->kind == LEDGER_BROUGHT || it->kind == LEDGER_SHARED)
+            require(ledger_is_brought(it->path));
         else
             require(str_starts(it->path, "/var/lib/cupel/") ||
                     str_starts(it->path, "/run/cupel/") || str_starts(it->path, "/run/cupel-"));

@@ -36,6 +36,7 @@ PARSERS = {
     "fuzz-mountinfo": ["host/mountinfo.c"],
     "fuzz-proc": ["host/proctext.c"],
     "fuzz-talk": ["fleet/talk.c"],
+    "fuzz-slurm": ["host/slurmtext.c"],
     "fuzz-conftext": ["host/conftext.c"],
     "fuzz-seccomp": ["host/seccomp-follow.c"],
 }

@@ -436,6 +436,34 @@ static void test_state_dir(void **state)
     unsetenv("CUPEL_STATE");
 }
 
+static void test_resume(void **state)
+{
+    const struct ledger_item items[] = {
+        {.kind = LEDGER_SHARED, .path = "/scratch/cupel-fleet-0123456789"},
+        {.kind = LEDGER_SLURM_JOB,
+         .id = "cupel-3fa9c2d1-1",
+         .runtime = "/usr/bin/scancel",
+         .path = "/etc/slurm/slurm.conf"}};
+    struct ledger *l = NULL;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(ledger_resume(state_dir, RUN, &l, NULL), -ENOENT);
+    l = open_ledger();
+    assert_int_equal(ledger_intend(l, items, 2, &err), 0);
+    struct ledger_item wrong = items[1];
+    wrong.id = "bystander";
+    assert_true(ledger_intend(l, &wrong, 1, NULL) < 0);
+    struct ledger *other = NULL;
+    assert_int_equal(ledger_resume(state_dir, RUN, &other, NULL), -EBUSY); /* it lives */
+    assert_int_equal(ledger_done(l, &items[0], &err), 0);
+    ledger_free(l);
+    assert_int_equal(ledger_resume(state_dir, RUN, &l, &err), 0);
+    assert_int_equal(ledger_open_items(l), 1);
+    assert_int_equal(ledger_done(l, &items[1], &err), 0);
+    assert_int_equal(ledger_close(l, &err), 0);
+    assert_int_not_equal(access(ledger_file, F_OK), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,7 +471,7 @@ int main(void)
         cmocka_unit_test(test_live),           cmocka_unit_test(test_naming),
         cmocka_unit_test(test_intend_refuses), cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_kill_at),        cmocka_unit_test(test_no_space),
-        cmocka_unit_test(test_state_dir),
+        cmocka_unit_test(test_state_dir),      cmocka_unit_test(test_resume),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
