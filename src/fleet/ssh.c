@@ -26,7 +26,7 @@ static const char carry_script[] =
     "k=$(uname -sm); [ \"$k\" = \"%s %s\" ] || "
     "{ echo \"that machine is $k, and this one %s %s\" >&2; exit %d; }; "
     "umask 077; d=$(mktemp -d \"${TMPDIR:-/var/tmp}/cupel-fleet-XXXXXXXXXX\") || exit %d; "
-    "trap \"rm -rf \\\"\\$d\\\"\" EXIT; trap \"exit 99\" HUP INT TERM PIPE; "
+    "echo $$ >\"$d/pid\"; trap \"rm -rf \\\"\\$d\\\"\" EXIT; trap \"exit 99\" HUP INT TERM PIPE; "
     "w=; if command -v timeout >/dev/null; then w=\"timeout 900\"; fi; "
     "$w head -c %llu >\"$d/b\" || exit %d; "
     "h=%s; if command -v sha256sum >/dev/null; then h=$(sha256sum <\"$d/b\"); fi; "
@@ -233,9 +233,11 @@ static void lost(const struct client *c, const struct talk *t, const struct err 
     if (t->ordered || (t->resume && m->place[0] && !t->hello &&
                        ssh_why(c->exited, c->wait_status, c->words) != FLEET_GONE))
         machine_ends(m, FLEET_KEPT, "%s", line[0] ? line : why->msg);
-    else if (t->hello)
+    else if (t->hello) {
+        /* What was brought may still be there: --resume goes and sees, and begins with it. */
         machine_ends(m, FLEET_LOST, "%s", line[0] ? line : why->msg);
-    else
+        m->ended = false;
+    } else
         machine_ends(m, ssh_why(c->exited, c->wait_status, c->words), "%s",
                      line[0] ? line : why->msg);
 }

@@ -11,6 +11,7 @@
 #include "host/mounts.h"
 #include "ledger/ledger.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -97,6 +98,40 @@ static struct ledger_item brought(const struct steward *s)
     return (struct ledger_item){.kind = LEDGER_BROUGHT, .path = s->dir};
 }
 
+/* Was it being brought when all that did so was killed, so that it came into no ledger? */
+static bool is_forlorn(int fd)
+{
+    char text[24];
+    uint64_t pid;
+    struct stat st;
+
+    if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 077) ||
+        flock(fd, LOCK_EX | LOCK_NB) < 0 || faccessat(fd, ORDER_FILE, F_OK, 0) == 0)
+        return false;
+    _cleanup_fd_ int file = openat(fd, "pid", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = file < 0 ? 0 : fd_read_some(file, true, text, sizeof(text));
+    bool known = n > 0 && parse_u64(str_strip(text), 1, INT_MAX, "pid", &pid, NULL) == 0;
+    return known && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+/* Those beside ours go. */
+static void sweep(const struct steward *s)
+{
+    _cleanup_free_ char *folder = xstrndup(s->dir, (size_t)(strrchr(s->dir, '/') - s->dir));
+    DIR *d = opendir(folder[0] ? folder : "/");
+
+    for (struct dirent *e; d && (e = readdir(d));) {
+        _cleanup_free_ char *path = xasprintf("%s/%s", folder, e->d_name);
+        if (!ledger_is_brought(path) || str_eq(path, s->dir))
+            continue;
+        _cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0 && is_forlorn(fd))
+            (void)fs_remove_tree(path, NULL);
+    }
+    if (d)
+        closedir(d);
+}
+
 /* Written down and locked: what was left here goes first, and who measures here is asked after. */
 static int ledger_take(struct steward *s, bool share, struct err *err)
 {
@@ -106,6 +141,7 @@ static int ledger_take(struct steward *s, bool share, struct err *err)
     pid_t pid;
 
     str_format(id, sizeof(id), "%08x", (unsigned)rng_entropy());
+    sweep(s);
     int r = ledger_open(s->machine_state.buf, id, &s->ledger, err);
     if (r == 0)
         r = ledger_intend(s->ledger, &item, 1, err);
