@@ -255,18 +255,6 @@ static int kata_start(struct site *s, struct engine *e, const struct launch *wha
     return 0;
 }
 
-static int clear_bundle(const struct live *l, struct err *err)
-{
-    static const char *const names[] = {"config.json", "pid"};
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        char path[256];
-        str_format(path, sizeof(path), "%s/%s", l->ground.dir, names[i]);
-        if (unlink(path) < 0 && errno != ENOENT)
-            return err_errno(err, errno, "remove %s", path);
-    }
-    return 0;
-}
-
 /* The same ground and the same files, in another machine and another network namespace. */
 static int kata_renew(struct site *s, struct engine *e, struct session **inout, struct err *err)
 {
@@ -279,7 +267,7 @@ static int kata_renew(struct site *s, struct engine *e, struct session **inout, 
     live_forget(l);
     *inout = NULL;
     if (r == 0)
-        r = clear_bundle(l, err);
+        r = oci_clear_bundle(l, err);
     if (r == 0)
         r = kata_netns_renew(l, err);
     if (r == 0)

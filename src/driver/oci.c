@@ -249,8 +249,7 @@ static int oci_start(struct site *s, struct engine *e, const struct launch *what
     return 0;
 }
 
-/* What the bundle has of the container that ended. */
-static int clear_bundle(const struct live *l, struct err *err)
+int oci_clear_bundle(const struct live *l, struct err *err)
 {
     static const char *const names[] = {"config.json", "pid"};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -271,7 +270,7 @@ static int oci_renew(struct site *s, struct engine *e, struct session **inout, s
     end_container(l, &calm);
     int r = remove_entries(l, err);
     if (r == 0)
-        r = clear_bundle(l, err);
+        r = oci_clear_bundle(l, err);
     calm_end(&calm);
     live_forget(l);
     *inout = NULL;

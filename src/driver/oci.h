@@ -23,6 +23,9 @@ const char *const *oci_capabilities(size_t *ret_n);
 const char *const *oci_masked_paths(size_t *ret_n);
 const char *const *oci_readonly_paths(size_t *ret_n);
 
+/* Removes what the bundle has of a container that ended: config.json, pid. */
+int oci_clear_bundle(const struct live *l, struct err *err);
+
 /* ret is not usable, because of that. */
 void target_unusable(struct target_info *ret, enum err_kind why, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

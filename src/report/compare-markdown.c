@@ -4,15 +4,6 @@
 #include "report/compare-words.h"
 #include "report/markdown.h"
 
-static void bullet(void *user, const char *text)
-{
-    struct str *out = user;
-
-    str_add(out, "- ");
-    md_line(out, text);
-    str_addc(out, '\n');
-}
-
 static void put_table(const struct compare *c, size_t target, struct str *out)
 {
     const struct style style = {.utf8 = true};
@@ -94,7 +85,7 @@ void report_compare_markdown(const struct compare *c, struct str *out)
         if (compare_target_has_rows(c, t))
             put_table(c, t, out);
     str_addc(out, '\n');
-    compare_notes(c, &style, bullet, out);
-    compare_remarks(c, &style, bullet, out);
+    compare_notes(c, &style, md_bullet, out);
+    compare_remarks(c, &style, md_bullet, out);
     put_environ(c, out);
 }

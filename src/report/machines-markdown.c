@@ -10,15 +10,6 @@ static void add_part(void *user, const char *text)
     md_line(out, text);
 }
 
-static void bullet(void *user, const char *text)
-{
-    struct str *out = user;
-
-    str_add(out, "- ");
-    md_line(out, text);
-    str_addc(out, '\n');
-}
-
 static void put_head(const struct machines *m, struct str *out)
 {
     size_t columns = 0;
@@ -81,7 +72,7 @@ void report_machines_markdown(const struct machines *m, enum machines_by by, str
         put_row(m, &lines.v[i], out);
     free(lines.v);
     str_addc(out, '\n');
-    machines_notes(m, &style, bullet, out);
+    machines_notes(m, &style, md_bullet, out);
     if (machines_differences(m, put_difference, &rows))
         str_addf(out, "\n| differs | |\n|---|---|\n%s", rows.buf);
     else

@@ -19,6 +19,15 @@ void md_line(struct str *out, const char *s)
     }
 }
 
+void md_bullet(void *user, const char *text)
+{
+    struct str *out = user;
+
+    str_add(out, "- ");
+    md_line(out, text);
+    str_addc(out, '\n');
+}
+
 void md_text(struct str *out, const char *s)
 {
     _cleanup_(str_release) struct str inert = STR_INIT;
@@ -158,14 +167,6 @@ void report_markdown(const struct analysis *a, const struct report_more *more,
     }
 }
 
-static void bullet(void *user, const char *text)
-{
-    struct str *out = user;
-    str_add(out, "- ");
-    md_line(out, text);
-    str_addc(out, '\n');
-}
-
 static void put_answers(const struct analysis *a, struct str *out)
 {
     _cleanup_(str_release) struct str t = STR_INIT;
@@ -206,9 +207,9 @@ static void put_notes(const struct analysis *a, const struct style *s, struct st
 {
     _cleanup_(str_release) struct str t = STR_INIT;
 
-    notes_failures(a, s, bullet, &t);
-    notes_semantics(a, s, bullet, &t);
-    notes_warnings(a, s, bullet, &t);
+    notes_failures(a, s, md_bullet, &t);
+    notes_semantics(a, s, md_bullet, &t);
+    notes_warnings(a, s, md_bullet, &t);
     if (t.len)
         str_addf(out, "\n## Failures and warnings\n\n%s", t.buf);
 }

@@ -11,6 +11,8 @@
 void md_text(struct str *out, const char *s);
 /* A sentence of ours, in which what came from outside is inert already: nothing is mark-up. */
 void md_line(struct str *out, const char *s);
+/* The same as a point of a list; for callbacks of notes, with the str as what they are given. */
+void md_bullet(void *user, const char *text);
 /* " ▲ 1.08 ±0.9 % slower |", the loud ones bold. */
 void md_cell(const struct cell_words *w, struct str *out);
 /* The head of a table with a column for each target. */
