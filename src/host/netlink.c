@@ -8,6 +8,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <netlink/errno.h>
 #include <netlink/netlink.h>
@@ -15,6 +17,7 @@
 #include <netlink/route/link.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/route.h>
+#include <sys/ioctl.h>
 
 struct netlink {
     struct nl_sock *sock;
@@ -167,6 +170,46 @@ static int change(struct netlink *n, const char *name, struct rtnl_link *how, co
     return r < 0 ? refused(n, r, err, doing, name) : 0;
 }
 
+int netlink_add_port(struct netlink *n, const char *name, const char *bridge, unsigned mtu,
+                     struct err *err)
+{
+    struct rtnl_link *link = NULL;
+    int r = find(n, bridge, &link, err);
+    if (r < 0)
+        return r;
+    struct rtnl_link *how = rtnl_link_alloc();
+    if (how) {
+        rtnl_link_set_master(how, rtnl_link_get_ifindex(link));
+        rtnl_link_set_flags(how, IFF_UP);
+        if (mtu)
+            rtnl_link_set_mtu(how, mtu);
+    }
+    r = how ? change(n, name, how, "make a port of", err) : no_memory(err);
+    rtnl_link_put(how);
+    rtnl_link_put(link);
+    return r;
+}
+
+static int make_tap_here(void *user, struct err *err)
+{
+    const char *name = user;
+    struct ifreq q = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    str_copy(q.ifr_name, sizeof(q.ifr_name), name);
+    if (if_nametoindex(name) > 0)
+        return 0;
+    _cleanup_fd_ int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
+        return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "this kernel has no tap (/dev/net/tun)");
+    if (fd < 0 || ioctl(fd, TUNSETIFF, &q) < 0 || ioctl(fd, TUNSETPERSIST, 1) < 0)
+        return err_errno(err, errno, "make tap %s", name);
+    return 0;
+}
+
+int netlink_make_tap(int netns, const char *name, struct err *err)
+{
+    return netns_run(netns, make_tap_here, (void *)name, err);
+}
+
 int netlink_up(struct netlink *n, const char *name, struct err *err)
 {
     struct rtnl_link *how = rtnl_link_alloc();
@@ -238,26 +281,54 @@ static struct nl_addr *ipv4(const char *dotted)
     return inet_pton(AF_INET, dotted, &in) == 1 ? nl_addr_build(AF_INET, &in, sizeof(in)) : NULL;
 }
 
+/* An address of a link, to be added or removed; *ret is the caller's. */
+static int describe_address(struct netlink *n, const char *name, const char *address,
+                            unsigned prefix, struct rtnl_addr **ret, struct err *err)
+{
+    struct rtnl_link *link = NULL;
+    int r = find(n, name, &link, err);
+    if (r < 0)
+        return r;
+    struct nl_addr *local = ipv4(address);
+    struct rtnl_addr *addr = rtnl_addr_alloc();
+    r = local && addr ? rtnl_addr_set_local(addr, local) : -NLE_NOMEM;
+    if (r == 0) {
+        rtnl_addr_set_ifindex(addr, rtnl_link_get_ifindex(link));
+        rtnl_addr_set_prefixlen(addr, (int)prefix);
+        *ret = addr;
+    } else {
+        rtnl_addr_put(addr);
+        r = no_memory(err);
+    }
+    nl_addr_put(local);
+    rtnl_link_put(link);
+    return r;
+}
+
 int netlink_add_address(struct netlink *n, const char *name, const char *address, unsigned prefix,
                         struct err *err)
 {
-    struct rtnl_link *link = NULL;
-    struct nl_addr *local = ipv4(address);
-    struct rtnl_addr *addr = rtnl_addr_alloc();
-    int r = local && addr ? find(n, name, &link, err) : no_memory(err);
-    if (r == 0) {
-        rtnl_addr_set_ifindex(addr, rtnl_link_get_ifindex(link));
-        r = rtnl_addr_set_local(addr, local);
-        rtnl_addr_set_prefixlen(addr, (int)prefix);
-        if (r == 0)
-            r = rtnl_addr_add(n->sock, addr, NLM_F_REPLACE);
-        if (r < 0)
-            r = refused(n, r, err, "give an address to", name);
-    }
-    rtnl_link_put(link);
+    struct rtnl_addr *addr = NULL;
+    int r = describe_address(n, name, address, prefix, &addr, err);
+    if (r < 0)
+        return r;
+    r = rtnl_addr_add(n->sock, addr, NLM_F_REPLACE);
     rtnl_addr_put(addr);
-    nl_addr_put(local);
-    return r;
+    return r < 0 ? refused(n, r, err, "give an address to", name) : 0;
+}
+
+int netlink_remove_address(struct netlink *n, const char *name, const char *address,
+                           unsigned prefix, struct err *err)
+{
+    struct rtnl_addr *addr = NULL;
+    int r = describe_address(n, name, address, prefix, &addr, err);
+    if (r < 0)
+        return r;
+    r = rtnl_addr_delete(n->sock, addr, 0);
+    rtnl_addr_put(addr);
+    if (r < 0 && n->kernel_errno == EADDRNOTAVAIL)
+        r = n->kernel_errno = 0;
+    return r < 0 ? refused(n, r, err, "take an address from", name) : 0;
 }
 
 static bool dotted(struct nl_addr *addr, char dst[NETLINK_IPV4])

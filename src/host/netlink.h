@@ -41,6 +41,13 @@ struct netlink_veth {
  */
 int netlink_add_veth(struct netlink *n, const struct netlink_veth *v, struct err *err);
 
+/* A tap that lasts without anybody who has it open; down. /dev/net/tun makes it, so it is for the
+ * namespace that is given. What is there already is no error. ERR_UNSUPPORTED: no such file. */
+int netlink_make_tap(int netns, const char *name, struct err *err);
+/* A link that is there becomes a port of the bridge, and is up; mtu 0: as it was. */
+int netlink_add_port(struct netlink *n, const char *name, const char *bridge, unsigned mtu,
+                     struct err *err);
+
 int netlink_up(struct netlink *n, const char *name, struct err *err);
 /* With the other side, if it is a veth. */
 int netlink_delete(struct netlink *n, const char *name, struct err *err);
@@ -68,6 +75,9 @@ int netlink_gateway(struct netlink *n, char ret[NETLINK_IPV4], struct err *err);
 /* address and gateway: dotted IPv4. What is there already is no error. */
 int netlink_add_address(struct netlink *n, const char *name, const char *address, unsigned prefix,
                         struct err *err);
+/* With the routes by it. What is not there is no error. */
+int netlink_remove_address(struct netlink *n, const char *name, const char *address,
+                           unsigned prefix, struct err *err);
 int netlink_add_gateway(struct netlink *n, const char *name, const char *gateway, struct err *err);
 
 /* Of what leaves by a link. */

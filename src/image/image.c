@@ -81,30 +81,17 @@ struct making {
     void *user;
 };
 
-static int make_and_keep(struct image_store *s, void *user, const char *kept, struct err *err)
+static int make_in_dir(struct image_store *s, void *user, const char *dir, struct err *err)
 {
     const struct making *m = user;
-    char tmp[224], rootfs[240];
-    store_tmp(s, tmp);
-    str_format(rootfs, sizeof(rootfs), "%s/rootfs", tmp);
-    const struct ledger_item item = {.kind = LEDGER_DIR, .path = tmp};
-    int r = ledger_intend(s->ledger, &item, 1, err);
-    if (r < 0)
-        return r;
-    r = fs_mkdirs(rootfs, 0755, err);
+    char rootfs[240];
+    str_format(rootfs, sizeof(rootfs), "%s/rootfs", dir);
+    int r = fs_mkdirs(rootfs, 0755, err);
     if (r == 0)
         r = m->make(s, m->user, rootfs, err);
     if (r == 0)
         r = furnish(rootfs, err);
-    if (r == 0)
-        r = make_text(tmp, "what", m->what, err);
-    if (r == 0)
-        r = store_keep(tmp, kept, err);
-    if (r < 0)
-        fs_remove_tree(tmp, NULL);
-    if (!store_has(tmp))
-        ledger_done(s->ledger, &item, NULL);
-    return r;
+    return r == 0 ? make_text(dir, "what", m->what, err) : r;
 }
 
 int store_image(struct image_store *s, const char *key, const char *what,
@@ -122,7 +109,7 @@ int store_image(struct image_store *s, const char *key, const char *what,
     if (geteuid() != 0)
         return err_set(err, ERR_UNSUPPORTED, EPERM, "images need root: their layers are mounted");
     str_format(saying, sizeof(saying), "making an image: %s", what);
-    int r = store_once(s, kept, saying, make_and_keep, &m, err);
+    int r = store_dir(s, kept, saying, make_in_dir, &m, err);
     if (r < 0)
         return err_wrap(err, "image of %s", what);
     *ret = image;

@@ -143,6 +143,40 @@ int store_keep(const char *made, const char *kept, struct err *err)
     return 0;
 }
 
+struct making {
+    int (*make)(struct image_store *, void *, const char *, struct err *);
+    void *user;
+};
+
+static int make_and_keep(struct image_store *s, void *user, const char *kept, struct err *err)
+{
+    const struct making *m = user;
+    char tmp[224];
+    store_tmp(s, tmp);
+    const struct ledger_item item = {.kind = LEDGER_DIR, .path = tmp};
+    int r = ledger_intend(s->ledger, &item, 1, err);
+    if (r < 0)
+        return r;
+    r = fs_mkdirs(tmp, 0755, err);
+    if (r == 0)
+        r = m->make(s, m->user, tmp, err);
+    if (r == 0)
+        r = store_keep(tmp, kept, err);
+    if (r < 0)
+        fs_remove_tree(tmp, NULL);
+    if (!store_has(tmp))
+        ledger_done(s->ledger, &item, NULL);
+    return r;
+}
+
+int store_dir(struct image_store *s, const char *kept, const char *saying,
+              int (*make)(struct image_store *, void *, const char *, struct err *), void *user,
+              struct err *err)
+{
+    struct making m = {.make = make, .user = user};
+    return store_once(s, kept, saying, make_and_keep, &m, err);
+}
+
 /* ---- removing ---- */
 
 static bool is_key(const char *name)

@@ -1,6 +1,7 @@
-/* What the makers of images share.
+/* What the makers of images share, and with them those who keep other things in the same form:
+ * kernels for guests (vm/kernel.h).
  *
- * Layer: image, internal. */
+ * Layer: image, internal but for vm/. */
 #ifndef CUPEL_IMAGE_MAKE_H
 #define CUPEL_IMAGE_MAKE_H
 
@@ -24,6 +25,10 @@ int store_image(struct image_store *s, const char *key, const char *what,
 int store_once(struct image_store *s, const char *kept, const char *saying,
                int (*make)(struct image_store *, void *, const char *, struct err *), void *user,
                struct err *err);
+/* The same where all that is kept is what make puts into the empty directory that it is given. */
+int store_dir(struct image_store *s, const char *kept, const char *saying,
+              int (*make)(struct image_store *, void *, const char *, struct err *), void *user,
+              struct err *err);
 /* A name for something that is being made, and its place among what is kept once it is on the disk
  * whole. */
 void store_tmp(const struct image_store *s, char dst[224]);

@@ -26,8 +26,7 @@ int tool_find(const char *name, const char *package, char dst[256], struct err *
             return 0;
     }
     return err_set(err, ERR_ENVIRONMENT, ENOENT,
-                   "making an image needs %s, which is not here: apt-get install %s", name,
-                   package);
+                   "%s is needed, which is not here: apt-get install %s", name, package);
 }
 
 /* A control group for one tool; path "": this machine has none. */

@@ -30,6 +30,7 @@ PARSERS = {
     "fuzz-cli": ["cli/options.c", "cli/run-plan.c"],
     "fuzz-journal": ["ledger/journal.c"],
     "fuzz-shim": ["driver/containerd-words.c"],
+    "fuzz-guest": ["vm/kernelfile.c", "guest/plan.c"],
     "fuzz-kata": ["driver/kata-words.c"],
     "fuzz-demux": ["engine/demux.c"],
     "fuzz-http": ["probe/http.c"],

@@ -13,15 +13,23 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <linux/virtio_net.h>
 #include <math.h>
+#include <net/ethernet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/if_ether.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/route/link.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -231,6 +239,93 @@ static void test_links_go(void **state)
     pair_release(&p);
 }
 
+/* ---- a tap ---- */
+
+static const uint8_t guest_mac[NETLINK_MAC] = {2, 0, 0, 0, 0, 9};
+
+struct arp_frame {
+    struct virtio_net_hdr before;
+    struct ether_header eth;
+    struct ether_arp arp;
+} __attribute__((packed));
+
+static int open_tap(void *user, struct err *err)
+{
+    struct ifreq q = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, .ifr_name = "tap0"};
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || ioctl(fd, TUNSETIFF, &q) < 0)
+        return err_errno(err, errno, "open tap0");
+    *(int *)user = fd;
+    return 0;
+}
+
+/* Who has 10.1.0.1? asks 10.1.0.2. */
+static void ask_for_hub(int tap)
+{
+    struct arp_frame f = {.eth = {.ether_type = htons(ETHERTYPE_ARP)},
+                          .arp = {.arp_hrd = htons(ARPHRD_ETHER),
+                                  .arp_pro = htons(ETHERTYPE_IP),
+                                  .arp_hln = 6,
+                                  .arp_pln = 4,
+                                  .arp_op = htons(ARPOP_REQUEST),
+                                  .arp_spa = {10, 1, 0, 2},
+                                  .arp_tpa = {10, 1, 0, 1}}};
+    memset(f.eth.ether_dhost, 0xff, 6);
+    memcpy(f.eth.ether_shost, guest_mac, 6);
+    memcpy(f.arp.arp_sha, guest_mac, 6);
+    assert_int_equal(write(tap, &f, sizeof(f)), sizeof(f));
+}
+
+static bool is_answer(const struct arp_frame *f)
+{
+    static const uint8_t hub[4] = {10, 1, 0, 1};
+    return f->eth.ether_type == htons(ETHERTYPE_ARP) && f->arp.arp_op == htons(ARPOP_REPLY) &&
+           memcmp(f->arp.arp_spa, hub, 4) == 0 && memcmp(f->arp.arp_sha, hub_mac, 6) == 0;
+}
+
+/* Whoever has the tap open is where eth0 was: the hub answers it. */
+static void test_tap(void **state)
+{
+    struct pair p;
+    struct arp_frame f = {.eth = {.ether_type = 0}};
+    int tap = -1;
+    unsigned mtu = 0;
+    if (!can())
+        return;
+    pair_make(&p, 1400);
+    struct err lacks = ERR_INIT;
+    if (netlink_make_tap(p.end, "tap0", &lacks) < 0 && lacks.kind == ERR_UNSUPPORTED) {
+        print_message("# no tap here: %s\n", lacks.msg);
+        pair_release(&p);
+        return;
+    }
+    assert_ok(netlink_make_tap(p.end, "tap0", err)); /* there already */
+    assert_ok(netlink_add_bridge(p.in_end, "bridge", end_mac, err));
+    assert_ok(netlink_add_port(p.in_end, "tap0", "bridge", 1400, err));
+    assert_ok(netlink_remove_address(p.in_end, "eth0", "10.1.0.2", 24, err));
+    assert_ok(netlink_remove_address(p.in_end, "eth0", "10.1.0.2", 24, err));
+    assert_ok(netlink_add_port(p.in_end, "eth0", "bridge", 0, err));
+    assert_fails(netlink_add_port(p.in_end, "eth0", "none", 0, err), ENODEV, "none");
+    assert_ok(netlink_mtu(p.in_end, "tap0", &mtu, err));
+    assert_int_equal(mtu, 1400);
+    assert_int_equal(dial(p.end, "10.1.0.1", NULL), ENETUNREACH); /* its address is the guest's */
+    assert_ok(netns_run(p.end, open_tap, &tap, err));
+    /* Asked again as everybody does: a bridge sees some time after the kernel does that a port's
+     * other side is there. */
+    uint64_t deadline_ns = time_deadline(5 * NS_PER_S);
+    struct pollfd poll_tap = {.fd = tap, .events = POLLIN};
+    ask_for_hub(tap);
+    while (!is_answer(&f)) {
+        assert_true(time_mono_ns() < deadline_ns);
+        if (poll(&poll_tap, 1, 200) == 0)
+            ask_for_hub(tap);
+        else
+            assert_true(read(tap, &f, sizeof(f)) > 0);
+    }
+    close(tap);
+    pair_release(&p);
+}
+
 /* What there is, as it is seen from both sides. */
 static void test_looks(void **state)
 {
@@ -420,7 +515,8 @@ static struct rtnl_link *some_link(void)
 }
 
 /* The scheduler's ticks in a second, as the kernel has them: "ticks per 1000, ns per tick" are
- * the first two of /proc/net/psched (net/sched/sch_api.c: NSEC_PER_USEC, PSCHED_TICKS2NS(1)). */
+ * the first two of /proc/net/psched (net/sched/sch_api.c: NSEC_PER_USEC, PSCHED_TICKS2NS(1)).
+ */
 static double ticks_per_s(void)
 {
     unsigned per_us = 0, ns = 0;
@@ -505,11 +601,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_netns),         cmocka_unit_test(test_connection),
-        cmocka_unit_test(test_links_go),      cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_rate),          cmocka_unit_test(test_delay),
-        cmocka_unit_test(test_netem_request), cmocka_unit_test(test_tbf_request),
-        cmocka_unit_test(test_looks),
+        cmocka_unit_test(test_tap),         cmocka_unit_test(test_netns),
+        cmocka_unit_test(test_connection),  cmocka_unit_test(test_links_go),
+        cmocka_unit_test(test_errors),      cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_delay),       cmocka_unit_test(test_netem_request),
+        cmocka_unit_test(test_tbf_request), cmocka_unit_test(test_looks),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
