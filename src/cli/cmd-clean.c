@@ -29,14 +29,17 @@ static void put_runs(const struct clean_result *res, struct str *out)
 /* One line. What fails is said in it: the runs were cleaned all the same. */
 static bool remove_images(const char *state, struct str *out)
 {
-    struct image_removed n = {0};
+    struct images_removed n = {0};
     struct err why = ERR_INIT;
     char space[UNIT_TEXT];
     int r = images_remove(state, &n, &why);
 
     unit_bytes(n.bytes, space);
-    str_addf(out, "%u image%s and %u input%s removed, %s; %u in use and left alone", n.images,
-             n.images == 1 ? "" : "s", n.inputs, n.inputs == 1 ? "" : "s", space, n.in_use);
+    str_addf(out, "%u image%s and %u input%s", n.images, n.images == 1 ? "" : "s", n.inputs,
+             n.inputs == 1 ? "" : "s");
+    if (n.guests)
+        str_addf(out, ", and %u file%s for guests", n.guests, n.guests == 1 ? "" : "s");
+    str_addf(out, " removed, %s; %u in use and left alone", space, n.in_use);
     if (r < 0) {
         str_add(out, "; failed: ");
         text_inert(out, why.msg);
@@ -75,7 +78,8 @@ static int clean_run(struct cli *cli, const struct options *o, struct err *err)
 static const struct option_def clean_options[] = {
     {.name = "images",
      .kind = OPTION_FLAG,
-     .help = "remove the images and inputs of applications, too, that no run uses"},
+     .help = "remove the images and inputs of applications and the kernels of guests, too, that no "
+             "run uses"},
 };
 
 static const struct example clean_examples[] = {
@@ -93,8 +97,8 @@ const struct command cmd_clean = {
         "in no ledger. The next run does the same by itself, but for fleets: jobs that a killed "
         "run --on left with Slurm are cancelled, and their folder is removed, by this command "
         "alone, since run --resume can go on with them. Results are never removed. "
-        "Images of applications are kept for later runs; --images removes those that no run "
-        "uses.",
+        "Images of applications and kernels of guests are kept for later runs; --images removes "
+        "those that no run uses.",
     .operands = "",
     .options = clean_options,
     .n_options = ARRAY_SIZE(clean_options),

@@ -61,7 +61,8 @@ struct site {
     struct ledger *ledger;
     char run_id[16];              /* 8 hexadecimal digits */
     char cgroup[CGROUP_PATH_MAX]; /* "/cupel-<run>"; "" without root: no groups then */
-    char dir[128]; /* "<state>/run/<run>": bundles, root file systems, runtime state */
+    char dir[128];  /* "<state>/run/<run>": bundles, root file systems, runtime state */
+    char keep[128]; /* "<state>": below it lies what outlasts a run (kernels of guests) */
     struct programs programs;
     struct limits limits;
     dev_t disk;     /* that limits.io_bps holds for */

@@ -79,6 +79,7 @@ struct live {
                      its files in the cover, which would fill up. */
     uint64_t tmpfs_bytes;      /* of its /tmp */
     uint64_t start_timeout_ns; /* the site's, or more where a machine has to boot */
+    void *own;                 /* the driver's */
     struct net_end net;        /* where it plugs in; netns "": no network */
     enum net_stack net_stack;
     bool net_moved;      /* docker: its interface was moved into a namespace of the engine's */

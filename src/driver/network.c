@@ -291,6 +291,11 @@ void network_switch(const struct site *s, struct net_end *ret)
     *ret = s->network->hub;
 }
 
+bool network_is_own(const struct site *s)
+{
+    return s->network && s->network->own;
+}
+
 /* ---- ends ---- */
 
 static size_t find_used(const struct network *net, unsigned number)

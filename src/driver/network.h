@@ -58,6 +58,9 @@ int network_remove(struct site *s, struct err *err);
  * from every end, and belongs to no container. Not to be given to network_end_remove. */
 void network_switch(const struct site *s, struct net_end *ret);
 
+/* Is it network_make_own's? */
+bool network_is_own(const struct site *s);
+
 /* A fresh namespace with a fresh veth: one for each start of a session (gVisor takes the interface
  * over, Kata leaves things behind in the namespace). ERR_ENVIRONMENT, EADDRNOTAVAIL, when
  * NETWORK_ENDS_MAX are plugged in. On failure nothing is left. */

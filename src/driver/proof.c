@@ -7,6 +7,7 @@
 #include "driver/engine-network.h"
 #include "driver/kata.h"
 #include "driver/oci.h"
+#include "driver/qemu.h"
 #include "host/proc.h"
 
 #include <dirent.h>
@@ -316,6 +317,8 @@ static int check(const struct live *l, const struct evidence *ev, const char *st
         return contradiction(l, err, "it is not in the network namespace that it was given");
     if (str_eq(kind, "host"))
         return check_host(l, ev, err);
+    if (str_eq(kind, "qemu"))
+        return qemu_prove(l, &ev->parts, ev->json, ev->exe_is_runtime, err);
     if (state_text && (strcmp(ev->state_status, "running") != 0 || ev->state_pid != l->pid))
         return contradiction(l, err, "its state does not speak of the process it started");
     if (ev->state_runtime[0] && !str_eq(ev->state_runtime, l->engine->info.path)) {
@@ -355,9 +358,9 @@ int proof_make(const struct live *l, const char *state_text, struct err *err)
         read_entry(&ev, l);
     }
     if (r == 0) {
+        r = check(l, &ev, state_text, err);
         free(l->session->proof);
         l->session->proof = json_dumps(ev.json, JSON_COMPACT);
-        r = check(l, &ev, state_text, err);
     }
     component_list_release(&ev.parts);
     json_decref(ev.json);

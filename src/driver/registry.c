@@ -20,7 +20,8 @@
     X(podman)                                                                                      \
     X(containerd)                                                                                  \
     X(docker)                                                                                      \
-    X(kata)
+    X(kata)                                                                                        \
+    X(qemu)
 
 #define DECLARE(name) extern const struct driver driver_##name;
 DRIVERS(DECLARE)

@@ -59,30 +59,13 @@ void session_break(struct session *s, enum err_kind kind, int code, const char *
 
 /* ---- standard error ---- */
 
-static void err_keep(struct session *s, const char *bytes, size_t n)
-{
-    size_t max = sizeof(s->err_tail) - 1;
-    if (n > max) {
-        bytes += n - max;
-        n = max;
-    }
-    size_t drop = s->err_tail_len + n > max ? s->err_tail_len + n - max : 0;
-    memmove(s->err_tail, s->err_tail + drop, s->err_tail_len - drop);
-    s->err_tail_len -= drop;
-    for (size_t i = 0; i < n; i++) {
-        char c = bytes[i] == '\r' ? ' ' : bytes[i]; /* ssh ends its lines so */
-        s->err_tail[s->err_tail_len++] = c == '\n' || (c >= ' ' && c <= '~') ? c : '?';
-    }
-    s->err_tail[s->err_tail_len] = '\0';
-}
-
 /* One read; true if there may be more. */
 static bool err_read(struct session *s)
 {
     char chunk[4096];
     ssize_t n = s->fd_err < 0 ? 0 : read(s->fd_err, chunk, sizeof(chunk));
     if (n > 0) {
-        err_keep(s, chunk, (size_t)n);
+        tail_add(&s->err_tail, chunk, (size_t)n);
         s->err_bytes += (uint64_t)n;
         return true;
     }
@@ -115,14 +98,7 @@ const char *session_err_line(struct session *s, char *dst, size_t size)
     /* bounded: it may go on writing for ever */
     for (int i = 0; i < 16 && (s->muxed ? out_read(s) : err_read(s)); i++)
         ;
-    size_t end = s->err_tail_len;
-    while (end > 0 && (s->err_tail[end - 1] == '\n' || s->err_tail[end - 1] == ' '))
-        end--;
-    size_t from = end;
-    while (from > 0 && s->err_tail[from - 1] != '\n')
-        from--;
-    str_format(dst, size, "%.*s", (int)(end - from), s->err_tail + from);
-    return dst;
+    return tail_line(&s->err_tail, dst, size);
 }
 
 /* ---- standard output ---- */
@@ -207,7 +183,7 @@ static void take_lines(struct session *s, uint64_t now_ns)
 
 /* A process closes its files a moment before it can be reaped. If the one the driver watches is at
  * its end, its exit status will say more than the end of its output does. */
-static bool is_dying(const struct session *s)
+bool session_is_dying(const struct session *s)
 {
     pid_t pid = s->stream_pid > 0 ? s->stream_pid : s->caps.pid;
     _cleanup_fd_ int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
@@ -215,14 +191,14 @@ static bool is_dying(const struct session *s)
     /* An engine's child, and gone already: the watch on it is about to tell. */
     if (pidfd < 0 && pid > 0 && errno == ESRCH)
         return true;
-    return pidfd >= 0 && poll(&p, 1, DEATH_MS) == 1;
+    return pidfd >= 0 && poll(&p, 1, s->death_ms ? s->death_ms : DEATH_MS) == 1;
 }
 
 static void on_end(struct session *s)
 {
     loop_remove(s->loop, s->src_out);
     s->src_out = NULL;
-    if ((s->leaving && !s->waiting) || is_dying(s))
+    if ((s->leaving && !s->waiting) || session_is_dying(s))
         return;
     char line[200];
     session_err_line(s, line, sizeof(line));
@@ -246,7 +222,7 @@ static void on_piece(void *user, enum demux_stream stream, const char *bytes, si
     const struct piece *p = user;
     struct session *s = p->session;
     if (stream == DEMUX_ERR) {
-        err_keep(s, bytes, n);
+        tail_add(&s->err_tail, bytes, n);
         s->err_bytes += n;
         check_flood(s);
         return;
@@ -478,7 +454,7 @@ static void write_failed(struct session *s, const struct err *why)
     for (int i = 0; i < 64 && out_read(s); i++)
         ;
     /* Of what starts a probe its end, which is still awaited, says all that there is to know. */
-    if (is_dying(s) || s->asked == FRAME_NONE)
+    if (session_is_dying(s) || s->asked == FRAME_NONE)
         return;
     session_break(s, ERR_MEASUREMENT, why->code, "%s", why->msg);
 }

@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "base/tail.h"
 #include "engine/demux.h"
 #include "host/cgroup.h"
 #include "wire/frame.h"
@@ -36,6 +37,7 @@ struct session_caps {
     char dir_bind[128];
     /* The first and the last of these as this host names them; "" not to be seen from here. */
     char host_rootfs[160], host_bind[160];
+    char host_disk[200]; /* both lie in this file, a disk's image; "" they do not */
     /* On its engine's own network: dotted IPv4, as the engine and the kernel have it. "": not. */
     char net_address[16], net_gateway[16];
     bool own_cache; /* a kernel of its own keeps files in memory: fresh only in another session */
@@ -92,11 +94,11 @@ struct session {
     struct frame answer;
     struct err failure;
     uint64_t posted_ns, answered_ns;
+    int death_ms; /* how long its process may take to end after its output has; 0: as a container */
     /* Why its output ended, where the driver knows more: "dockerd died"; NULL if it does not. */
     const char *(*why_end)(const struct session *s);
-    char err_tail[2048]; /* last bytes of standard error, printable */
-    size_t err_tail_len;
-    void *priv; /* the driver's */
+    struct tail err_tail; /* of standard error */
+    void *priv;           /* the driver's */
 };
 
 /* Host CPU time so far of everything that exists because of the session: of its group, and of the
@@ -135,6 +137,9 @@ void session_break(struct session *s, enum err_kind kind, int code, const char *
  * status (-1: nobody told; and `why`, e.g. "its memory limit", unless NULL) if that was not its
  * answer to bye. */
 void session_exited(struct session *s, int wait_status, const char *why);
+/* For drivers: is the process that ends the streams at its end, though not reaped yet? Waits a
+ * moment for it: a failure's path only. */
+bool session_is_dying(const struct session *s);
 /* Reads what is there of standard error and gives its last line, printable; "" if there is none. */
 const char *session_err_line(struct session *s, char *dst, size_t size);
 

@@ -43,14 +43,26 @@ static int open_left(int place, struct stat *ret, struct err *err)
     return err_set(err, ERR_MEASUREMENT, EINVAL, "the guest left something else than a file");
 }
 
+/* What this kernel may hold of the guest's file: itself, or the disk that it lies on. */
+static int open_cached(const struct session *s, enum place place, struct stat *ret, struct err *err)
+{
+    _cleanup_fd_ int fd = -1;
+
+    if (!s->caps.host_disk[0]) {
+        _cleanup_fd_ int dir = open_place(s, place, err);
+        return dir < 0 ? dir : open_left(dir, ret, err);
+    }
+    fd = open(s->caps.host_disk, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, ret) < 0)
+        return err_errno(err, errno, "open the guest's disk %s", s->caps.host_disk);
+    return TAKE_FD(fd);
+}
+
 int cold_drop(const struct session *s, enum place place, int64_t *ret_resident_mib, struct err *err)
 {
     struct stat st;
     int64_t resident = 0;
-    _cleanup_fd_ int dir = open_place(s, place, err);
-    if (dir < 0)
-        return dir;
-    _cleanup_fd_ int fd = open_left(dir, &st, err);
+    _cleanup_fd_ int fd = open_cached(s, place, &st, err);
     if (fd < 0)
         return fd;
     int r = pagecache_drop(fd);

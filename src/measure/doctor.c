@@ -69,6 +69,8 @@ int measure_doctor(struct loop *l, const struct machine *m, const char *state_di
     } else if (r == 0) {
         c.site.loop = l;
         c.site.machine = m;
+        c.site.programs = *programs;
+        str_copy(c.site.keep, sizeof(c.site.keep), state_dir);
         inspect_all(&c);
     }
     for (size_t i = 0; r == 0 && i < c.n_targets; i++)

@@ -133,10 +133,29 @@ int images_prepare(struct course *c, struct err *err)
     return r;
 }
 
-int images_remove(const char *state_dir, struct image_removed *ret, struct err *err)
+/* One of the two places, of the same form (vm/kernel.h). */
+static int remove_in(const char *state_dir, const char *place, struct image_removed *ret,
+                     struct err *err)
 {
-    _cleanup_free_ char *dir = xasprintf("%s/images", state_dir);
+    _cleanup_free_ char *dir = xasprintf("%s/%s", state_dir, place);
     struct image_store store = {.dir = dir};
 
     return image_remove_unused(&store, ret, err);
+}
+
+int images_remove(const char *state_dir, struct images_removed *ret, struct err *err)
+{
+    struct image_removed images = {0}, guests = {0};
+    struct err late = ERR_INIT;
+    int r = remove_in(state_dir, "images", &images, err);
+    int left = remove_in(state_dir, "guests", &guests, &late);
+
+    if (r == 0 && left < 0)
+        r = err_set(err, late.kind, late.code, "%s", late.msg);
+    *ret = (struct images_removed){.images = images.images,
+                                   .inputs = images.inputs,
+                                   .guests = guests.images + guests.inputs,
+                                   .in_use = images.in_use + guests.in_use,
+                                   .bytes = images.bytes + guests.bytes};
+    return r;
 }

@@ -7,7 +7,16 @@
 
 #include "image/image.h"
 
-/* Removes the images and inputs below state_dir that no run holds (image_remove_unused). */
-int images_remove(const char *state_dir, struct image_removed *ret, struct err *err);
+struct images_removed {
+    unsigned images, inputs;
+    unsigned guests; /* kernels, initrds and disks of virtual machines */
+    unsigned in_use; /* left, since a run holds them */
+    uint64_t bytes;  /* on the disk */
+};
+
+/* Removes what is kept of images, inputs and guests below state_dir and no run holds
+ * (image_remove_unused). The first that cannot be removed is the error; the rest is, all the same.
+ */
+int images_remove(const char *state_dir, struct images_removed *ret, struct err *err);
 
 #endif

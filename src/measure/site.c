@@ -22,6 +22,7 @@ static void site_names(struct course *c)
     if (c->o->machine->is_root && c->o->machine->cgroups.mode != CGROUP_NONE)
         str_format(s->cgroup, sizeof(s->cgroup), "/cupel-%s", s->run_id);
     str_format(s->dir, sizeof(s->dir), "%s/run/%s", c->o->state_dir, s->run_id);
+    str_copy(s->keep, sizeof(s->keep), c->o->state_dir);
     s->programs = *c->o->programs;
 }
 
