@@ -34,6 +34,7 @@ import threading
 import time
 
 SECONDS_DOCKER = 2  # more: a daemon is started and an image imported
+SECONDS_QEMU = 10  # more: a machine boots three times, on an emulated CPU
 
 
 class Kind:
@@ -280,7 +281,10 @@ class ForeignDocker:
 
 
 FOREIGN = {"containerd": ForeignContainerd, "docker": ForeignDocker}
-PROGRAM = {"docker": "dockerd"}
+PROGRAM = {"docker": "dockerd", "qemu:virtiofs": "qemu-system-" + os.uname().machine}
+# Kernels of guests are fetched once for all tests.
+GUESTS = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+                      "cupel-tests", "guests")
 
 def shim_sockets(address, run):
     """The names under which shims of a run's containers listen: hashes of daemon, namespace, container."""
@@ -361,6 +365,9 @@ class Bench:
         self.state = os.path.join(where, "state")
         self.db = os.path.join(where, "results.db")
         self.ids = set()
+        os.makedirs(GUESTS, 0o700, exist_ok=True)
+        os.mkdir(self.state, 0o700)
+        os.symlink(GUESTS, os.path.join(self.state, "guests"))
         self.env = dict(os.environ, CUPEL_STATE=self.state, CUPEL_PROBE=probe)
 
     def note_runs(self):
@@ -400,6 +407,14 @@ class Bench:
         return run.returncode, run.stderr.strip()
 
 
+def is_machine(target):
+    return target.startswith("qemu:")
+
+
+def moments_for(target, moments):
+    return max(3, moments // 3) if is_machine(target) else moments
+
+
 def one_moment(bench, target, rng, index, foreign=None):
     """Returns (what happened, problems)."""
     strange = foreign.environment() if foreign else {}
@@ -409,7 +424,8 @@ def one_moment(bench, target, rng, index, foreign=None):
         status, said = bench.killed_at_event(target, event)
         what = f"killed at ledger event {event}"
     else:
-        more = SECONDS_DOCKER if target.startswith("docker/") else 0
+        more = SECONDS_DOCKER if target.startswith("docker/") else \
+            SECONDS_QEMU if is_machine(target) else 0
         seconds = rng.uniform(.05, bench.kind.seconds + more)
         status, said = bench.killed_after(target, seconds)
         what = f"killed after {seconds:.2f} s"
@@ -436,7 +452,7 @@ def usable(targets):
     for target in targets:
         engine = target.split("/")[0]
         program = PROGRAM.get(engine, engine)
-        if "/" in target and not shutil.which(program):
+        if ("/" in target or is_machine(target)) and not shutil.which(program):
             print(f"# {target} is left out: no {program} on the PATH")
         else:
             here.append((target, None, PLAIN))
@@ -448,7 +464,7 @@ def usable(targets):
 
 def with_networks(targets, long):
     """The cheapest of them, and in a long test all: what ends a network is the same for each."""
-    plain = [t for t, needs, _ in targets if not needs]
+    plain = [t for t, needs, _ in targets if not needs and not is_machine(t)]
     own = [t for t in plain if t.startswith(("docker/", "podman/"))] if long else []
     return [(t, None, NETWORK) for t in (plain if long else plain[:1])] + [(t, None, ENGINE) for t in own]
 
@@ -461,7 +477,7 @@ def moments_of(args, where, target, foreign, kind, say, stop):
     os.mkdir(place)
     bench = Bench(os.path.abspath(args.cupel), os.path.abspath(args.probe), place, kind)
     rng = random.Random(f"{args.seed} {words}")
-    for index in range(args.moments):
+    for index in range(moments_for(target, args.moments)):
         if stop.is_set():
             break
         what, problems = one_moment(bench, target, rng, index, foreign)
@@ -498,7 +514,7 @@ def main():
     parser.add_argument("--kind", action="append", choices=KINDS, help="of runs; default: all")
     args = parser.parse_args()
     targets = args.target or ["runc", "crun", "bwrap", "runsc:ptrace", "podman/runc", "containerd/runc",
-                              "docker/runc"]
+                              "docker/runc", "qemu:virtiofs"]
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         return 0
@@ -510,7 +526,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     number = failed = killed = 0
     print(f"# seed {args.seed}")
-    print(f"1..{len(targets) * args.moments + 3}")
+    print(f"1..{sum(moments_for(t, args.moments) for t, *_ in targets) + 3}")
     with tempfile.TemporaryDirectory(prefix="faults-") as where:
         bystander = Bystander(os.path.abspath(args.probe), where)
         foreign = {}

@@ -11,6 +11,22 @@
 
 const struct launch rig_probe = {.program = PROGRAM_PROBE};
 
+/* Kernels of guests are fetched once for all tests, as runtests keeps what it builds. */
+static void share_guests(const char *state)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char kept[256], here[128];
+    bool given = cache && *cache;
+    str_format(kept, sizeof(kept), "%s%s/cupel-tests/guests",
+               given  ? cache
+               : home ? home
+                      : "/root",
+               given ? "" : "/.cache");
+    str_format(here, sizeof(here), "%s/guests", state);
+    assert_ok(fs_mkdirs(kept, 0700, err));
+    assert_int_equal(symlink(kept, here), 0);
+}
+
 void rig_init(struct rig *r)
 {
     *r = (struct rig){0};
@@ -28,7 +44,9 @@ void rig_init(struct rig *r)
     s->start_timeout_ns = machine_patience(&r->machine) * 20 * NS_PER_S;
     s->stop_timeout_ns = machine_patience(&r->machine) * 10 * NS_PER_S;
     assert_ok(cgroup_usable_cpus(&r->machine.cgroups, &s->cpus, err));
+    str_copy(s->keep, sizeof(s->keep), r->state);
     assert_ok(fs_mkdirs(r->state, 0700, err));
+    share_guests(r->state);
     assert_ok(ledger_open(r->state, s->run_id, &s->ledger, err));
     struct ledger_item items[] = {{.kind = LEDGER_DIR, .path = s->dir},
                                   {.kind = LEDGER_CGROUP, .path = s->cgroup}};

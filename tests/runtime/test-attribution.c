@@ -108,6 +108,8 @@ static void test_parts(void **state)
     scene_open(&s);
     bool sandboxed = strcmp(s.rig.info.kind, "runsc") == 0;
     size_t waits = is_bwrap(&s); /* outside of the sandbox, and in its group */
+    bool machine = strcmp(s.rig.info.kind, "qemu") == 0;
+    bool served = strcmp(s.rig.info.platform, "virtiofs") == 0;
     scene_settle(&s);
     for (uint32_t k = 0; k < SESSIONS; k++) {
         struct pid_list pids = {0};
@@ -118,7 +120,9 @@ static void test_parts(void **state)
             size_t at = proc_table_index(&s.a.table, pids.v[i]);
             assert_true(at != PROC_NO_INDEX && s.a.v[at].owner == k);
         }
-        assert_int_equal(count(&s, k, COMPONENT_PAYLOAD), sandboxed ? 0 : 1);
+        assert_int_equal(count(&s, k, COMPONENT_PAYLOAD), sandboxed || machine ? 0 : 1);
+        assert_int_equal(count(&s, k, COMPONENT_VMM), machine ? 1 : 0);
+        assert_int_equal(count(&s, k, COMPONENT_VIRTIOFSD) > 0, served);
         assert_int_equal(count(&s, k, COMPONENT_SENTRY), sandboxed ? 1 : 0);
         assert_int_equal(count(&s, k, COMPONENT_GOFER), sandboxed ? 1 : 0);
         assert_int_equal(count(&s, k, COMPONENT_STUB) > 0, sandboxed);
@@ -255,6 +259,45 @@ static void test_weights(void **state)
         assert_true(is_bwrap(&s) ? all > container : all == container);
     }
     assert_true(fits);
+    scene_close(&s);
+}
+
+/* ---- a guest's memory ---- */
+
+#define GUEST_BYTES (UINT64_C(96) << 20)
+
+static double weigh(struct scene *s)
+{
+    struct weight w[SESSIONS];
+    scene_look(s);
+    return ours_kb(s, w);
+}
+
+/* What a guest touches is a memory file of its VMM's that a file server maps as well: the weight
+ * grows by it once, and so does what the group is charged. */
+static void test_guest_memory(void **state)
+{
+    struct scene s;
+    uint64_t before_bytes, after_bytes;
+    scene_open(&s);
+    if (strcmp(s.rig.info.kind, "qemu") != 0) {
+        scene_close(&s);
+        return;
+    }
+    scene_settle(&s);
+    const struct cgroups *c = &s.rig.machine.cgroups;
+    double before = weigh(&s);
+    assert_int_equal(cgroup_shmem(c, s.claims[0].group, &before_bytes), 0);
+    /* Three arrays, of which each is touched. */
+    rig_prepare(s.sessions[0], "mem.triad", 1, "array_bytes", (int64_t)GUEST_BYTES / 3);
+    double grown = (weigh(&s) - before) * 1024;
+    assert_int_equal(cgroup_shmem(c, s.claims[0].group, &after_bytes), 0);
+    double charged = (double)(after_bytes - before_bytes);
+    printf("# %.0f MiB touched: weight %+.1f MiB, charged %+.1f\n", (double)GUEST_BYTES / 1048576,
+           grown / 1048576, charged / 1048576);
+    assert_true(grown > .8 * GUEST_BYTES && grown < 1.5 * GUEST_BYTES);
+    assert_true(charged > .8 * GUEST_BYTES && charged < 1.5 * GUEST_BYTES);
+    rig_finish(s.sessions[0]);
     scene_close(&s);
 }
 
@@ -400,6 +443,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest all[] = {
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_guest_memory),
         cmocka_unit_test(test_shim),
     };
     if (argc > 2)
