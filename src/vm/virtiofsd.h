@@ -15,8 +15,8 @@ struct virtiofsd {
 
 /* Looks on the PATH and where distributions put it, and asks what it is. ERR_UNSUPPORTED: none. */
 int virtiofsd_find(struct loop *l, struct virtiofsd *ret, struct err *err);
-/* Serves the directory (absolute) to the first that connects to the socket that listens on its standard
- * input; ends with that connection. */
+/* Serves the directory (absolute) to the first that connects to the socket that listens on its
+ * standard input; ends with that connection. */
 void virtiofsd_command(const struct virtiofsd *v, const char *dir, struct vm_command *ret);
 
 #endif
