@@ -12,11 +12,10 @@ stream  net.tcp_stream / iperf3, one stream of 16 KiB sends: at least .97
 rr      net.tcp_rr / sockperf ping-pong over TCP, 14 bytes (its least) both ways: .95 to 1.05, or better
 http    net.http_lat / wrk, one connection that posts one byte to the same server: at least .95
 
-Both ends use the congestion control reno, whatever the machine's is. With bbr there is no equal measure: it
-sends from timers too, on another CPU than the program's writes, packets overtake one another on the veth, and
-what never was lost is sent again. iperf3, which never waits for its bytes to arrive, sent a thousand segments
-a second twice so (each answered by a DSACK, none dropped anywhere) and got half of its rate with reno; a
-net.tcp_stream, whose slices end when all has arrived, a few. See docs/network.md for figures.
+Both ends use the congestion control reno, whatever the machine's is. With bbr there is no equal measure:
+iperf3, which never waits for its bytes to arrive, sent a thousand segments a second twice (each answered by a
+DSACK, none dropped anywhere) and got half of its rate with reno; a net.tcp_stream, whose slices end when all
+has arrived, sent a few. See docs/network.md for figures, and for what we suspect.
 
 Exit status 1: a bound was missed; 2: an error. What is not here is said and left out. Root only.
 """

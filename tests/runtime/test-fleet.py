@@ -150,7 +150,8 @@ class Bench:
 
 
 def line_of(r, name):
-    found = [x for x in r.stdout.splitlines() if x.startswith("  ssh:%s " % name)]
+    above = r.stdout.split(" ratios to ")[0] # the table of all of them names them, too
+    found = [x for x in above.splitlines() if x.startswith("  ssh:%s " % name)]
     expect(len(found) == 1, r)
     return found[0]
 
@@ -212,7 +213,7 @@ def one_plan_goes_out_and_a_run_per_machine_comes_back():
         r = b.on(["machine0", "machine1"], *targets(), "--workload", "sys.getpid", "--workload", "cpu.prime", "--rounds", "2",
                  "--slice", "2ms", "--repeats", "2")
         expect(r.returncode in (0, 3) and "2 of 2 machines" in r.stdout and "partial" not in r.stdout, r)
-        expect("machine by machine\n" in r.stdout and "nothing is claimed beyond these machines" in r.stdout, r)
+        expect("\n2 machines, 2 runs" in r.stdout and "nothing is claimed of others" in r.stdout, r)
         uuids = set()
         for i in (0, 1):
             d = b.export(re.search(r" (r\d+) ", line_of(r, "machine%d" % i)).group(1))

@@ -147,7 +147,8 @@ def end(p, timeout=60):
 
 
 def line_of(r, name):
-    found = [x for x in r.stdout.splitlines() if x.strip().startswith("slurm:%s  " % name) and "  slurm:" not in x.strip()]
+    above = r.stdout.split(" ratios to ")[0] # the table of all of them names them, too
+    found = [x for x in above.splitlines() if x.startswith("  slurm:%s " % name)]
     expect(len(found) == 1, r)
     return found[0]
 
