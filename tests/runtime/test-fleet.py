@@ -58,7 +58,7 @@ class Bench:
     closed (nobody listens), stranger (our key is not welcome), changed (the host key is another's), guest (not root)."""
     number = itertools.count()
 
-    def __init__(self, *kinds, room="192m"):
+    def __init__(self, *kinds, room="512m"):
         if os.geteuid() != 0:
             raise Skip("needs root")
         self.folder = os.path.join(WORK, "b%d" % next(Bench.number))
