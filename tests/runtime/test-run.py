@@ -997,7 +997,7 @@ def slowdown(b):
     return statistics.median(t["parts"][0]["facts"]["slowdown"] for t in b.export()["trials"])
 
 
-@long_case
+@full_case
 @alone
 def a_planted_loss_is_found_and_none_where_there_is_none():
     need("runc")
@@ -1030,7 +1030,7 @@ def an_aggressor_needs_its_limits():
     b.expect_clean()
 
 
-@long_case
+@full_case
 def an_aggressor_in_another_target():
     need("runc", "crun", "runsc")
     b = Bench()
