@@ -201,7 +201,7 @@ def every_cell(report, name, *options, while_it_runs=None):
     report.tell(len(sessions) >= len(TARGETS) and all(s["proof"] and s["hello"] for s in sessions),
                 f"{name}: each of {len(sessions)} sessions has its proof")
     silent = [part for trial in result.get("trials", []) for part in trial["parts"]
-              if not any(sum(x or 0 for x, c in zip(s, result["sample_columns"]) if c == "host_cpu_ns")
+              if not any(sum(x or 0 for x, c in zip(s, result["sample_columns"]) if c == "cpu_ns")
                          for s in part["samples"])]
     report.tell(not silent, f"{name}: every cell has CPU time of its control group")
 
