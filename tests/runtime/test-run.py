@@ -1133,7 +1133,7 @@ def aggressors_die_with_the_controller():
         b = Bench()
         p = b.begin("--quiet", *targets(target), "--workload", "beside.%s@create" % load, *INSIDE,
                     *(["-p", "phase=1s"] if load == "forks" else []), "--i-understand", "--repeats", "1")
-        seen = wait_until(lambda: is_at_work(b, load), 30)
+        seen = wait_until(lambda: is_at_work(b, load), 30 * SLOW)
         p.kill()
         p.communicate()
         expect(seen, (target, load))
