@@ -28,6 +28,10 @@ inside() {
 inside 'meson setup build -Dtests=false; ninja -C build'
 inside "meson setup build-test; ninja -C build-test ${TESTS[*]}"
 
+# Started by the tests that need it; gVisor is one of its runtimes, and its groups are systemd's.
+chroot "$root" systemctl --quiet disable docker.service docker.socket containerd.service
+mkdir -p "$root/etc/docker"
+printf '{"runtimes": {"runsc": {"path": "/usr/bin/runsc"}}}\n' >"$root/etc/docker/daemon.json"
 echo cupel-guest >"$root/etc/hostname"
 cp "$tree/tests/guest/cupel-tests.service" "$root/etc/systemd/system/"
 mkdir -p "$root/etc/systemd/system/graphical.target.wants"

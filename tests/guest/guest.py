@@ -27,7 +27,8 @@ TREE = os.path.dirname(os.path.dirname(HERE))
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "cupel-tests")
 # Beside what quickstart installs: what makes it a machine, and what the tests need.
 PACKAGES = ["linux-image-cloud-amd64", "initramfs-tools", "zstd", "systemd", "systemd-sysv", "dbus", "udev",
-            "libpam-systemd", "kmod", "procps", "strace", "util-linux", "iproute2", "python3", "libcmocka-dev"]
+            "libpam-systemd", "kmod", "procps", "strace", "util-linux", "iproute2", "python3", "libcmocka-dev",
+            "docker.io", "podman"]
 NOT_NEEDED = ["doc", "man", "locale", "info"]
 NEEDED = ["mmdebstrap", "mke2fs", "unshare", "setpriv", "qemu-system-x86_64"]
 # Seconds. The last is from one line of the tests to the next.

@@ -183,9 +183,9 @@ def words(option, values):
     return [w for v in values for w in (option, v)]
 
 
-def every_cell(report, name, *options, while_it_runs=None):
-    """A run over all targets; each cell has a figure, and each session its proof."""
-    argv = [CUPEL, "run", "--quiet", "--blocks", "1", "--rounds", "3", *words("--target", TARGETS),
+def every_cell(report, name, *options, targets=tuple(TARGETS), while_it_runs=None):
+    """A run over the targets; each cell has a figure, and each session its proof."""
+    argv = [CUPEL, "run", "--quiet", "--blocks", "1", "--rounds", "3", *words("--target", targets),
             *words("--workload", CELLS), *options]
     helper = subprocess.Popen(while_it_runs, start_new_session=True) if while_it_runs else None
     status, said = run(argv, 600)
@@ -194,16 +194,45 @@ def every_cell(report, name, *options, while_it_runs=None):
         helper.wait()
     result = exported()
     bad, good = unfilled(result)
-    wanted = len(TARGETS) * len(CELLS)
+    wanted = len(targets) * len(CELLS)
     report.tell(status == 0 and good == wanted and not bad, f"{name}: {good} of {wanted} cells have figures",
                 bad + said.splitlines()[-12:])
     sessions = result.get("sessions", [])
-    report.tell(len(sessions) >= len(TARGETS) and all(s["proof"] and s["hello"] for s in sessions),
+    report.tell(len(sessions) >= len(targets) and all(s["proof"] and s["hello"] for s in sessions),
                 f"{name}: each of {len(sessions)} sessions has its proof")
     silent = [part for trial in result.get("trials", []) for part in trial["parts"]
               if not any(sum(x or 0 for x, c in zip(s, result["sample_columns"]) if c == "cpu_ns")
                          for s in part["samples"])]
     report.tell(not silent, f"{name}: every cell has CPU time of its control group")
+
+
+def docker(*argv):
+    status, said = run(["docker", *argv], 120)
+    return said.split() if status == 0 else [f"status {status}"] + said.split()
+
+
+def what_docker_has():
+    scopes = run(["systemctl", "list-units", "--plain", "--no-legend", "docker-*.scope"], 60)[1].split()
+    return [scopes, docker("ps", "--all", "--quiet"), docker("images", "--all", "--quiet")]
+
+
+def engines(report):
+    """The user's own docker, started by systemd, keeps its containers in scopes of systemd's."""
+    run(["systemctl", "start", "docker"], 300)
+    driver = docker("info", "--format", "{{.CgroupDriver}}")
+    report.tell(driver == ["systemd"], f"docker's control groups are kept by {' '.join(driver)}")
+    before = what_docker_has()
+    targets = ["host", "docker/runc", "docker/runsc:ptrace", "podman/crun", "containerd/runc"]
+    every_cell(report, "engines", "--limit", "cpus=1.5,memory=768M,pids=500", targets=targets)
+    report.tell(what_docker_has() == before, "docker has what it had", [str(what_docker_has())])
+    for seconds in (6, 12, 24):
+        argv = [CUPEL, "run", "--quiet", *words("--target", ["host", "docker/runc"]), *words("--workload", CELLS)]
+        report.note(f"a run of docker/runc, killed after {seconds} s: status {run(argv, seconds)[0]}")
+        status, said = run([CUPEL, "clean"], 120)
+        report.tell(status == 0 and what_docker_has() == before and not groups() - own_groups(),
+                    f"a run of docker/runc killed after {seconds} s is cleaned up",
+                    said.splitlines() + [str(what_docker_has()), *groups()])
+    run(["systemctl", "stop", "docker.socket", "docker", "containerd"], 120)
 
 
 # What systemd does now and then: it hands controllers down from the root, and takes back those that no unit of
@@ -227,6 +256,8 @@ def main():
         every_cell(report, "a run with limits", "--limit", "cpus=1.5,memory=512M,pids=500")
         every_cell(report, "a run while systemd works", while_it_runs=MEANWHILE)
         report.note("runs")
+        engines(report)
+        report.note("engines")
         for name in UNIT:
             program(report, name, [f"{BUILT}/tests/unit/{name}"], 300)
         report.note("unit tests")
