@@ -213,9 +213,16 @@ static double ours_kb(struct scene *s, struct weight w[SESSIONS])
 }
 
 /* bwrap maps many small libraries that others map, too: what is cut off of each is more there. */
-static bool agree(const struct scene *s, double ours, double other)
+static bool smaps_agrees(const struct scene *s, double ours, double smaps)
 {
-    return fabs(other / ours - 1) <= (is_bwrap(s) ? .03 : .01);
+    return fabs(smaps / ours - 1) <= (is_bwrap(s) ? .03 : .01);
+}
+
+/* smem maps the libraries that bwrap maps: while it looks there is one more to share them with, and
+ * on a machine where few do, that is some hundredths. */
+static bool smem_agrees(const struct scene *s, double ours, double smem)
+{
+    return isnan(smem) || (smem / ours >= (is_bwrap(s) ? .9 : .99) && smem / ours <= 1.01);
 }
 
 static void report(const struct scene *s, const struct weight w[SESSIONS])
@@ -251,7 +258,7 @@ static void test_weights(void **state)
         double smem = smem_kb(&s, &listed);
         printf("# %s: %.0f kB, smaps %.0f (%+.2f %%); of %.0f kB smem %.0f (%+.2f %%)\n", target,
                ours, smaps, 100 * (smaps / ours - 1), listed, smem, 100 * (smem / listed - 1));
-        fits = agree(&s, ours, smaps) && (isnan(smem) || agree(&s, listed, smem));
+        fits = smaps_agrees(&s, ours, smaps) && smem_agrees(&s, listed, smem);
         if (fits)
             report(&s, w);
         uint64_t all = weight_pss(&w[0], WEIGHT_ALL),
