@@ -14,6 +14,7 @@
 #include "host/tracing.h"
 #include "ledger/byid.h"
 #include "ledger/journal.h"
+#include "ledger/k8sobject.h"
 #include "ledger/kata.h"
 #include "ledger/namespace.h"
 #include "ledger/slurmjob.h"
@@ -234,6 +235,20 @@ static void remove_slurm_job(struct job *job, const struct ledger_item *it)
         removed(job, "Slurm job", it->id);
 }
 
+static void remove_k8s_object(struct job *job, const struct ledger_item *it)
+{
+    struct err err = ERR_INIT;
+    int n = may_run(it->runtime)
+                ? k8sobject_remove(job->c->loop, it, time_deadline(JOB_NS), &err)
+                : err_set(&err, ERR_ENVIRONMENT, EPERM,
+                          "%s: not asking %s, which is not there or which others could change",
+                          it->id, it->runtime);
+    if (n < 0)
+        failed(job, &err);
+    else if (n > 0)
+        removed(job, "of a Kubernetes,", it->id);
+}
+
 /* --- mounts and directories --- */
 
 static void remove_mount(struct job *job, const char *path)
@@ -370,6 +385,7 @@ static void act_dir(struct job *job, const struct ledger_item *it)
 static void remove_items(struct job *job)
 {
     each(job, LEDGER_SLURM_JOB, remove_slurm_job);
+    each(job, LEDGER_K8S, remove_k8s_object);
     if (job->kernel_side)
         each(job, LEDGER_CGROUP, act_kill);
     each(job, LEDGER_CONTAINER, remove_container);

@@ -1,6 +1,7 @@
 #include "ledger/journal.h"
 
 #include "host/tracing.h"
+#include "ledger/k8sobject.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -19,6 +20,7 @@ static const char *const kind_names[LEDGER_KIND_COUNT] = {
     [LEDGER_DOCKER_IMAGE] = "docker-image",
     [LEDGER_KATA] = "kata",
     [LEDGER_SLURM_JOB] = "slurm-job",
+    [LEDGER_K8S] = "k8s",
 };
 
 const char *ledger_kind_name(enum ledger_kind kind)
@@ -33,8 +35,7 @@ bool journal_is_run_id(const char *s)
     return strlen(s) == 8 && strspn(s, "0123456789abcdef") == 8;
 }
 
-/* cupel-<8 hexadecimal digits>-<digits, at least so many> */
-static bool is_numbered(const char *s, size_t least)
+bool journal_is_numbered(const char *s, size_t least)
 {
     if (!s || !str_starts(s, "cupel-") || strspn(s + 6, "0123456789abcdef") != 8 || s[14] != '-')
         return false;
@@ -86,7 +87,7 @@ static bool is_our_tracing(const char *path)
                                          TRACING_DIR_DEBUG "/instances/"};
     for (size_t i = 0; i < ARRAY_SIZE(places); i++)
         if (str_starts(path, places[i]))
-            return is_numbered(path + strlen(places[i]), 1);
+            return journal_is_numbered(path + strlen(places[i]), 1);
     return false;
 }
 
@@ -124,7 +125,7 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
             return 0;
         break;
     case LEDGER_CONTAINER:
-        if (!is_numbered(item->id, 4))
+        if (!journal_is_numbered(item->id, 4))
             return err_set(err, ERR_BUG, EINVAL, "container '%.40s' is not named as ours are",
                            item->id ? item->id : "");
         if (!is_plain_path(item->runtime))
@@ -135,25 +136,31 @@ int journal_check(const struct ledger_item *item, const char *state_dir, struct 
             return 0;
         break;
     case LEDGER_NAMESPACE:
-        if (is_numbered(item->id, 1) && is_plain_path(path) && is_plain_path(item->runtime))
+        if (journal_is_numbered(item->id, 1) && is_plain_path(path) && is_plain_path(item->runtime))
             return 0;
         return err_set(err, ERR_BUG, EINVAL, "namespace '%.40s' is not named as ours are",
                        item->id ? item->id : "");
     case LEDGER_DOCKER_CONTAINER:
     case LEDGER_DOCKER_IMAGE:
-        if (is_numbered(item->id, 1) && is_plain_path(path))
+        if (journal_is_numbered(item->id, 1) && is_plain_path(path))
             return 0;
         return err_set(err, ERR_BUG, EINVAL, "docker's '%.40s' is not named as ours are",
                        item->id ? item->id : "");
     case LEDGER_KATA:
-        if (is_numbered(item->id, 4) && is_plain_path(item->runtime) && item->path && !*path)
+        if (journal_is_numbered(item->id, 4) && is_plain_path(item->runtime) && item->path &&
+            !*path)
             return 0;
         return err_set(err, ERR_BUG, EINVAL, "Kata's '%.40s' is not named as ours are",
                        item->id ? item->id : "");
     case LEDGER_SLURM_JOB:
-        if (is_numbered(item->id, 1) && is_plain_path(path) && is_plain_path(item->runtime))
+        if (journal_is_numbered(item->id, 1) && is_plain_path(path) && is_plain_path(item->runtime))
             return 0;
         return err_set(err, ERR_BUG, EINVAL, "Slurm's job '%.40s' is not named as ours are",
+                       item->id ? item->id : "");
+    case LEDGER_K8S:
+        if (k8sobject_is_ours(item->id, item->place) && is_plain_path(item->runtime) && item->path)
+            return 0;
+        return err_set(err, ERR_BUG, EINVAL, "Kubernetes' '%.60s' is not named as ours are",
                        item->id ? item->id : "");
     case LEDGER_KIND_COUNT:
         break;
@@ -175,6 +182,7 @@ void journal_copy(struct journal_item *dst, const struct ledger_item *src)
     dst->item.path = xstrdup(src->path);
     dst->item.id = xstrdup(src->id);
     dst->item.runtime = xstrdup(src->runtime);
+    dst->item.place = xstrdup(src->place);
 }
 
 void journal_item_release(struct journal_item *it)
@@ -182,6 +190,7 @@ void journal_item_release(struct journal_item *it)
     free((char *)it->item.path);
     free((char *)it->item.id);
     free((char *)it->item.runtime);
+    free((char *)it->item.place);
     *it = (struct journal_item){0};
 }
 
@@ -213,6 +222,7 @@ static int read_item(struct journal *j, json_t *line, bool done, const char *sta
         .path = json_string_value(json_object_get(line, "path")),
         .id = json_string_value(json_object_get(line, "id")),
         .runtime = json_string_value(json_object_get(line, "runtime")),
+        .place = json_string_value(json_object_get(line, "place")),
         .cover_unified = json_is_true(json_object_get(line, "cover")),
     };
     for (unsigned k = 0; kind && k < LEDGER_KIND_COUNT; k++)

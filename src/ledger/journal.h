@@ -53,6 +53,8 @@ void journal_item_release(struct journal_item *it);
 
 /* "3fa9c2d1", eight lower-case hexadecimal digits. */
 bool journal_is_run_id(const char *s);
+/* cupel-<8 hexadecimal digits>-<digits, at least so many> */
+bool journal_is_numbered(const char *s, size_t least);
 const char *ledger_kind_name(enum ledger_kind kind);
 
 /* Tries to take the lock of a ledger that is open on fd (how: LOCK_SH or LOCK_EX). A child that a

@@ -231,6 +231,7 @@ static json_t *event_json(const char *event, const struct ledger_item *it)
         if (json_object_set_new(line, "id", json_string(it->id)) < 0 ||
             (it->runtime && str_eq(event, "intend") &&
              (json_object_set_new(line, "runtime", json_string(it->runtime)) < 0 ||
+              (it->place && json_object_set_new(line, "place", json_string(it->place)) < 0) ||
               json_object_set_new(line, "cover", json_boolean(it->cover_unified)) < 0))) {
             json_decref(line);
             return NULL;

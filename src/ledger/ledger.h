@@ -46,6 +46,8 @@ enum ledger_kind {
                          program, path: "" */
     LEDGER_SLURM_JOB, /* id: its name, runtime: scancel, path: Slurm's configuration, which need not
                          be there */
+    LEDGER_K8S, /* an object of a Kubernetes; id: "pods/NAME", "jobs/NAME" or "configmaps/NAME",
+                   runtime: kubectl, path: files of $KUBECONFIG, or "", place: kubectl_place's */
     LEDGER_KIND_COUNT
 };
 
@@ -57,7 +59,8 @@ struct ledger_item {
     enum ledger_kind kind;
     const char *path;
     const char *id;      /* all from LEDGER_CONTAINER on */
-    const char *runtime; /* LEDGER_CONTAINER, LEDGER_NAMESPACE, LEDGER_KATA */
+    const char *runtime; /* LEDGER_CONTAINER, LEDGER_NAMESPACE, LEDGER_KATA, LEDGER_K8S */
+    const char *place;   /* LEDGER_K8S */
     bool cover_unified;  /* LEDGER_CONTAINER: run the runtime where the unified tree is covered */
 };
 
@@ -76,7 +79,8 @@ int ledger_open(const char *state_dir, const char *run_id, struct ledger **ret, 
  * containers are cupel-<8 hex
  * digits>-<4 or more digits>, with an absolute runtime path and a --root that is such a directory,
  * namespaces, Slurm's jobs, and what docker holds, cupel-<8 hex digits>-<digits> at an absolute
- * path, Kata's containers as containers. The strings are copied. */
+ * path, Kata's containers as containers, a Kubernetes' objects after a "pods/" or the like. The
+ * strings are copied. */
 int ledger_intend(struct ledger *l, const struct ledger_item *items, size_t n, struct err *err);
 int ledger_done(struct ledger *l, const struct ledger_item *item, struct err *err);
 /* The ledger of one that died, with what is not done in it, to go on with: -ENOENT, there is none;
