@@ -37,6 +37,7 @@ static const struct known machine_fields[] = {
     {"mitigations", "mitigations", ENVIRON_TELL},
     {"virtualisation", "inside", ENVIRON_TELL},
     {"in_container", "inside a container", ENVIRON_TELL},
+    {"pod", "pod", ENVIRON_TELL},
     {"is_root", "as root", ENVIRON_TELL},
     {"cgroup_mode", "control groups", ENVIRON_TELL},
 };

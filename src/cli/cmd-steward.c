@@ -2,13 +2,27 @@
 #include "cli/commands.h"
 
 #include "fleet/courier.h"
+#include "fleet/podside.h"
 #include "fleet/steward.h"
 
 #include <signal.h>
 
+/* The log has the run, or says why there is none; so does the Job, by this status. */
+static int in_pod(const struct options *o, struct err *err)
+{
+    bool measured = false;
+    int r =
+        pod_run(o->operands.v[0], options_text(o, "order", ""),
+                (unsigned)options_u64(o, "number", 1), options_u64(o, "in-pod", 0), &measured, err);
+
+    return r < 0 ? r : measured ? 0 : EXIT_NOTHING;
+}
+
 static int steward(struct cli *cli, const struct options *o, struct err *err)
 {
     signal(SIGPIPE, SIG_IGN);
+    if (options_given(o, "in-pod"))
+        return in_pod(o, err);
     if (options_given(o, "order"))
         return courier_run(o->operands.v[0], options_text(o, "order", ""),
                            (unsigned)options_u64(o, "number", 1), err);
@@ -21,6 +35,12 @@ static const struct option_def steward_options[] = {
      .kind = OPTION_TEXT,
      .help = "in a batch job, with nobody to speak to: does as this fleet's order says, and leaves "
              "the run beside it"},
+    {.name = "in-pod",
+     .arg = "TIME",
+     .kind = OPTION_DURATION,
+     .help =
+         "with --order: in a pod, for at most so long; DIRECTORY is one to work in, and the run "
+         "goes into the pod's log"},
     {.name = "number",
      .arg = "N",
      .kind = OPTION_COUNT,

@@ -19,6 +19,7 @@
     X(import)                                                                                      \
     X(runs)                                                                                        \
     X(clean)                                                                                       \
+    X(k8s)                                                                                         \
     X(steward)                                                                                     \
     X(selftest)                                                                                    \
     X(help)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/spawn.h"
 #include "fleet/fleet.h"
+#include "fleet/k8s-manifest.h"
 #include "ledger/ledger.h"
 #include "report/machines.h"
 
@@ -158,8 +159,23 @@ static int take_machines(const struct options *o, struct fleet *f, struct err *e
 
     if (r >= 0)
         r = take_time(o, "keep", FLEET_KEEP_MAX_NS, &f->keep_ns, err);
+    f->privileged = options_flag(o, "privileged-agent");
     for (size_t i = 0; r >= 0 && (text = options_nth(o, "on", i)); i++)
         r = fleet_add(f, text, err);
+    return r;
+}
+
+/* Of the options, all that a fleet is. */
+static int make_fleet(const struct options *o, struct ground *g, struct err *err)
+{
+    int r = take_machines(o, &g->fleet, err);
+
+    if (r >= 0)
+        r = k8s_check_privileged(&g->fleet, err);
+    if (r >= 0)
+        r = make_plan(o, g, err);
+    if (r >= 0)
+        pass_on(o, &g->fleet);
     return r;
 }
 
@@ -169,11 +185,7 @@ static int prepare(const struct options *o, struct ground *g, struct err *err)
     int r = check_options(o, err);
 
     if (r >= 0 && !fleet)
-        r = take_machines(o, &g->fleet, err);
-    if (r >= 0 && !fleet)
-        r = make_plan(o, g, err);
-    if (r >= 0 && !fleet)
-        pass_on(o, &g->fleet);
+        r = make_fleet(o, g, err);
     if (r >= 0)
         r = cli_programs(&g->programs, err);
     if (r >= 0)
@@ -343,4 +355,26 @@ int run_on(struct cli *cli, const struct options *o, struct err *err)
     put_table(&g, &out);
     r = cli_print(&out, err);
     return r < 0 ? r : status_of(&g.fleet);
+}
+
+int run_on_manifest(const struct options *o, struct err *err)
+{
+    _cleanup_(ground_release) struct ground g = {.state_dir = STR_INIT};
+    _cleanup_(str_release) struct str out = STR_INIT;
+
+    fleet_init(&g.fleet);
+    plan_init(&g.plan);
+    if (!options_given(o, "on"))
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "k8s manifest: --on k8s:selector=LABEL=VALUE,image=NAME is missing");
+    int r = check_options(o, err);
+    if (r >= 0)
+        r = make_fleet(o, &g, err);
+    if (r >= 0)
+        r = loop_new(&g.loop, err);
+    if (r >= 0)
+        r = loop_catch_interrupts(g.loop, err);
+    if (r >= 0)
+        r = k8s_manifest_of(&g.fleet, g.loop, &out, err);
+    return r < 0 ? r : cli_print(&out, err);
 }

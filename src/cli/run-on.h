@@ -10,5 +10,7 @@
 bool run_on_given(const struct options *o);
 /* All of it, up to the table of machines. Returns the exit status, or a negative errno. */
 int run_on(struct cli *cli, const struct options *o, struct err *err);
+/* What run_on would create in a cluster, on standard output. 0. */
+int run_on_manifest(const struct options *o, struct err *err);
 
 #endif

@@ -11,13 +11,22 @@
 
 #include "fleet/fleet.h"
 
-#define CARRIERS(X) X(ssh) X(slurm)
+#define CARRIERS(X) X(ssh) X(slurm) X(k8s)
 
 /* What all machines of a fleet share while it is carried out. */
 struct voyage {
     struct fleet *fleet;
     const struct fleet_options *o;
     struct bundle bundle;
+};
+
+/* Machines that an element turned out to stand for. */
+struct found {
+    struct found_machine {
+        char name[FLEET_ON_MAX];
+        char id[65]; /* as that machine's own cupel would say; "": not known */
+    } * v;
+    size_t n, cap;
 };
 
 struct carrier {
@@ -27,6 +36,10 @@ struct carrier {
     int (*check)(const char *spec, struct err *err);
     /* How many machines such an element stands for; NULL: one. Of a spec that was checked. */
     size_t (*machines)(const char *spec);
+    /* Where that can be told there alone; NULL: it need not be. Before all else: 0 and their names,
+     * without the scheme; or m, which stood for all of them, is at its end. */
+    int (*find)(struct loop *l, struct fleet_machine *m, struct found *ret, struct err *err);
+    bool brings_nothing; /* no bundle is needed */
     /* Takes the bundle there, has the plan run, brings the run back into the store, removes what
      * was brought; sets m's outcome, place and facts, and calls roll_write when its place is known.
      * < 0: -EINTR, left to its lease, or a failure on this machine (disk, store); else 0.

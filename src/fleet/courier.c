@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "fleet/carrier.h"
 #include "fleet/link.h"
+#include "fleet/roll.h"
 #include "fleet/talk.h"
 #include "ledger/ledger.h"
 
@@ -109,22 +110,12 @@ static int write_result(struct courier *c, struct err *err)
 
 /* ---- the way of it ---- */
 
-/* order: FOLDER/fleet/ID.json */
 static int read_order(struct courier *c, const char *order, struct err *err)
 {
-    static const char end[] = ".json";
-    size_t n = strlen(order), tail = strlen("/fleet/12345678.json");
-    char name[16];
+    int r = roll_read_order(order, c->number, &c->fleet, &c->folder, err);
 
-    if (order[0] != '/' || n <= tail || !str_ends(order, end))
-        return err_set(err, ERR_USAGE, EINVAL, "%.80s is no fleet's order", order);
-    c->folder = xstrndup(order, n - tail);
-    str_format(name, sizeof(name), "fleet-%.8s", order + n - strlen("12345678.json"));
-    int r = fleet_read(c->folder, name, &c->fleet, err);
     if (r < 0)
         return r;
-    if (c->number == 0 || c->number > c->fleet.machines.n)
-        return err_set(err, ERR_USAGE, ERANGE, "%s has no machine %u", name, c->number);
     c->m = &c->fleet.machines.v[c->number - 1];
     c->m->place[0] = '\0'; /* the folder; the steward says where it is */
     return 0;

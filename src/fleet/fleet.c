@@ -56,6 +56,10 @@ static int add_element(struct fleet *f, const char *from, struct err *err)
         r = c->check(spec, err);
     if (r < 0)
         return r;
+    if (c->find) { /* one in the place of all, until they are asked for */
+        _cleanup_free_ char *all = xstrndup(from, FLEET_ON_MAX - 1);
+        return add_machine(f, all, from, c, err);
+    }
     if (!c->machines)
         return add_machine(f, from, from, c, err);
     for (size_t i = 1, n = c->machines(spec); r >= 0 && i <= n; i++) {
@@ -89,6 +93,49 @@ int fleet_add(struct fleet *f, const char *list, struct err *err)
             return r;
         p += n + 1;
     }
+}
+
+/* ---- which machines ---- */
+
+static int put_found(struct fleet *f, const struct fleet_machine *m, const struct found *found,
+                     struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < found->n; i++) {
+        _cleanup_free_ char *on = xasprintf("%s:%s", m->carrier->scheme, found->v[i].name);
+        r = add_machine(f, on, m->from, m->carrier, err);
+        if (r == 0)
+            str_copy(f->machines.v[f->machines.n - 1].id, sizeof(m->id), found->v[i].id);
+    }
+    return r;
+}
+
+int fleet_find(struct fleet *f, struct loop *l, struct err *err)
+{
+    struct fleet found = {.machines = VEC_INIT};
+    int r = 0;
+
+    str_format(f->id, sizeof(f->id), "%08x", (unsigned)rng_entropy());
+    VEC_FOREACH (&f->machines, struct fleet_machine, m) {
+        struct found names = VEC_INIT;
+        if (r == 0 && m->carrier->find)
+            r = m->carrier->find(l, m, &names, err);
+        if (r == 0 && m->carrier->find && !m->ended)
+            r = put_found(&found, m, &names, err);
+        else if (r == 0)
+            VEC_PUSH(&found.machines, *m);
+        VEC_RELEASE(&names);
+    }
+    if (r < 0) {
+        VEC_RELEASE(&found.machines);
+        return r;
+    }
+    VEC_RELEASE(&f->machines);
+    f->machines.v = found.machines.v;
+    f->machines.n = found.machines.n;
+    f->machines.cap = found.machines.cap;
+    return 0;
 }
 
 /* ---- carrying it out ---- */
@@ -150,15 +197,24 @@ static int carry_out(struct voyage *v, bool resume, struct err *err)
     return r;
 }
 
+static bool brings_something(const struct fleet *f)
+{
+    VEC_FOREACH (&f->machines, const struct fleet_machine, m)
+        if (!m->carrier->brings_nothing)
+            return true;
+    return false;
+}
+
 int fleet_run(struct fleet *f, const struct fleet_options *o, struct err *err)
 {
     struct voyage v = {.fleet = f, .o = o, .bundle = {.fd = -1}};
     struct bundle_parts parts = o->parts;
 
-    str_format(f->id, sizeof(f->id), "%08x", (unsigned)rng_entropy());
     f->started_real_ns = time_real_ns();
     parts.plan = f->plan.buf;
-    int r = bundle_make(o->loop, &parts, &v.bundle, err);
+    int r = fleet_find(f, o->loop, err);
+    if (r == 0 && brings_something(f))
+        r = bundle_make(o->loop, &parts, &v.bundle, err);
     if (r == 0)
         r = roll_write(f, o->state_dir, err);
     if (r == 0)

@@ -55,6 +55,8 @@ enum fleet_outcome {
     FLEET_CANCELLED,  /* somebody cancelled it, or it was preempted */
     FLEET_TIME_LIMIT, /* it ran into its time limit with nothing to show */
     FLEET_NODE_FAILED,
+    FLEET_NO_IMAGE,   /* its image is not to be had on the node */
+    FLEET_NO_SANDBOX, /* the node could not make its sandbox */
     FLEET_OUTCOME_COUNT
 };
 
@@ -83,6 +85,7 @@ struct fleet {
     VEC(char *) wanted; /* texts of the targets asked for; none: what works there */
     uint64_t lease_ns;  /* so long the run goes on without a word from here */
     uint64_t keep_ns;   /* so long its part is kept after its end */
+    bool privileged;    /* in a cluster: pods that reach the host */
     uint64_t started_real_ns;
 };
 
@@ -102,6 +105,10 @@ void fleet_release(struct fleet *f);
  * it. ERR_USAGE: an unknown carrier, no machine, one given
  * twice, too many. */
 int fleet_add(struct fleet *f, const char *list, struct err *err);
+
+/* Draws its id, and asks which machines the elements stand for that do not say so themselves. Part
+ * of fleet_run. */
+int fleet_find(struct fleet *f, struct loop *l, struct err *err);
 
 /* 0 when every machine has its outcome. An interrupt ends the runs there in order and fetches what
  * was measured; a second one leaves them to their leases: -EINTR. */

@@ -25,6 +25,8 @@ static const struct {
     [FLEET_CANCELLED] = {"cancelled", "its job was cancelled"},
     [FLEET_TIME_LIMIT] = {"time-limit", "its job ran out of time"},
     [FLEET_NODE_FAILED] = {"node-failed", "its node failed"},
+    [FLEET_NO_IMAGE] = {"no-image", "its image is not to be had there"},
+    [FLEET_NO_SANDBOX] = {"no-sandbox", "its sandbox was not made"},
 };
 
 const char *fleet_outcome_name(enum fleet_outcome o)

@@ -50,15 +50,12 @@ static json_t *machine_json_of(const struct fleet_machine *m)
     return o;
 }
 
-int roll_write(const struct fleet *f, const char *state_dir, struct err *err)
+json_t *roll_json(const struct fleet *f, size_t first, size_t n)
 {
-    _cleanup_free_ char *dir = xasprintf("%s/fleet", state_dir);
-    _cleanup_free_ char *path = xasprintf("%s/%s.json", dir, f->id);
     json_t *machines = json_array();
-    int r = fs_mkdirs(dir, 0700, err);
 
-    VEC_FOREACH (&f->machines, const struct fleet_machine, m)
-        json_array_append_new(machines, machine_json_of(m));
+    for (size_t i = first; i < first + n; i++)
+        json_array_append_new(machines, machine_json_of(&f->machines.v[i]));
     json_t *o =
         json_pack("{s:s, s:i, s:s, s:I, s:I, s:I, s:s}", "kind", "cupel fleet", "format", 1, "id",
                   f->id, "started_real_ns", (json_int_t)f->started_real_ns, "lease_ns",
@@ -66,6 +63,17 @@ int roll_write(const struct fleet *f, const char *state_dir, struct err *err)
     json_object_set_new(o, "args", texts_json(f->args.v, f->args.n));
     json_object_set_new(o, "wanted", texts_json(f->wanted.v, f->wanted.n));
     json_object_set_new(o, "machines", machines);
+    if (f->privileged)
+        json_object_set_new(o, "privileged", json_true());
+    return o;
+}
+
+int roll_write(const struct fleet *f, const char *state_dir, struct err *err)
+{
+    _cleanup_free_ char *dir = xasprintf("%s/fleet", state_dir);
+    _cleanup_free_ char *path = xasprintf("%s/%s.json", dir, f->id);
+    json_t *o = roll_json(f, 0, f->machines.n);
+    int r = fs_mkdirs(dir, 0700, err);
     char *text = json_dumps(o, JSON_INDENT(1));
     json_decref(o);
     if (r >= 0)
@@ -125,6 +133,7 @@ static int read_fleet(const json_t *o, struct fleet *f, struct err *err)
     f->started_real_ns = (uint64_t)json_integer_value(json_object_get(o, "started_real_ns"));
     f->lease_ns = (uint64_t)json_integer_value(json_object_get(o, "lease_ns"));
     f->keep_ns = (uint64_t)json_integer_value(json_object_get(o, "keep_ns"));
+    f->privileged = json_is_true(json_object_get(o, "privileged"));
     json_array_foreach(json_object_get(o, "args"), i, item)
         VEC_PUSH(&f->args, xstrdup(json_is_string(item) ? json_string_value(item) : ""));
     json_array_foreach(json_object_get(o, "wanted"), i, item)
@@ -154,5 +163,28 @@ int fleet_read(const char *state_dir, const char *name, struct fleet *ret, struc
         return err_wrap(err, "%s", path);
     }
     *ret = f;
+    return 0;
+}
+
+int roll_read_order(const char *path, unsigned number, struct fleet *ret, char **ret_folder,
+                    struct err *err)
+{
+    static const char end[] = ".json";
+    size_t n = strlen(path), tail = strlen("/fleet/12345678.json");
+    char name[16];
+
+    if (path[0] != '/' || n <= tail || !str_ends(path, end))
+        return err_set(err, ERR_USAGE, EINVAL, "%.80s is no fleet's order", path);
+    _cleanup_free_ char *folder = xstrndup(path, n - tail);
+    str_format(name, sizeof(name), "fleet-%.8s", path + n - strlen("12345678.json"));
+    int r = fleet_read(folder, name, ret, err);
+    if (r < 0)
+        return r;
+    if (number == 0 || number > ret->machines.n) {
+        fleet_release(ret);
+        fleet_init(ret);
+        return err_set(err, ERR_USAGE, ERANGE, "%s has no machine %u", name, number);
+    }
+    *ret_folder = TAKE_PTR(folder);
     return 0;
 }

@@ -50,6 +50,10 @@ static size_t own_words(const char *dir, struct str texts[3], const char *argv[]
     str_addf(&texts[0], "%s/lib", dir);
     str_addf(&texts[1], "%s/bin/cupel", dir);
     str_add(&texts[2], self);
+    if (access(texts[1].buf, X_OK) < 0) { /* not brought, but installed */
+        argv[n++] = texts[2].buf;
+        return n;
+    }
     if (str_starts(self, texts[0].buf) && self[texts[0].len] == '/') {
         argv[n++] = texts[2].buf;
         argv[n++] = "--library-path";

@@ -7,7 +7,7 @@ import tempfile
 
 from cli import SOURCE_ROOT, Skip, case, cupel, expect, main, one_line
 
-COMMANDS = ["doctor", "workloads", "run", "show", "report", "advise", "compare", "machines", "replicate", "export", "import", "runs", "clean", "steward", "selftest", "help"]
+COMMANDS = ["doctor", "workloads", "run", "show", "report", "advise", "compare", "machines", "replicate", "export", "import", "runs", "clean", "k8s", "steward", "selftest", "help"]
 
 
 @case
