@@ -38,6 +38,8 @@ PARSERS = {
     "fuzz-proc": ["host/proctext.c"],
     "fuzz-talk": ["fleet/talk.c"],
     "fuzz-slurm": ["host/slurmtext.c"],
+    "fuzz-runlog": ["fleet/runlog.c"],
+    "fuzz-k8s": ["fleet/k8s-state.c"],
     "fuzz-conftext": ["host/conftext.c"],
     "fuzz-seccomp": ["host/seccomp-follow.c"],
 }
