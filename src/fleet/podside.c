@@ -7,6 +7,7 @@
 #include "fleet/roll.h"
 #include "fleet/runlog.h"
 #include "fleet/steward-work.h"
+#include "host/allocation.h"
 #include "host/machine.h"
 
 #include <errno.h>
@@ -110,6 +111,8 @@ static int settle_in(struct pod *p, const char *scratch, struct err *err)
         work_environment(p->bundle);
     _cleanup_free_ char *state = xasprintf("%s/state", p->place);
     setenv("CUPEL_STATE", state, 1);
+    if (p->fleet.privileged)
+        setenv(ALLOCATION_POD_ENV, "1", 1);
     setenv("LC_ALL", "C", 1);
     setenv("TERM", "dumb", 1);
     return file_replace("plan.yaml", p->fleet.plan.buf, p->fleet.plan.len, 0600, err);
