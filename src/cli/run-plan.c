@@ -198,8 +198,9 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
          "fetch a run from each; nothing needs to be installed there, and nothing is left"},
     {.name = "privileged-agent",
      .kind = OPTION_FLAG,
-     .help = "with --on k8s:...: pods that reach the node (privileged, its processes, its files to "
-             "be read), and measure the node itself instead of the pod's own sandbox"},
+     .help =
+         "with --on k8s:...: privileged pods in the node's process, network and IPC namespaces, "
+         "which measure the node itself instead of the pod's own sandbox"},
     {.name = "lease",
      .arg = "TIME",
      .kind = OPTION_DURATION,
