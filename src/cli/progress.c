@@ -210,7 +210,7 @@ static void on_planned(void *user, const struct progress_state *s)
         return;
     unit_elapsed(s->left_ns, time);
     _cleanup_free_ char *line = xasprintf(
-        "%u blocks, about %s in all%s", s->max_blocks, time,
+        "%u block%s, about %s in all%s", s->max_blocks, s->max_blocks == 1 ? "" : "s", time,
         v->drop_caches ? "; this machine's page cache is dropped before workloads of the disk"
                        : "");
     say(v, line);

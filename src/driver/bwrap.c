@@ -337,7 +337,7 @@ static int bwrap_start(struct site *s, struct engine *e, const struct launch *wh
                        struct session **ret, struct err *err)
 {
     struct live *l = NULL;
-    int r = live_begin(s, e, what, &l, err);
+    int r = live_begin(s, e, what, take_down, &l, err);
     if (r < 0)
         return r;
     r = ground_make(s, e, &l->ground, what, false, err);
@@ -348,7 +348,7 @@ static int bwrap_start(struct site *s, struct engine *e, const struct launch *wh
     if (r == 0)
         r = launch(l, err);
     if (r < 0)
-        return start_failed(l, take_down, r, err);
+        return start_failed(l, r, err);
     live_container_dirs(l);
     *ret = l->session;
     return 0;
@@ -369,16 +369,10 @@ static int bwrap_renew(struct site *s, struct engine *e, struct session **inout,
     if (r == 0)
         r = launch(l, err);
     if (r < 0)
-        return start_failed(l, take_down, r, err);
+        return start_failed(l, r, err);
     live_container_dirs(l);
     *inout = l->session;
     return 0;
-}
-
-static int bwrap_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
-                      struct lifetimes *ret_life, struct err *err)
-{
-    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_bwrap = {
@@ -390,5 +384,4 @@ const struct driver driver_bwrap = {
     .close = bwrap_close,
     .start = bwrap_start,
     .renew = bwrap_renew,
-    .stop = bwrap_stop,
 };

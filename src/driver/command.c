@@ -120,6 +120,17 @@ int command_run(struct live *l, const struct command *c, const struct stdio *io,
     return r;
 }
 
+int command_run_text(struct live *l, const struct command *c, uint64_t deadline_ns, struct str *out,
+                     struct err *err)
+{
+    struct spawn_result res;
+    int r = command_run(l, c, NULL, deadline_ns, &res, err);
+    if (r == 0 && out)
+        str_addn(out, res.out.buf, res.out.len);
+    spawn_result_release(&res);
+    return r;
+}
+
 int command_spawn(struct live *l, const struct command *c, const struct stdio *io, pid_t *ret,
                   struct err *err)
 {

@@ -44,6 +44,9 @@ void command_add_runtime_flags(struct command *c, const struct engine *e, const 
  * ret->wait_status is to be looked at. ret is to be released in every case. */
 int command_run(struct live *l, const struct command *c, const struct stdio *io,
                 uint64_t deadline_ns, struct spawn_result *ret, struct err *err);
+/* The same, its output captured and added to out (may be NULL). */
+int command_run_text(struct live *l, const struct command *c, uint64_t deadline_ns, struct str *out,
+                     struct err *err);
 /* Starts it there and does not wait. */
 int command_spawn(struct live *l, const struct command *c, const struct stdio *io, pid_t *ret,
                   struct err *err);

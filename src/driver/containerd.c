@@ -37,14 +37,9 @@ static int ask(struct live *l, const char *const *words, uint64_t deadline_ns, s
                struct err *err)
 {
     struct command c;
-    struct spawn_result res;
     containerd_command(&c, l->engine->own, words[0]);
     command_add_all(&c, words);
-    int r = command_run(l, &c, NULL, deadline_ns, &res, err);
-    if (r == 0 && out)
-        str_addn(out, res.out.buf, res.out.len);
-    spawn_result_release(&res);
-    return r;
+    return command_run_text(l, &c, deadline_ns, out, err);
 }
 
 /* The runtime in containerd's words: the program its shim was told to call. Ours is told as what is
@@ -276,7 +271,7 @@ static int containerd_start(struct site *s, struct engine *e, const struct launc
     if (r < 0)
         return r;
     struct live *l = NULL;
-    r = live_begin(s, e, what, &l, err);
+    r = live_begin(s, e, what, take_down, &l, err);
     if (r < 0)
         return r;
     r = ground_make(s, e, &l->ground, what, false, err);
@@ -287,16 +282,10 @@ static int containerd_start(struct site *s, struct engine *e, const struct launc
     if (r == 0)
         r = live_describe(l, err);
     if (r < 0)
-        return start_failed(l, take_down, r, err);
+        return start_failed(l, r, err);
     live_container_dirs(l);
     *ret = l->session;
     return 0;
-}
-
-static int containerd_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
-                           struct lifetimes *ret_life, struct err *err)
-{
-    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_containerd = {
@@ -310,7 +299,6 @@ const struct driver driver_containerd = {
     .open = containerd_open,
     .close = containerd_close,
     .start = containerd_start,
-    .stop = containerd_stop,
     .no_network =
         "containerd leaves networks to its clients, and to the CNI plug-ins that they configure",
 };

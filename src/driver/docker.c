@@ -501,7 +501,7 @@ static int docker_start(struct site *s, struct engine *e, const struct launch *w
     if (r < 0)
         return r;
     struct live *l = NULL;
-    r = live_begin(s, e, what, &l, err);
+    r = live_begin(s, e, what, take_down, &l, err);
     if (r < 0)
         return r;
     struct ledger_item item = container_item(l);
@@ -518,17 +518,11 @@ static int docker_start(struct site *s, struct engine *e, const struct launch *w
     if (r == 0)
         r = live_describe(l, err);
     if (r < 0)
-        return start_failed(l, take_down, r, err);
+        return start_failed(l, r, err);
     live_container_dirs(l);
     set_places(l);
     *ret = l->session;
     return 0;
-}
-
-static int docker_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
-                       struct lifetimes *ret_life, struct err *err)
-{
-    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_docker = {
@@ -541,6 +535,5 @@ const struct driver driver_docker = {
     .open = docker_open,
     .close = docker_close,
     .start = docker_start,
-    .stop = docker_stop,
     .network = docker_network,
 };

@@ -135,10 +135,6 @@ struct driver {
      * root file system and in /data is there. On failure nothing is left and *inout is NULL. A
      * driver that cannot has NULL here. */
     int (*renew)(struct site *s, struct engine *e, struct session **inout, struct err *err);
-    /* Ends it, and whatever still runs of it; verifies that nothing is left. Always frees. ret_life
-     * (may be NULL) gets the session's whole life, also on failure as far as it was seen. */
-    int (*stop)(struct site *s, struct engine *e, struct session *sess, enum ending how,
-                struct lifetimes *ret_life, struct err *err);
     /* The network that launch.engine_network is about. ret: this machine's side of it, as a place
      * for a session of the host driver (netns "": the machine's own namespace; address: the
      * gateway's, "" if it is known of a session only). facts, put into the object: topology,
@@ -149,6 +145,12 @@ struct driver {
                    struct err *err);
     const char *no_network;
 };
+
+/* Ends a session of any driver, and whatever still runs of it; verifies that nothing is left.
+ * Always frees. ret_life (may be NULL) gets the session's whole life, also on failure as far as it
+ * was seen. */
+int session_stop(struct session *sess, enum ending how, struct lifetimes *ret_life,
+                 struct err *err);
 
 size_t driver_count(void);
 const struct driver *driver_at(size_t i);

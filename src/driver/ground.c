@@ -521,8 +521,8 @@ bool live_farewell(struct live *l, uint64_t patience_ns)
     return l->exited;
 }
 
-int live_begin(struct site *s, struct engine *e, const struct launch *what, struct live **ret,
-               struct err *err)
+int live_begin(struct site *s, struct engine *e, const struct launch *what, take_down_fn down,
+               struct live **ret, struct err *err)
 {
     const struct driver *d = what->engine_network ? driver_find(e->info.target.driver) : NULL;
     if (d && !d->network)
@@ -530,6 +530,7 @@ int live_begin(struct site *s, struct engine *e, const struct launch *what, stru
     struct live *l = xcalloc(1, sizeof(*l));
     l->site = s;
     l->engine = e;
+    l->down = down;
     l->cover_fd = l->net_fd = -1;
     l->program = &e->programs[what->program];
     l->tmpfs_bytes = ground_tmpfs_bytes(what);
@@ -571,15 +572,14 @@ void live_free(struct live *l)
     free(l);
 }
 
-int live_end(struct session *sess, enum ending how, take_down_fn down, struct lifetimes *ret_life,
-             struct err *err)
+int session_stop(struct session *sess, enum ending how, struct lifetimes *ret_life, struct err *err)
 {
     struct live *l = sess->priv;
     struct lifetimes life = sess->life;
     life.end_ns = time_mono_ns();
     if (how == ENDING_BYE)
         live_farewell(l, NS_PER_S);
-    int r = down(l, how == ENDING_FORCED, &life, err);
+    int r = l->down(l, how == ENDING_FORCED, &life, err);
     if (ret_life)
         *ret_life = life;
     return r;
@@ -602,12 +602,12 @@ int start_hello(struct live *l, uint64_t *deadline_ns, struct err *err)
     return 0;
 }
 
-int start_failed(struct live *l, take_down_fn down, int r, struct err *err)
+int start_failed(struct live *l, int r, struct err *err)
 {
     struct lifetimes life = {0};
     struct err first = err ? *err : (struct err)ERR_INIT, left = ERR_INIT;
     double limit_s = (double)l->start_timeout_ns / NS_PER_S;
-    int left_r = down(l, false, &life, &left);
+    int left_r = l->down(l, false, &life, &left);
     const char *waiting = strstr(first.msg, ": timed out");
     int phase = waiting ? (int)(waiting - first.msg) : (int)strlen(first.msg);
     if (r == -ETIMEDOUT)

@@ -60,11 +60,18 @@ struct engine_place {
     char address[16], gateway[16]; /* dotted IPv4 */
 };
 
+struct live;
+/* A driver's way of ending: whatever runs is killed, whatever there is is removed, l is freed; by
+ * the engine's own forced removal first, if by_engine. life gets exited_ns and gone_ns. */
+typedef int (*take_down_fn)(struct live *l, bool by_engine, struct lifetimes *life,
+                            struct err *err);
+
 /* One started target: its ground and the process at its root. */
 struct live {
     struct site *site;
     struct engine *engine;
     const struct run_program *program; /* which one it runs */
+    take_down_fn down;
     struct session *session;
     struct ground ground;
     pid_t pid;          /* 0: none yet */
@@ -155,29 +162,23 @@ int live_describe(struct live *l, struct err *err);
 void live_container_dirs(struct live *l);
 /* Says bye and waits up to patience_ns for the end. True if it ended. */
 bool live_farewell(struct live *l, uint64_t patience_ns);
-/* Named, with its program chosen; nothing is made yet. */
-int live_begin(struct site *s, struct engine *e, const struct launch *what, struct live **ret,
-               struct err *err);
+/* Named, with its program chosen; nothing is made yet. session_stop and start_failed end it by
+ * `down`. */
+int live_begin(struct site *s, struct engine *e, const struct launch *what, take_down_fn down,
+               struct live **ret, struct err *err);
 /* Lets go of session and process, of which nothing may be left; the ground stays. */
 void live_forget(struct live *l);
 void live_free(struct live *l); /* the session too */
-/* A driver's way of ending: whatever runs is killed, whatever there is is removed, l is freed; by
- * the engine's own forced removal first, if by_engine. life gets exited_ns and gone_ns. */
-typedef int (*take_down_fn)(struct live *l, bool by_engine, struct lifetimes *life,
-                            struct err *err);
-/* What every driver's `stop` does, around its own way. */
-int live_end(struct session *sess, enum ending how, take_down_fn down, struct lifetimes *ret_life,
-             struct err *err);
 /* When the clock of a start begins to run: now, and where several start at once, now that all of
  * them are ready to. */
 uint64_t start_begins(struct live *l);
 /* session_hello; what comes after it waits until all that start at once have come as far, and has
  * as much time more. */
 int start_hello(struct live *l, uint64_t *deadline_ns, struct err *err);
-/* The end of a start that failed with r and *err: takes everything down by `down`;
- * keeps the first error, said as "timed out at start after 10 s (...)" if it is a deadline's, and
- * adds what could not be removed. Returns r. */
-int start_failed(struct live *l, take_down_fn down, int r, struct err *err);
+/* The end of a start that failed with r and *err: takes everything down and frees l; keeps
+ * the first error, said as "timed out at start after 10 s (...)" if it is a deadline's, and adds
+ * what could not be removed. Returns r. */
+int start_failed(struct live *l, int r, struct err *err);
 
 /* Clean-up has to run to its end although an interrupt came: waits that go on over interrupts and
  * raise the signal anew when everything is done. */

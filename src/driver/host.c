@@ -156,7 +156,7 @@ static int host_start(struct site *s, struct engine *e, const struct launch *wha
                       struct session **ret, struct err *err)
 {
     struct live *l = NULL;
-    int r = live_begin(s, e, what, &l, err);
+    int r = live_begin(s, e, what, take_down, &l, err);
     if (r < 0)
         return r;
     if (what->image && !has_group(l))
@@ -175,15 +175,9 @@ static int host_start(struct site *s, struct engine *e, const struct launch *wha
     if (r == 0)
         r = set_dirs(l, err);
     if (r < 0)
-        return start_failed(l, take_down, r, err);
+        return start_failed(l, r, err);
     *ret = l->session;
     return 0;
-}
-
-static int host_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
-                     struct lifetimes *ret_life, struct err *err)
-{
-    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_host = {
@@ -194,6 +188,5 @@ const struct driver driver_host = {
     .open = host_open,
     .close = host_close,
     .start = host_start,
-    .stop = host_stop,
     .no_network = "it is the machine itself",
 };

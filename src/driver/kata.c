@@ -76,18 +76,13 @@ static int verb(struct live *l, const char *word, const char *option, const char
                 uint64_t deadline_ns, struct str *out, struct err *err)
 {
     struct command c;
-    struct spawn_result res;
     verb_begin(&c, l, word);
     if (option)
         command_add(&c, option);
     command_add(&c, l->ground.id);
     if (signal)
         command_add(&c, signal);
-    int r = command_run(l, &c, NULL, deadline_ns, &res, err);
-    if (r == 0 && out)
-        str_addn(out, res.out.buf, res.out.len);
-    spawn_result_release(&res);
-    return r;
+    return command_run_text(l, &c, deadline_ns, out, err);
 }
 
 /* ---- start ---- */
@@ -95,25 +90,8 @@ static int verb(struct live *l, const char *word, const char *option, const char
 static int create(struct live *l, const struct stdio *io, uint64_t deadline_ns, struct err *err)
 {
     struct command c;
-    struct spawn_result res;
-    char pid_file[256];
-    uint64_t pid;
-    str_format(pid_file, sizeof(pid_file), "%s/pid", l->ground.dir);
     verb_begin(&c, l, "create");
-    command_add(&c, "--bundle");
-    command_add(&c, l->ground.dir);
-    command_add(&c, "--pid-file");
-    command_add(&c, pid_file);
-    command_add(&c, l->ground.id);
-    l->created = true;
-    int r = command_run(l, &c, io, deadline_ns, &res, err);
-    int wait_status = res.wait_status;
-    spawn_result_release(&res);
-    if (r == 0 && wait_status != 0)
-        return command_failed(l, &c, wait_status, err);
-    if (r == 0 && (file_read_u64(pid_file, &pid) < 0 || pid < 2 || pid > INT32_MAX))
-        return err_set(err, ERR_MEASUREMENT, EBADMSG, "%s wrote no process id", c.what);
-    return r < 0 ? r : live_watch(l, (pid_t)pid, err);
+    return oci_create(l, &c, io, deadline_ns, err);
 }
 
 /* The container's group gets another name than the one that was given. */
@@ -241,7 +219,7 @@ static int kata_start(struct site *s, struct engine *e, const struct launch *wha
                       struct session **ret, struct err *err)
 {
     struct live *l = NULL;
-    int r = live_begin(s, e, what, &l, err);
+    int r = live_begin(s, e, what, take_down, &l, err);
     if (r < 0)
         return r;
     r = ground_make(s, e, &l->ground, what, true, err);
@@ -250,7 +228,7 @@ static int kata_start(struct site *s, struct engine *e, const struct launch *wha
     if (r == 0)
         r = bring_up(l, err);
     if (r < 0)
-        return start_failed(l, take_down, r, err);
+        return start_failed(l, r, err);
     *ret = l->session;
     return 0;
 }
@@ -273,15 +251,9 @@ static int kata_renew(struct site *s, struct engine *e, struct session **inout, 
     if (r == 0)
         r = bring_up(l, err);
     if (r < 0)
-        return start_failed(l, take_down, r, err);
+        return start_failed(l, r, err);
     *inout = l->session;
     return 0;
-}
-
-static int kata_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
-                     struct lifetimes *ret_life, struct err *err)
-{
-    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_kata = {
@@ -294,5 +266,4 @@ const struct driver driver_kata = {
     .close = kata_close,
     .start = kata_start,
     .renew = kata_renew,
-    .stop = kata_stop,
 };

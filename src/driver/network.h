@@ -9,7 +9,7 @@
  *     struct net_end a;
  *     network_end_make(s, &a, &err);
  *     driver->start(s, e, &(struct launch){.program = PROGRAM_PROBE, .net = &a}, &sess, &err);
- *     ... driver->stop(...);
+ *     ... session_stop(...);
  *     network_end_remove(s, &a, &err);
  *     network_remove(s, &err);
  *

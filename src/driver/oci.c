@@ -67,45 +67,45 @@ static int oci_open(struct site *s, const struct target_info *info, struct engin
 
 /* ---- start ---- */
 
-/* The container inherits the descriptors given to create; nobody waits for their end. */
-static int create(struct live *l, const struct stdio *io, uint64_t deadline_ns, struct err *err)
+int oci_create(struct live *l, struct command *c, const struct stdio *io, uint64_t deadline_ns,
+               struct err *err)
 {
-    struct command c;
     struct spawn_result res;
     char pid_file[256];
     uint64_t pid;
     str_format(pid_file, sizeof(pid_file), "%s/pid", l->ground.dir);
-    verb_begin(&c, l, "create");
-    command_add(&c, "--bundle");
-    command_add(&c, l->ground.dir);
-    command_add(&c, "--pid-file");
-    command_add(&c, pid_file);
-    command_add(&c, l->ground.id);
+    command_add(c, "--bundle");
+    command_add(c, l->ground.dir);
+    command_add(c, "--pid-file");
+    command_add(c, pid_file);
+    command_add(c, l->ground.id);
     l->created = true;
-    int r = command_run(l, &c, io, deadline_ns, &res, err);
+    int r = command_run(l, c, io, deadline_ns, &res, err);
     int wait_status = res.wait_status;
     spawn_result_release(&res);
     if (r == 0 && wait_status != 0)
-        return command_failed(l, &c, wait_status, err);
+        return command_failed(l, c, wait_status, err);
     if (r == 0 && (file_read_u64(pid_file, &pid) < 0 || pid < 2 || pid > INT32_MAX))
-        return err_set(err, ERR_MEASUREMENT, EBADMSG, "%s wrote no process id", c.what);
+        return err_set(err, ERR_MEASUREMENT, EBADMSG, "%s wrote no process id", c->what);
     return r < 0 ? r : live_watch(l, (pid_t)pid, err);
+}
+
+static int create(struct live *l, const struct stdio *io, uint64_t deadline_ns, struct err *err)
+{
+    struct command c;
+    verb_begin(&c, l, "create");
+    return oci_create(l, &c, io, deadline_ns, err);
 }
 
 static int verb(struct live *l, const char *word, const char *option, uint64_t deadline_ns,
                 struct str *out, struct err *err)
 {
     struct command c;
-    struct spawn_result res;
     verb_begin(&c, l, word);
     if (option)
         command_add(&c, option);
     command_add(&c, l->ground.id);
-    int r = command_run(l, &c, NULL, deadline_ns, &res, err);
-    if (r == 0 && out)
-        str_addn(out, res.out.buf, res.out.len);
-    spawn_result_release(&res);
-    return r;
+    return command_run_text(l, &c, deadline_ns, out, err);
 }
 
 static int launch(struct live *l, struct err *err)
@@ -233,7 +233,7 @@ static int oci_start(struct site *s, struct engine *e, const struct launch *what
                      struct session **ret, struct err *err)
 {
     struct live *l = NULL;
-    int r = live_begin(s, e, what, &l, err);
+    int r = live_begin(s, e, what, take_down, &l, err);
     if (r < 0)
         return r;
     r = ground_make(s, e, &l->ground, what, true, err);
@@ -244,7 +244,7 @@ static int oci_start(struct site *s, struct engine *e, const struct launch *what
     if (r == 0)
         r = bring_up(l, err);
     if (r < 0)
-        return start_failed(l, take_down, r, err);
+        return start_failed(l, r, err);
     *ret = l->session;
     return 0;
 }
@@ -279,15 +279,9 @@ static int oci_renew(struct site *s, struct engine *e, struct session **inout, s
     if (r == 0)
         r = bring_up(l, err);
     if (r < 0)
-        return start_failed(l, take_down, r, err);
+        return start_failed(l, r, err);
     *inout = l->session;
     return 0;
-}
-
-static int oci_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
-                    struct lifetimes *ret_life, struct err *err)
-{
-    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_oci = {
@@ -300,6 +294,5 @@ const struct driver driver_oci = {
     .close = oci_close,
     .start = oci_start,
     .renew = oci_renew,
-    .stop = oci_stop,
     .no_network = "networks are made by engines, and a runtime is given one",
 };

@@ -5,6 +5,7 @@
 #ifndef CUPEL_DRIVER_OCI_H
 #define CUPEL_DRIVER_OCI_H
 
+#include "driver/command.h"
 #include "driver/ground.h"
 
 /* Writes <bundle>/config.json: what `runc spec` gives, without a terminal and without the cgroup
@@ -12,6 +13,11 @@
  * cgroupsPath set. netns: path of the network namespace that it enters; "": a new one. */
 int oci_config_write(const struct site *s, const struct engine *e, const struct ground *g,
                      const char *nonce, uint64_t tmpfs_bytes, const char *netns, struct err *err);
+
+/* Runs c, begun and named `create`, which inherits the session's descriptors and which nobody waits
+ * for the end of; follows the process that it names. */
+int oci_create(struct live *l, struct command *c, const struct stdio *io, uint64_t deadline_ns,
+               struct err *err);
 
 /* driver.inspect of the OCI driver. */
 void oci_inspect(struct site *s, const struct target *t, struct target_info *ret);

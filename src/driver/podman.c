@@ -455,7 +455,7 @@ static int podman_start(struct site *s, struct engine *e, const struct launch *w
     struct live *l = NULL;
     int r = what->engine_network ? podman_network_known(e->own, err) : 0;
     if (r == 0)
-        r = live_begin(s, e, what, &l, err);
+        r = live_begin(s, e, what, take_down, &l, err);
     if (r < 0)
         return r;
     r = ground_make(s, e, &l->ground, what, false, err);
@@ -466,16 +466,10 @@ static int podman_start(struct site *s, struct engine *e, const struct launch *w
     if (r == 0)
         r = live_describe(l, err);
     if (r < 0)
-        return start_failed(l, take_down, r, err);
+        return start_failed(l, r, err);
     live_container_dirs(l);
     *ret = l->session;
     return 0;
-}
-
-static int podman_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
-                       struct lifetimes *ret_life, struct err *err)
-{
-    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_podman = {
@@ -488,6 +482,5 @@ const struct driver driver_podman = {
     .open = podman_open,
     .close = podman_close,
     .start = podman_start,
-    .stop = podman_stop,
     .network = podman_network,
 };

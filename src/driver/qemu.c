@@ -80,8 +80,6 @@ static int find_kernel(struct site *s, struct qemu *q, struct err *err)
 
 static int qemu_start(struct site *s, struct engine *e, const struct launch *what,
                       struct session **ret, struct err *err);
-static int qemu_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
-                     struct lifetimes *ret_life, struct err *err);
 
 /* Whether KVM boots this kernel can only be seen by booting it: nested in another machine it may
  * hang for ever. That it dies or says nothing is an answer, and no failure; all else is one. */
@@ -94,7 +92,7 @@ static int try_kvm(struct site *s, struct engine *e, struct err *err)
     q->accel = VM_ACCEL_KVM;
     int r = qemu_start(s, e, &probe, &session, &why);
     if (r == 0)
-        r = qemu_stop(s, e, session, ENDING_BYE, NULL, &why);
+        r = session_stop(session, ENDING_BYE, NULL, &why);
     bool answered = r == 0 || why.kind == ERR_TIMEOUT || why.code == ECHILD;
     if (!answered)
         return err_set(err, why.kind, why.code, "%s", why.msg);
@@ -292,7 +290,7 @@ static int qemu_start(struct site *s, struct engine *e, const struct launch *wha
 {
     const struct qemu *q = e->own;
     struct live *l = NULL;
-    int r = live_begin(s, e, what, &l, err);
+    int r = live_begin(s, e, what, take_down, &l, err);
     if (r < 0)
         return r;
     r = guest_new(l, guest_memory(s, q), what->image, err);
@@ -309,7 +307,7 @@ static int qemu_start(struct site *s, struct engine *e, const struct launch *wha
     if (r == 0)
         r = bring_up(l, err);
     if (r < 0)
-        return start_failed(l, take_down, r, err);
+        return start_failed(l, r, err);
     *ret = l->session;
     return 0;
 }
@@ -328,15 +326,9 @@ static int qemu_renew(struct site *s, struct engine *e, struct session **inout, 
     if (r == 0)
         r = bring_up(l, err);
     if (r < 0)
-        return start_failed(l, take_down, r, err);
+        return start_failed(l, r, err);
     *inout = l->session;
     return 0;
-}
-
-static int qemu_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
-                     struct lifetimes *ret_life, struct err *err)
-{
-    return live_end(sess, how, take_down, ret_life, err);
 }
 
 const struct driver driver_qemu = {
@@ -353,5 +345,4 @@ const struct driver driver_qemu = {
     .close = qemu_close,
     .start = qemu_start,
     .renew = qemu_renew,
-    .stop = qemu_stop,
 };

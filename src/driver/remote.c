@@ -273,7 +273,7 @@ static int remote_start(struct site *s, struct engine *e, const struct launch *w
                         struct session **ret, struct err *err)
 {
     struct live *l = NULL;
-    int r = live_begin(s, e, what, &l, err);
+    int r = live_begin(s, e, what, take_down, &l, err);
 
     if (r < 0)
         return r;
@@ -288,12 +288,6 @@ static int remote_start(struct site *s, struct engine *e, const struct launch *w
     prove(l);
     *ret = l->session;
     return 0;
-}
-
-static int remote_stop(struct site *s, struct engine *e, struct session *sess, enum ending how,
-                       struct lifetimes *ret_life, struct err *err)
-{
-    return live_end(sess, how, take_down, ret_life, err);
 }
 
 /* ---- facts ---- */
@@ -320,5 +314,4 @@ const struct driver driver_remote = {
     .summary = "a probe on another machine, through OpenSSH: the peer of a network",
     .close = remote_close,
     .start = remote_start,
-    .stop = remote_stop,
 };

@@ -49,8 +49,7 @@ int company_begin(struct company *x, struct course *c, struct lane *l, const str
 
 int company_part(struct company *x, struct err *err)
 {
-    const struct slot *slot = x->slot;
     struct session *s = x->other;
     x->other = NULL;
-    return s ? slot->driver->stop(&x->c->site, slot->engine, s, ENDING_FORCED, NULL, err) : 0;
+    return s ? session_stop(s, ENDING_FORCED, NULL, err) : 0;
 }

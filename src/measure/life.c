@@ -47,10 +47,9 @@ static void keep_facts(struct lane *l, json_t *facts, uint64_t ns, uint32_t posi
 
 static int cycle(struct course *c, struct lane *l, enum ending how, uint32_t position, int previous)
 {
-    const struct driver *d = l->slot->driver;
     struct lifetimes t = {0};
     struct err why = ERR_INIT;
-    int r = d->stop(&c->site, l->slot->engine, l->slot->session, how, &t, &why);
+    int r = session_stop(l->slot->session, how, &t, &why);
     l->slot->session = NULL;
     if (r < 0) {
         lane_fail(c, l, &why);
@@ -167,7 +166,7 @@ static void shrink(struct course *c, struct lane *l, struct crowd *m, struct den
         if (r < 0)
             lane_fail(c, l, &why);
         m->n--;
-        r = l->slot->driver->stop(&c->site, l->slot->engine, m->v[m->n], ENDING_FORCED, &t, &why);
+        r = session_stop(m->v[m->n], ENDING_FORCED, &t, &why);
         if (r < 0 && l->alive)
             lane_fail(c, l, &why);
         m->destroy_ns += t.gone_ns > t.end_ns ? t.gone_ns - t.end_ns : 0;
@@ -202,9 +201,7 @@ static int crowd(struct course *c, struct lane *l, struct density *d, uint32_t p
     }
     /* A rest below a full ten says nothing of its own. */
     while (m.n % CROWD_STEP != 0) {
-        if (l->slot->driver->stop(&c->site, l->slot->engine, m.v[--m.n], ENDING_BYE, NULL, &why) <
-                0 &&
-            l->alive)
+        if (session_stop(m.v[--m.n], ENDING_BYE, NULL, &why) < 0 && l->alive)
             lane_fail(c, l, &why);
     }
     shrink(c, l, &m, d, facts);
@@ -247,8 +244,7 @@ static int at_once(struct course *c, struct lane *l, uint32_t position, int prev
     uint64_t begin_ns = time_mono_ns();
     struct err why = ERR_INIT;
     json_t *facts = json_object();
-    int r =
-        l->slot->driver->stop(&c->site, l->slot->engine, l->slot->session, ENDING_BYE, NULL, &why);
+    int r = session_stop(l->slot->session, ENDING_BYE, NULL, &why);
     l->slot->session = NULL;
     if (r < 0)
         lane_fail(c, l, &why);

@@ -127,7 +127,7 @@ static int try_remote(struct course *c, size_t cell, struct err *err)
     if (r == 0)
         r = driver_remote.start(&c->site, e, &what, &peer, err);
     if (r == 0)
-        r = driver_remote.stop(&c->site, e, peer, ENDING_BYE, NULL, err);
+        r = session_stop(peer, ENDING_BYE, NULL, err);
     driver_remote.close(&c->site, e);
     return r < 0 ? err_wrap(err, "the peer") : 0;
 }
@@ -399,8 +399,7 @@ void network_stop(struct course *c, size_t target, unsigned block)
     struct err why = ERR_INIT;
 
     target_stop(c, target, block);
-    if (p->peer &&
-        p->driver->stop(&c->site, p->engine_of_peer, p->peer, ENDING_BYE, NULL, &why) < 0)
+    if (p->peer && session_stop(p->peer, ENDING_BYE, NULL, &why) < 0)
         say_left(c, block, (int)target, &why);
     p->peer = NULL;
     p->engine = false;

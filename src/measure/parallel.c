@@ -54,10 +54,7 @@ static void stop_all(struct course *c, struct lane *l, struct one_start *v, size
 {
     for (size_t i = 0; i < n; i++) {
         struct err why = ERR_INIT;
-        if (v[i].session &&
-            l->slot->driver->stop(&c->site, l->slot->engine, v[i].session, ENDING_BYE, NULL, &why) <
-                0 &&
-            l->alive)
+        if (v[i].session && session_stop(v[i].session, ENDING_BYE, NULL, &why) < 0 && l->alive)
             lane_fail(c, l, &why);
     }
 }

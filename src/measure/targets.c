@@ -85,7 +85,7 @@ static int greet_session(struct course *c, struct slot *slot, struct err *err)
     slot->started_ns = time_mono_ns();
     r = measure_ping(slot->session, &slot->ping_ns, err);
     if (r < 0) {
-        slot->driver->stop(&c->site, slot->engine, slot->session, ENDING_BYE, NULL, NULL);
+        session_stop(slot->session, ENDING_BYE, NULL, NULL);
         slot->session = NULL;
     }
     return r;
@@ -152,7 +152,7 @@ void target_stop(struct course *c, size_t target, unsigned block)
 
     if (!slot->session)
         return;
-    if (slot->driver->stop(&c->site, slot->engine, slot->session, ENDING_BYE, NULL, &e) < 0)
+    if (session_stop(slot->session, ENDING_BYE, NULL, &e) < 0)
         warn_add(c, WARN_LEFTOVERS, (int)block, (int)target, -1, NAN, "%s", e.msg);
     slot->session = NULL;
 }
@@ -205,7 +205,7 @@ static int preflight_one(struct course *c, struct slot *slot, struct err *err)
         slot->cycle_ns = slot->session->caps.warm_up_ns;
         slot->info.emulated = slot->info.emulated || slot->session->caps.emulated;
         slot->own_kernel = !str_eq(slot->session->hello.release, c->o->machine->kernel);
-        r = slot->driver->stop(&c->site, slot->engine, slot->session, ENDING_BYE, NULL, &why);
+        r = session_stop(slot->session, ENDING_BYE, NULL, &why);
         slot->session = NULL;
         slot->cycle_ns += time_mono_ns() - begin_ns;
     }

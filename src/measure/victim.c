@@ -131,7 +131,7 @@ static int sample_start(struct victim *v, struct victim_sample *ret, struct err 
     ret->end_ns = time_mono_ns();
     ret->ops = 1;
     ret->ns = (double)session_launch_ns(s);
-    return slot->driver->stop(&v->c->site, slot->engine, s, ENDING_BYE, NULL, err);
+    return session_stop(s, ENDING_BYE, NULL, err);
 }
 
 /* Its own figure, a rate: what starting the program takes is not in it. */

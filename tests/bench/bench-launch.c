@@ -45,8 +45,7 @@ static int ours_slice(void *user, uint64_t want_ns, double *ret, struct err *err
     if (rc == 0)
         *ret = o->n == 1 ? (double)session_launch_ns(o->v[0]) : (double)(time_mono_ns() - from_ns);
     while (begun > 0) {
-        int end = r->driver->stop(&r->site, r->engine, o->v[--begun], ENDING_BYE, NULL,
-                                  rc == 0 ? err : NULL);
+        int end = session_stop(o->v[--begun], ENDING_BYE, NULL, rc == 0 ? err : NULL);
         rc = rc == 0 ? end : rc;
     }
     return rc;
@@ -120,9 +119,9 @@ static int bare_prepare(struct bare *b, const char *launcher, struct err *err)
                                                    b->count},
                                           .cpu = -1};
     if (rc < 0)
-        r->driver->stop(&r->site, r->engine, s, ENDING_BYE, NULL, NULL);
+        session_stop(s, ENDING_BYE, NULL, NULL);
     else
-        rc = r->driver->stop(&r->site, r->engine, s, ENDING_BYE, NULL, err);
+        rc = session_stop(s, ENDING_BYE, NULL, err);
     return rc;
 }
 

@@ -35,7 +35,7 @@ static int ours_slice(void *user, uint64_t want_ns, double *ret, struct err *err
     if (rc < 0)
         return rc;
     *ret = (double)session_launch_ns(s);
-    return r->driver->stop(&r->site, r->engine, s, ENDING_FORCED, NULL, err);
+    return session_stop(s, ENDING_FORCED, NULL, err);
 }
 
 /* ---- the bare launcher ---- */
@@ -104,7 +104,7 @@ static int bare_prepare(struct rig *r, char dir[200], struct err *err)
         rc = keep_words(s->caps.pid, session, dir, "qemu", err);
     if (rc == 0)
         rc = keep_servers(r, s, session, dir, err);
-    int end = r->driver->stop(&r->site, r->engine, s, ENDING_BYE, NULL, rc < 0 ? NULL : err);
+    int end = session_stop(s, ENDING_BYE, NULL, rc < 0 ? NULL : err);
     return rc < 0 ? rc : end;
 }
 

@@ -216,9 +216,13 @@ def what_docker_has():
     return [scopes, docker("ps", "--all", "--quiet"), docker("images", "--all", "--quiet")]
 
 
+def users_docker(verb):
+    run(["systemctl", verb, "docker.socket", "docker", "containerd"], 300)
+
+
 def engines(report):
     """The user's own docker, started by systemd, keeps its containers in scopes of systemd's."""
-    run(["systemctl", "start", "docker"], 300)
+    users_docker("start")
     driver = docker("info", "--format", "{{.CgroupDriver}}")
     report.tell(driver == ["systemd"], f"docker's control groups are kept by {' '.join(driver)}")
     before = what_docker_has()
@@ -232,7 +236,7 @@ def engines(report):
         report.tell(status == 0 and what_docker_has() == before and not groups() - own_groups(),
                     f"a run of docker/runc killed after {seconds} s is cleaned up",
                     said.splitlines() + [str(what_docker_has()), *groups()])
-    run(["systemctl", "stop", "docker.socket", "docker", "containerd"], 120)
+    users_docker("stop")
 
 
 # What systemd does now and then: it hands controllers down from the root, and takes back those that no unit of
@@ -249,6 +253,8 @@ def main():
         report.note("the machine")
         doctor(report)
         report.note("cupel doctor")
+        users_docker("start")  # what it leaves behind when it is stopped is not ours: a bridge, folders
+        users_docker("stop")
         before = things()
         quickstart(report)
         report.note("quickstart")

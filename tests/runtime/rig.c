@@ -321,7 +321,7 @@ void rig_stop(struct rig *r, struct session *s)
     assert_int_equal(stat(dir, &st), 0);
     if (r->site.cgroup[0])
         assert_true(cgroup_exists(&r->machine.cgroups, group));
-    assert_ok(r->driver->stop(&r->site, r->engine, s, ENDING_BYE, NULL, err));
+    assert_ok(session_stop(s, ENDING_BYE, NULL, err));
     assert_int_equal(stat(dir, &st), -1);
     if (r->site.cgroup[0])
         assert_false(cgroup_exists(&r->machine.cgroups, group));

@@ -23,7 +23,7 @@ void talk_peer_start(struct rig *r, const struct net_end *end, struct talk_peer 
 
 void talk_peer_stop(struct rig *r, struct talk_peer *p)
 {
-    assert_ok(p->driver->stop(&r->site, p->engine, p->session, ENDING_BYE, NULL, err));
+    assert_ok(session_stop(p->session, ENDING_BYE, NULL, err));
     p->driver->close(&r->site, p->engine);
 }
 

@@ -184,7 +184,7 @@ static void test_shared_daemon(void **state)
         assert_ok(r.driver->start(&r.site, e[i], &rig_probe, &s, err));
         assert_ptr_equal(((struct docker_target *)e[i]->own)->daemon, daemon_of(&r));
         assert_int_equal(slice(s, 5), 5);
-        assert_ok(r.driver->stop(&r.site, e[i], s, ENDING_BYE, NULL, err));
+        assert_ok(session_stop(s, ENDING_BYE, NULL, err));
     }
     assert_int_equal(slice(first, 5), 5); /* a reload did it no harm */
     rig_stop(&r, first);
@@ -605,7 +605,7 @@ static void test_users_daemon_dies(void **state)
     assert_true(session_failure(s, &why) < 0);
     print_message("# %s\n", why.msg);
     assert_int_equal(why.kind, ERR_ENVIRONMENT);
-    assert_true(r.driver->stop(&r.site, r.engine, s, ENDING_BYE, NULL, &why) < 0);
+    assert_true(session_stop(s, ENDING_BYE, NULL, &why) < 0);
     print_message("# %s\n", why.msg);
     assert_non_null(strstr(why.msg, "left behind of cupel-"));
     rig_check_start_fails(&r, ERR_ENVIRONMENT, "docker at ", 5 * NS_PER_S);

@@ -219,7 +219,7 @@ static void test_endings(void **state)
         rig_init(&r);
         assert_true(rig_open(&r, target));
         struct session *s = rig_start(&r);
-        assert_ok(r.driver->stop(&r.site, r.engine, s, cases[i].how, &t, err));
+        assert_ok(session_stop(s, cases[i].how, &t, err));
         assert_ok(file_read(seen, 65536, &text, err));
         if (!strstr(text.buf, cases[i].seen))
             fail_msg("not %s at its deletion: %s", cases[i].seen, text.buf);

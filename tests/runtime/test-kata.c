@@ -382,7 +382,7 @@ static void test_forced(void **state)
     begin(&r, "qemu-9p");
     struct session *s = rig_start(&r);
     uint64_t begin_ns = time_mono_ns();
-    assert_ok(r.driver->stop(&r.site, r.engine, s, ENDING_FORCED, &life, err));
+    assert_ok(session_stop(s, ENDING_FORCED, &life, err));
     assert_true(time_mono_ns() - begin_ns < 8 * NS_PER_S);
     assert_true(life.exited_ns > 0 && life.gone_ns >= life.exited_ns);
     check_verbs("create start state delete");

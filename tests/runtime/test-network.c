@@ -344,7 +344,7 @@ static void child_run(unsigned n, int to)
     MUST(network_end_make(&r.site, &ends[1], err));
     what.net = &ends[0];
     if (r.driver->start(&r.site, r.engine, &what, &s, NULL) == 0)
-        MUST(r.driver->stop(&r.site, r.engine, s, ENDING_BYE, NULL, err));
+        MUST(session_stop(s, ENDING_BYE, NULL, err));
     MUST(network_end_remove(&r.site, &ends[0], err));
     MUST(network_end_remove(&r.site, &ends[1], err));
     MUST(network_remove(&r.site, err));

@@ -21,7 +21,8 @@ WORK = tempfile.mkdtemp(prefix="cupel-vm-")
 atexit.register(shutil.rmtree, WORK, True)
 CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.environ.get("HOME", "/root"), ".cache")
 FULL = bool(os.environ.get("CUPEL_TEST_FULL"))
-TARGETS = ["host", "runc", "qemu:virtiofs", "qemu:9p"]
+# Debian's QEMU has both kinds of machine; where a build lacks one, the other serves.
+TARGETS = ["host", "runc", "qemu:virtiofs", "qemu:9p"] + (["q35=qemu:virtiofs,machine=q35"] if FULL else [])
 WHAT = ["--suite", "quick", "--blocks", "2"] if FULL else [
     "--blocks", "1", "--rounds", "3", "--workload", "sys.getpid", "--workload", "cpu.prime",
     "--workload", "ipc.switch", "--workload", "fs.open@tmpfs", "--workload", "fs.create@rootfs",
@@ -90,6 +91,8 @@ def every_cell(bench):
         if proof["kind"] == "qemu":
             expect(proof["boot_id"]["guest"] != proof["boot_id"]["host"], proof["boot_id"])
             expect(proof["accelerator"] in ("tcg", "kvm"), proof["accelerator"])
+            label = stored["targets"][session["target"]]["info"]["label"]
+            expect(proof["machine"] == ("q35" if label == "q35" else "microvm"), (label, proof["machine"]))
             emulated = stored["targets"][session["target"]]["info"]["emulated"]
             expect((proof["accelerator"] == "tcg") == emulated, (proof["accelerator"], emulated))
     if any(t["info"]["emulated"] for t in stored["targets"]):
