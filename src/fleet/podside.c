@@ -55,6 +55,12 @@ static bool is_own(const char *text, bool *ret_labelled)
     return strpbrk(text, "*?[") && str_glob(text, "host");
 }
 
+static void add_target(json_t *args, const char *text)
+{
+    json_array_append_new(args, json_string("--target"));
+    json_array_append_new(args, json_string(text));
+}
+
 bool pod_targets(char *const *wanted, size_t n, bool privileged, json_t *args)
 {
     bool plain = n == 0, any = plain, labelled;
@@ -63,20 +69,17 @@ bool pod_targets(char *const *wanted, size_t n, bool privileged, json_t *args)
         if (!is_own(wanted[i], &labelled))
             continue;
         any = true;
-        plain |= !labelled && (str_eq(wanted[i], "host") || strpbrk(wanted[i], "*?["));
-        if (!labelled && wanted[i][4] == ',') {
+        if (labelled) {
+            add_target(args, wanted[i]);
+        } else if (str_starts(wanted[i], "host,")) {
             _cleanup_free_ char *own = xasprintf("%s%s", privileged ? "" : "sandbox=", wanted[i]);
-            json_array_append_new(args, json_string("--target"));
-            json_array_append_new(args, json_string(own));
-        } else if (labelled) {
-            json_array_append_new(args, json_string("--target"));
-            json_array_append_new(args, json_string(wanted[i]));
+            add_target(args, own);
+        } else { /* as it is, or by a glob */
+            plain = true;
         }
     }
-    if (plain) {
-        json_array_append_new(args, json_string("--target"));
-        json_array_append_new(args, json_string(privileged ? "host" : SANDBOX));
-    }
+    if (plain)
+        add_target(args, privileged ? "host" : SANDBOX);
     return any;
 }
 
