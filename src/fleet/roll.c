@@ -65,6 +65,7 @@ int roll_write(const struct fleet *f, const char *state_dir, struct err *err)
                   (json_int_t)f->lease_ns, "keep_ns", (json_int_t)f->keep_ns, "plan", f->plan.buf);
     json_object_set_new(o, "args", texts_json(f->args.v, f->args.n));
     json_object_set_new(o, "wanted", texts_json(f->wanted.v, f->wanted.n));
+    json_object_set_new(o, "install", json_boolean(f->install));
     json_object_set_new(o, "machines", machines);
     char *text = json_dumps(o, JSON_INDENT(1));
     json_decref(o);
@@ -125,6 +126,7 @@ static int read_fleet(const json_t *o, struct fleet *f, struct err *err)
     f->started_real_ns = (uint64_t)json_integer_value(json_object_get(o, "started_real_ns"));
     f->lease_ns = (uint64_t)json_integer_value(json_object_get(o, "lease_ns"));
     f->keep_ns = (uint64_t)json_integer_value(json_object_get(o, "keep_ns"));
+    f->install = json_is_true(json_object_get(o, "install"));
     json_array_foreach(json_object_get(o, "args"), i, item)
         VEC_PUSH(&f->args, xstrdup(json_is_string(item) ? json_string_value(item) : ""));
     json_array_foreach(json_object_get(o, "wanted"), i, item)

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/spawn.h"
 #include "base/time.h"
+#include "fleet/install.h"
 #include "store/exchange.h"
 
 #include <errno.h>
@@ -136,7 +137,7 @@ static void on_exit_of_run(void *user, pid_t pid, int wait_status, const struct 
     *w->wake = true;
 }
 
-static int spawn_run_of(struct work *w, const char *const *argv, struct err *err)
+static int spawn_work(struct work *w, const char *what, const char *const *argv, struct err *err)
 {
     int p[2];
     int r = fd_pipe(p, err);
@@ -144,7 +145,7 @@ static int spawn_run_of(struct work *w, const char *const *argv, struct err *err
     if (r < 0)
         return r;
     const struct spawn_spec spec = {.argv = argv,
-                                    .what = "cupel run",
+                                    .what = what,
                                     .fd_in = -1,
                                     .fd_out = -1,
                                     .fd_err = p[1],
@@ -160,6 +161,30 @@ static int spawn_run_of(struct work *w, const char *const *argv, struct err *err
     if (r == 0)
         r = loop_watch_child(w->loop, w->pid, on_exit_of_run, w, &w->watch, err);
     return r;
+}
+
+static int begin_work(struct work *w, const char *what, const char *const *argv, struct err *err)
+{
+    w->last[0] = '\0';
+    w->running = true;
+    int r = spawn_work(w, what, argv, err);
+    if (r < 0)
+        w->running = false;
+    return r;
+}
+
+int work_install(struct work *w, const char *dir, const char *names, struct err *err)
+{
+    _cleanup_(words_release) struct str texts[3] = {STR_INIT, STR_INIT, STR_INIT};
+    const char *argv[10];
+    size_t n = own_words(dir, texts, argv);
+
+    argv[n++] = "steward";
+    argv[n++] = "--install";
+    argv[n++] = names;
+    argv[n++] = dir;
+    argv[n] = NULL;
+    return begin_work(w, "cupel steward --install", argv, err);
 }
 
 int work_start(struct work *w, const char *dir, const json_t *args, bool resume, struct err *err)
@@ -183,12 +208,7 @@ int work_start(struct work *w, const char *dir, const json_t *args, bool resume,
         argv[n++] = json_string_value(arg);
     }
     argv[n] = NULL;
-    w->last[0] = '\0';
-    w->running = true;
-    int r = spawn_run_of(w, argv, err);
-    if (r < 0)
-        w->running = false;
-    return r;
+    return begin_work(w, "cupel run", argv, err);
 }
 
 void work_finish(struct work *w)
@@ -236,6 +256,16 @@ void work_standing(struct standing *ret)
     store_close(s);
 }
 
+static void add_installed(json_t *document)
+{
+    json_t *machine = json_object_get(json_object_get(document, "run"), "machine");
+    json_t *installed = install_record();
+
+    if (json_is_object(machine) && json_array_size(installed) > 0)
+        json_object_set(machine, "installed", installed);
+    json_decref(installed);
+}
+
 int work_export(uint64_t *ret_bytes, char ret_sha256[FS_SHA256_HEX], struct err *err)
 {
     struct store *s;
@@ -247,6 +277,8 @@ int work_export(uint64_t *ret_bytes, char ret_sha256[FS_SHA256_HEX], struct err 
         return r;
     r = exchange_export(s, run, NULL, &document, err);
     store_close(s);
+    if (r == 0)
+        add_installed(document);
     _cleanup_free_ char *text = r == 0 ? json_dumps(document, JSON_COMPACT) : NULL;
     json_decref(document);
     if (r < 0)
