@@ -66,10 +66,32 @@ static void words_release(struct str (*texts)[3])
         str_release(&(*texts)[i]);
 }
 
-int work_doctor(struct loop *l, const char *dir, json_t **ret, struct err *err)
+/* To look at all that a machine may have takes seconds where it has much. None are added where they
+ * are to be found out. */
+static size_t add_targets(const json_t *args, const char **argv, size_t n)
+{
+    size_t i, before = n;
+    const json_t *arg;
+    bool is_target = false;
+
+    json_array_foreach(args, i, arg)
+    {
+        const char *text = json_string_value(arg);
+        if (is_target && (!text || n + 4 > ARGS_MAX || strpbrk(text, "*?[")))
+            return before;
+        if (is_target) {
+            argv[n++] = "--target";
+            argv[n++] = text;
+        }
+        is_target = !is_target && str_eq(text, "--target");
+    }
+    return n;
+}
+
+int work_doctor(struct loop *l, const char *dir, const json_t *args, json_t **ret, struct err *err)
 {
     _cleanup_(words_release) struct str texts[3] = {STR_INIT, STR_INIT, STR_INIT};
-    const char *argv[8];
+    const char *argv[ARGS_MAX];
     size_t n = own_words(dir, texts, argv);
     const struct spawn_spec spec = {.argv = argv,
                                     .what = "cupel doctor",
@@ -82,6 +104,7 @@ int work_doctor(struct loop *l, const char *dir, json_t **ret, struct err *err)
 
     argv[n++] = "doctor";
     argv[n++] = "--json";
+    n = add_targets(args, argv, n);
     argv[n] = NULL;
     int r = spawn_run(l, &spec, time_deadline(DOCTOR_NS), DOCTOR_MAX, &res, err);
     if (r == 0)

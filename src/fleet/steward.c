@@ -285,7 +285,7 @@ static void look_round(struct steward *s)
     struct err err = ERR_INIT;
     json_t *report = NULL;
 
-    if (work_doctor(s->loop, s->dir, &report, &err) < 0)
+    if (work_doctor(s->loop, s->dir, s->args, &report, &err) < 0)
         tell_failed(s, kind_of(&err), &err);
     else
         tell(s, json_pack("{s:s, s:o}", "e", "doctor", "report", report));
