@@ -127,7 +127,7 @@ done
 # What a build needs, and what is measured.
 BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libjansson-dev libsqlite3-dev libgsl-dev
     r-mathlib libyaml-dev libmd-dev libseccomp-dev libbpf-dev libtracefs-dev libtraceevent-dev
-    libnl-3-dev libnl-route-3-dev liblzma-dev libzstd-dev zlib1g-dev libelf-dev
+    libnl-3-dev libnl-route-3-dev libarchive-dev libelf-dev
     libopenblas-pthread-dev libjs-chart.js "$CURL_PACKAGE")
 # package:program
 RUNTIMES=(runc:runc crun:crun runsc:runsc bubblewrap:bwrap)

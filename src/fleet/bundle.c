@@ -21,15 +21,16 @@ static const char *last_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static int add_as(int fd, const char *dir, const char *path, struct err *err)
+static int add_as(struct archive *t, const char *dir, const char *path, struct err *err)
 {
     _cleanup_free_ char *name = xasprintf("%s/%s", dir, last_name(path));
 
-    return tar_add_file(fd, name, 0700, path, err);
+    return tar_add_file(t, name, 0700, path, err);
 }
 
 /* All of it, under the names by which they are asked for. */
-static int add_libraries(struct loop *l, const char *program, struct bundle *b, struct err *err)
+static int add_libraries(struct loop *l, const char *program, struct archive *t, struct bundle *b,
+                         struct err *err)
 {
     char loader[ELF_LOADER_MAX];
     struct elf_library lib;
@@ -47,13 +48,13 @@ static int add_libraries(struct loop *l, const char *program, struct bundle *b, 
             r = err_set(err, ERR_ENVIRONMENT, ENOENT, "%s: a library of it is missing:%s", program,
                         lib.line);
         else if (lib.by_name)
-            r = add_as(b->fd, "lib", lib.path, err);
+            r = add_as(t, "lib", lib.path, err);
         else if (!str_eq(lib.path, loader))
             r = err_set(err, ERR_UNSUPPORTED, ENOTSUP,
                         "%s asks for %s by its path, which another machine may not have", program,
                         lib.path);
     }
-    return r < 0 ? r : add_as(b->fd, "lib", loader, err);
+    return r < 0 ? r : add_as(t, "lib", loader, err);
 }
 
 static int is_yaml(const struct dirent *d)
@@ -62,7 +63,7 @@ static int is_yaml(const struct dirent *d)
 }
 
 /* Those that are not there are no failure: what needs them says so. */
-static int add_folder(int fd, const char *name, const char *from, struct err *err)
+static int add_folder(struct archive *t, const char *name, const char *from, struct err *err)
 {
     struct dirent **names = NULL;
     int n = from ? scandir(from, &names, is_yaml, alphasort) : 0, r = 0;
@@ -74,7 +75,7 @@ static int add_folder(int fd, const char *name, const char *from, struct err *er
         if (r >= 0 && i < FILES_MAX)
             r = file_read(path, FILE_BYTES_MAX, &text, err);
         if (r >= 0 && i < FILES_MAX)
-            r = tar_add_bytes(fd, place, 0600, text.buf, text.len, err);
+            r = tar_add_bytes(t, place, 0600, text.buf, text.len, err);
         free(names[i]);
     }
     free(names);
@@ -82,7 +83,7 @@ static int add_folder(int fd, const char *name, const char *from, struct err *er
 }
 
 /* Of names that are ours alone. */
-static int add_start(const struct bundle *b, struct err *err)
+static int add_start(const struct bundle *b, struct archive *t, struct err *err)
 {
     _cleanup_(str_release) struct str text = STR_INIT;
 
@@ -90,26 +91,36 @@ static int add_start(const struct bundle *b, struct err *err)
     if (b->loader[0])
         str_addf(&text, "\"$PWD/lib/%s\" --library-path \"$PWD/lib\" ", b->loader);
     str_add(&text, "\"$PWD/bin/cupel\" \"$@\"\n");
-    return tar_add_bytes(b->fd, "start", 0700, text.buf, text.len, err);
+    return tar_add_bytes(t, "start", 0700, text.buf, text.len, err);
 }
 
-static int fill(struct loop *l, const struct bundle_parts *parts, struct bundle *b, struct err *err)
+static int fill(struct loop *l, const struct bundle_parts *parts, struct archive *t,
+                struct bundle *b, struct err *err)
 {
-    int r = tar_add_bytes(b->fd, "plan.yaml", 0600, parts->plan, strlen(parts->plan), err);
+    int r = tar_add_bytes(t, "plan.yaml", 0600, parts->plan, strlen(parts->plan), err);
 
     if (r >= 0)
-        r = tar_add_file(b->fd, "bin/cupel", 0700, parts->cupel, err);
+        r = tar_add_file(t, "bin/cupel", 0700, parts->cupel, err);
     for (size_t i = 0; r >= 0 && i < BUNDLE_PROGRAMS_MAX && parts->programs[i]; i++)
-        r = add_as(b->fd, "bin", parts->programs[i], err);
+        r = add_as(t, "bin", parts->programs[i], err);
     if (r >= 0)
-        r = add_libraries(l, parts->cupel, b, err);
+        r = add_libraries(l, parts->cupel, t, b, err);
     if (r >= 0)
-        r = add_start(b, err);
+        r = add_start(b, t, err);
     if (r >= 0)
-        r = add_folder(b->fd, "workloads", parts->workloads, err);
-    if (r >= 0)
-        r = add_folder(b->fd, "claims", parts->claims, err);
-    return r < 0 ? r : tar_end(b->fd, err);
+        r = add_folder(t, "workloads", parts->workloads, err);
+    return r < 0 ? r : add_folder(t, "claims", parts->claims, err);
+}
+
+static int pack(struct loop *l, const struct bundle_parts *parts, struct bundle *b, struct err *err)
+{
+    struct archive *t = tar_begin(b->fd, err);
+
+    if (!t)
+        return -EIO;
+    int r = fill(l, parts, t, b, err);
+    int ended = tar_end(t, r < 0 ? NULL : err);
+    return r < 0 ? r : ended;
 }
 
 int bundle_make(struct loop *l, const struct bundle_parts *parts, struct bundle *ret,
@@ -120,7 +131,7 @@ int bundle_make(struct loop *l, const struct bundle_parts *parts, struct bundle 
 
     if (b.fd < 0)
         return err_errno(err, errno, "make room for what goes out");
-    int r = fill(l, parts, &b, err);
+    int r = pack(l, parts, &b, err);
     off_t bytes = lseek(b.fd, 0, SEEK_CUR);
     if (r >= 0 && (bytes <= 0 || (uint64_t)bytes > BUNDLE_MAX))
         r = err_set(err, ERR_ENVIRONMENT, EFBIG, "what would go out has %lld bytes",

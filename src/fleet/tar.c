@@ -2,72 +2,68 @@
 
 #include "base/fd.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <sys/stat.h>
-#include <tar.h>
 
-#define BLOCK    512
-#define FILE_MAX (UINT64_C(512) << 20) /* the size has eleven octal digits: 8 GiB */
+#define BLOCK_BYTES 65536
+#define FILE_MAX    (UINT64_C(512) << 20)
 
-/* Numbers are octal, as text; all that is left zero is empty. */
-struct head {
-    char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type, link[100];
-    char magic[TMAGLEN], version[TVERSLEN], uname[32], gname[32], devmajor[8], devminor[8];
-    char prefix[155], pad[12];
-};
-_Static_assert(sizeof(struct head) == BLOCK, "a head is one block");
-
-static void put_octal(char *dst, size_t size, uint64_t n)
+static int failed(struct archive *t, const char *what, struct err *err)
 {
-    str_format(dst, size, "%0*llo", (int)size - 1, (unsigned long long)n);
+    const char *why = archive_error_string(t);
+    int code = archive_errno(t);
+
+    return err_set(err, ERR_ENVIRONMENT, code > 0 ? code : EIO, "%s: %s", what,
+                   why ? why : "the archive cannot be written");
 }
 
-/* The sum counts its own field as blanks. */
-static void put_sum(struct head *h)
+struct archive *tar_begin(int fd, struct err *err)
 {
-    const unsigned char *p = (const unsigned char *)h;
-    unsigned sum = 0;
+    struct archive *t = archive_write_new();
 
-    memset(h->sum, ' ', sizeof(h->sum));
-    for (size_t i = 0; i < sizeof(*h); i++)
-        sum += p[i];
-    put_octal(h->sum, sizeof(h->sum) - 1, sum);
+    if (!t || archive_write_set_format_ustar(t) != ARCHIVE_OK ||
+        archive_write_set_bytes_per_block(t, BLOCK_BYTES) != ARCHIVE_OK ||
+        archive_write_set_bytes_in_last_block(t, 1) != ARCHIVE_OK ||
+        archive_write_open_fd(t, fd) != ARCHIVE_OK) {
+        if (t)
+            failed(t, "what goes out", err);
+        else
+            err_set(err, ERR_ENVIRONMENT, ENOMEM, "no memory for an archive");
+        archive_write_free(t);
+        return NULL;
+    }
+    return t;
 }
 
-static int put_head(int fd, const char *name, mode_t mode, size_t n, struct err *err)
+static int put_head(struct archive *t, const char *name, mode_t mode, uint64_t n, struct err *err)
 {
-    struct head h = {.type = REGTYPE};
-    size_t length = strlen(name);
+    struct archive_entry *e = archive_entry_new();
 
-    if (length > TAR_NAME_MAX)
-        return err_set(err, ERR_ENVIRONMENT, ENAMETOOLONG, "%s: too long a name", name);
-    memcpy(h.name, name, length);
-    put_octal(h.mode, sizeof(h.mode), mode & 0777);
-    put_octal(h.uid, sizeof(h.uid), 0);
-    put_octal(h.gid, sizeof(h.gid), 0);
-    put_octal(h.size, sizeof(h.size), n);
-    put_octal(h.mtime, sizeof(h.mtime), 0);
-    memcpy(h.magic, TMAGIC, TMAGLEN);
-    memcpy(h.version, TVERSION, TVERSLEN);
-    put_sum(&h);
-    return fd_write_full(fd, &h, sizeof(h), err);
+    archive_entry_set_pathname(e, name);
+    archive_entry_set_filetype(e, AE_IFREG);
+    archive_entry_set_perm(e, mode & 0777);
+    archive_entry_set_size(e, (la_int64_t)n);
+    int r = archive_write_header(t, e);
+    archive_entry_free(e);
+    return r == ARCHIVE_OK ? 0 : failed(t, name, err);
 }
 
-int tar_add_bytes(int fd, const char *name, mode_t mode, const void *bytes, size_t n,
+int tar_add_bytes(struct archive *t, const char *name, mode_t mode, const void *bytes, size_t n,
                   struct err *err)
 {
-    static const char zeros[BLOCK];
-    int r = put_head(fd, name, mode, n, err);
+    int r = put_head(t, name, mode, n, err);
 
-    if (r >= 0)
-        r = fd_write_full(fd, bytes, n, err);
-    if (r >= 0)
-        r = fd_write_full(fd, zeros, (BLOCK - n % BLOCK) % BLOCK, err);
-    return r < 0 ? err_wrap(err, "put %s into what goes out", name) : 0;
+    if (r == 0 && n > 0 && archive_write_data(t, bytes, n) != (la_ssize_t)n)
+        r = failed(t, name, err);
+    return r;
 }
 
-int tar_add_file(int fd, const char *name, mode_t mode, const char *from, struct err *err)
+int tar_add_file(struct archive *t, const char *name, mode_t mode, const char *from,
+                 struct err *err)
 {
     _cleanup_(str_release) struct str bytes = STR_INIT;
     struct stat st;
@@ -77,12 +73,13 @@ int tar_add_file(int fd, const char *name, mode_t mode, const char *from, struct
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_ENVIRONMENT, EINVAL, "%s is no regular file", from);
     int r = file_read(from, FILE_MAX, &bytes, err);
-    return r < 0 ? r : tar_add_bytes(fd, name, mode, bytes.buf, bytes.len, err);
+    return r < 0 ? r : tar_add_bytes(t, name, mode, bytes.buf, bytes.len, err);
 }
 
-int tar_end(int fd, struct err *err)
+int tar_end(struct archive *t, struct err *err)
 {
-    static const char zeros[2 * BLOCK];
+    int r = t && archive_write_close(t) != ARCHIVE_OK ? failed(t, "what goes out", err) : 0;
 
-    return fd_write_full(fd, zeros, sizeof(zeros), err);
+    archive_write_free(t);
+    return r;
 }

@@ -4,8 +4,9 @@
 #include "base/fd.h"
 #include "image/make.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
-#include <sys/stat.h>
 
 #define INIT_MAX (64u << 20)
 
@@ -68,28 +69,19 @@ static int make_key(const struct initrd *in, char ret[FS_SHA256_HEX], struct err
 
 /* ---- writing it ---- */
 
-/* A member of a cpio archive, "newc", as the kernel has it
- * (Documentation/driver-api/early-userspace/buffer-format.rst): numbers of eight hexadecimal
- * digits, each part filled up to four bytes. */
-static void put(struct str *a, const char *name, mode_t type_mode, const char *bytes, size_t n)
+static int put(struct archive *a, const char *name, mode_t type_mode, const char *bytes, size_t n,
+               struct err *err)
 {
-    static const char zeros[4];
-    const unsigned fields[] = {
-        /* inode, */ 0,   type_mode,
-        /* uid, gid */ 0, 0,
-        /* links */ 1,
-        /* mtime */ 0,    (unsigned)n,
-        /* devices */ 0,  0,           0, 0, (unsigned)strlen(name) + 1,
-        /* sum */ 0};
-
-    str_add(a, "070701");
-    for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-        str_addf(a, "%08x", fields[i]);
-    str_addn(a, name, strlen(name) + 1);
-    str_addn(a, zeros, -a->len % 4);
-    if (n > 0)
-        str_addn(a, bytes, n);
-    str_addn(a, zeros, -a->len % 4);
+    struct archive_entry *e = archive_entry_new();
+    archive_entry_set_pathname(e, name);
+    archive_entry_set_mode(e, type_mode);
+    archive_entry_set_size(e, (la_int64_t)n);
+    archive_entry_set_nlink(e, 1);
+    bool ok = archive_write_header(a, e) == ARCHIVE_OK &&
+              (n == 0 || archive_write_data(a, bytes, n) == (la_ssize_t)n);
+    archive_entry_free(e);
+    const char *why = ok ? "" : archive_error_string(a);
+    return ok ? 0 : err_set(err, ERR_ENVIRONMENT, EIO, "write %s: %s", name, why ? why : "cut");
 }
 
 static void module_entry(const struct module *m, char dst[96])
@@ -97,7 +89,8 @@ static void module_entry(const struct module *m, char dst[96])
     str_format(dst, 96, "m/%s.ko", m->name);
 }
 
-static void put_list(struct str *a, const char *name, const struct module *m, size_t n)
+static int put_list(struct archive *a, const char *name, const struct module *m, size_t n,
+                    struct err *err)
 {
     _cleanup_(str_release) struct str list = STR_INIT;
     char entry[96];
@@ -105,39 +98,50 @@ static void put_list(struct str *a, const char *name, const struct module *m, si
         module_entry(&m[i], entry);
         str_addf(&list, "/%s\n", entry);
     }
-    put(a, name, S_IFREG | 0644, list.buf, list.len);
+    return put(a, name, S_IFREG | 0644, list.buf, list.len, err);
 }
 
-static int put_all(struct str *a, const struct initrd *in, struct err *err)
+static int put_all(struct archive *a, const struct initrd *in, struct err *err)
 {
     static const char *const dirs[] = {"dev", "proc", "sys", "root", "m"};
     const struct modules *m = &in->modules;
     _cleanup_(str_release) struct str init = STR_INIT;
     int r = file_read(in->init, INIT_MAX, &init, err);
-    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
-        put(a, dirs[i], S_IFDIR | 0755, NULL, 0);
-    put(a, "init", S_IFREG | 0755, init.buf, init.len);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++)
+        r = put(a, dirs[i], S_IFDIR | 0755, NULL, 0, err);
+    if (r == 0)
+        r = put(a, "init", S_IFREG | 0755, init.buf, init.len, err);
     for (size_t i = 0; r == 0 && i < m->n; i++) {
         _cleanup_(str_release) struct str bytes = STR_INIT;
         char entry[96];
         module_entry(&m->v[i], entry);
         r = module_read(m->v[i].path, &bytes, err);
         if (r == 0)
-            put(a, entry, S_IFREG | 0644, bytes.buf, bytes.len);
+            r = put(a, entry, S_IFREG | 0644, bytes.buf, bytes.len, err);
     }
-    put_list(a, "modules", m->v, in->n_common);
-    put_list(a, "modules.net", m->v + in->n_common, m->n - in->n_common);
-    put(a, "TRAILER!!!", 0, NULL, 0);
+    if (r == 0)
+        r = put_list(a, "modules", m->v, in->n_common, err);
+    if (r == 0)
+        r = put_list(a, "modules.net", m->v + in->n_common, m->n - in->n_common, err);
     return r;
 }
 
 /* Not compressed: a guest whose CPU is emulated takes longer to unpack it than to be given it. */
 static int write_initrd(const char *path, const struct initrd *in, struct err *err)
 {
-    _cleanup_(str_release) struct str a = STR_INIT;
-    int r = put_all(&a, in, err);
-
-    return r == 0 ? file_replace(path, a.buf, a.len, 0644, err) : r;
+    struct archive *a = archive_write_new();
+    if (!a)
+        return err_errno(err, ENOMEM, "write %s", path);
+    archive_write_set_format_cpio_newc(a);
+    archive_write_set_bytes_per_block(a, 65536);
+    archive_write_set_bytes_in_last_block(a, 1);
+    int r = archive_write_open_filename(a, path) == ARCHIVE_OK
+                ? put_all(a, in, err)
+                : err_errno(err, EIO, "open %s", path);
+    if (archive_write_close(a) != ARCHIVE_OK && r == 0)
+        r = err_set(err, ERR_ENVIRONMENT, EIO, "write %s: %s", path, archive_error_string(a));
+    archive_write_free(a);
+    return r;
 }
 
 static int make(struct image_store *s, void *user, const char *dir, struct err *err)

@@ -3,13 +3,12 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
 #include <fts.h>
 #include <gelf.h>
 #include <libelf.h>
-#include <lzma.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #define MODULE_MAX  (64u << 20)
 #define BUILTIN_MAX (1u << 20)
@@ -87,72 +86,36 @@ int modules_scan(const char *dir, struct modules *ret, struct err *err)
 
 /* ---- a module's own words ---- */
 
-/* How much of dst is filled, MODULE_MAX bytes; or why not. */
-static const char *unxz(const struct str *file, char *dst, size_t *ret_n)
+static int read_entry(struct archive *a, struct str *ret)
 {
-    uint64_t memory = MODULE_MAX * 2;
-    size_t from = 0;
-
-    *ret_n = 0;
-    lzma_ret r = lzma_stream_buffer_decode(&memory, 0, NULL, (const uint8_t *)file->buf, &from,
-                                           file->len, (uint8_t *)dst, ret_n, MODULE_MAX);
-    return r == LZMA_OK ? NULL : r == LZMA_BUF_ERROR ? "cut, or too large" : "damaged";
-}
-
-static const char *unzstd(const struct str *file, char *dst, size_t *ret_n)
-{
-    *ret_n = ZSTD_decompress(dst, MODULE_MAX, file->buf, file->len);
-    return ZSTD_isError(*ret_n) ? ZSTD_getErrorName(*ret_n) : NULL;
-}
-
-static const char *ungzip(const struct str *file, char *dst, size_t *ret_n)
-{
-    z_stream z = {.next_in = (Bytef *)file->buf,
-                  .avail_in = (uInt)file->len,
-                  .next_out = (Bytef *)dst,
-                  .avail_out = MODULE_MAX};
-    int r = inflateInit2(&z, 15 + 16); /* with gzip's head */
-
-    if (r == Z_OK)
-        r = inflate(&z, Z_FINISH);
-    *ret_n = z.total_out;
-    inflateEnd(&z);
-    return r == Z_STREAM_END ? NULL : "damaged, cut, or too large";
-}
-
-/* Told apart by what they begin with; what is not compressed stays as it is. */
-static const char *unpack(const struct str *file, struct str *ret)
-{
-    static const struct {
-        const char *magic;
-        size_t n;
-        const char *(*unpack)(const struct str *file, char *dst, size_t *ret_n);
-    } ways[] = {{"\3757zXZ", 5, unxz}, {"\50\265\57\375", 4, unzstd}, {"\37\213", 2, ungzip}};
-    size_t i = 0, n;
-
-    while (i < ARRAY_SIZE(ways) &&
-           (file->len < ways[i].n || memcmp(file->buf, ways[i].magic, ways[i].n) != 0))
-        i++;
-    if (i == ARRAY_SIZE(ways)) {
-        str_addn(ret, file->buf, file->len);
-        return NULL;
+    char part[65536];
+    struct archive_entry *entry;
+    if (archive_read_next_header(a, &entry) != ARCHIVE_OK)
+        return -EIO;
+    for (;;) {
+        la_ssize_t n = archive_read_data(a, part, sizeof(part));
+        if (n <= 0)
+            return n < 0 ? -EIO : 0;
+        if (ret->len + (size_t)n > MODULE_MAX)
+            return -EFBIG;
+        str_addn(ret, part, (size_t)n);
     }
-    _cleanup_free_ char *dst = xmalloc(MODULE_MAX);
-    const char *why = ways[i].unpack(file, dst, &n);
-    if (!why)
-        str_addn(ret, dst, n);
-    return why;
 }
 
 int module_read(const char *path, struct str *ret, struct err *err)
 {
-    _cleanup_(str_release) struct str file = STR_INIT;
-    int r = file_read(path, MODULE_MAX, &file, err);
-
-    if (r < 0)
-        return err_wrap(err, "read module %s", path);
-    const char *why = unpack(&file, ret);
-    return why ? err_set(err, ERR_ENVIRONMENT, EIO, "read module %s: %s", path, why) : 0;
+    struct archive *a = archive_read_new();
+    if (!a)
+        return err_errno(err, ENOMEM, "read module %s", path);
+    archive_read_support_filter_all(a);
+    archive_read_support_format_raw(a);
+    int r = archive_read_open_filename(a, path, 65536) == ARCHIVE_OK ? read_entry(a, ret) : -EIO;
+    if (r < 0) {
+        const char *why = archive_error_string(a);
+        err_set(err, ERR_ENVIRONMENT, -r, "read module %s: %s", path, why ? why : "too large");
+    }
+    archive_read_free(a);
+    return r;
 }
 
 /* Section .modinfo: "key=value" after "key=value", each with its NUL. */

@@ -28,7 +28,6 @@ CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.
 # Beside what quickstart installs: what makes it a machine, and what the tests need.
 PACKAGES = ["linux-image-cloud-amd64", "initramfs-tools", "zstd", "systemd", "systemd-sysv", "dbus", "udev",
             "libpam-systemd", "kmod", "procps", "strace", "util-linux", "iproute2", "python3", "libcmocka-dev",
-            "libarchive-dev",
             "docker.io", "podman"]
 NOT_NEEDED = ["doc", "man", "locale", "info"]
 NEEDED = ["mmdebstrap", "mke2fs", "unshare", "setpriv", "qemu-system-x86_64"]
