@@ -300,7 +300,7 @@ static void test_bundle(void **state)
     assert_ok(bundle_make(loop, &parts, &b, err));
     assert_true(b.loader[0] != '\0');
     str_format(tar, sizeof(tar), "/proc/%d/fd/%d", (int)getpid(), b.fd);
-    const char *const extract[] = {"/bin/tar", "-C", dir, "-xof", tar, NULL};
+    const char *const extract[] = {"/bin/tar", "-C", dir, "-xzof", tar, NULL};
     assert_ok(spawn_simple(loop, extract, time_deadline(30 * NS_PER_S), NULL, err));
     _cleanup_free_ char *start =
         xasprintf("cd %s && env -i /bin/sh ./start -s; cat plan.yaml", dir);
