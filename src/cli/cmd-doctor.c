@@ -22,6 +22,7 @@ struct noise {
 
 struct finding {
     struct machine machine;
+    VEC(struct target) wanted; /* none: all that cupel knows */
     struct target_infos targets;
     VEC(struct noise) noises;
     struct str containers;
@@ -33,6 +34,7 @@ struct finding {
 
 static void finding_release(struct finding *f)
 {
+    VEC_RELEASE(&f->wanted);
     VEC_RELEASE(&f->targets);
     VEC_RELEASE(&f->noises);
     str_release(&f->containers);
@@ -73,6 +75,22 @@ static void noise_machine(struct finding *f)
         noise_add(f, "load", "the machine is busy: load %.2f", load[0]);
 }
 
+static int read_wanted(const struct options *o, struct finding *f, struct err *err)
+{
+    size_t n_names;
+    const char *const *names = driver_names(&n_names);
+    const char *text;
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && (text = options_nth(o, "target", i)); i++) {
+        struct target t;
+        r = target_parse(text, names, n_names, &t, err);
+        if (r >= 0)
+            VEC_PUSH(&f->wanted, t);
+    }
+    return r;
+}
+
 static int find(struct finding *f, bool start, struct err *err)
 {
     _cleanup_(str_release) struct str state = STR_INIT;
@@ -84,7 +102,7 @@ static int find(struct finding *f, bool start, struct err *err)
         return r;
     machine_read(&f->machine);
     f->shared_core = NAN;
-    if (cgroup_usable_cpus(&f->machine.cgroups, &cpus, NULL) >= 0)
+    if (f->wanted.n == 0 && cgroup_usable_cpus(&f->machine.cgroups, &cpus, NULL) >= 0)
         f->shared_core = machine_shared_core(&cpus, SHARED_CORE_NS);
     f->n_containers = machine_foreign_containers(&f->containers);
     noise_machine(f);
@@ -102,8 +120,8 @@ static int find(struct finding *f, bool start, struct err *err)
             r = ledger_state_dir(&state, err);
     }
     if (r >= 0)
-        r = measure_doctor(loop, &f->machine, state.buf, &f->programs, NULL, 0, start, NULL,
-                           &f->targets, err);
+        r = measure_doctor(loop, &f->machine, state.buf, &f->programs, f->wanted.v, f->wanted.n,
+                           start, NULL, &f->targets, err);
     loop_free(loop);
     return r;
 }
@@ -294,7 +312,9 @@ static int doctor_run(struct cli *cli, const struct options *o, struct err *err)
     int r;
 
     signal(SIGPIPE, SIG_IGN);
-    r = find(&f, start, err);
+    r = read_wanted(o, &f, err);
+    if (r >= 0)
+        r = find(&f, start, err);
     if (r < 0)
         return r;
     if (options_flag(o, "json")) {
@@ -317,6 +337,11 @@ static const struct option_def doctor_options[] = {
     {.name = "start-test",
      .kind = OPTION_FLAG,
      .help = "really start each target once, with a deadline, instead of only looking"},
+    {.name = "target",
+     .arg = "TARGET",
+     .kind = OPTION_TEXT,
+     .repeatable = true,
+     .help = "look at these alone: sooner, and without a look at how the CPUs share a core"},
     {.name = "json", .kind = OPTION_FLAG, .help = "everything that was found out, as JSON"},
 };
 

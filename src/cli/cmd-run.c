@@ -227,6 +227,9 @@ int run_measured(struct cli *cli, const struct options *o, const char *suite, ru
 
     if (run_on_given(o))
         return err_set(err, ERR_USAGE, EINVAL, "--on goes with cupel run alone");
+    if (options_given(o, "install"))
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "--install goes with --on: nothing is installed on this machine");
     plan_init(&g.plan);
     /* A container that dies while we write to it is that trial's failure, not our death. */
     signal(SIGPIPE, SIG_IGN);

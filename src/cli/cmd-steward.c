@@ -1,7 +1,9 @@
 /* cupel steward: the far side of run --on. */
 #include "cli/commands.h"
 
+#include "base/log.h"
 #include "fleet/courier.h"
+#include "fleet/install.h"
 #include "fleet/podside.h"
 #include "fleet/steward.h"
 
@@ -18,6 +20,11 @@ static int in_pod(const struct options *o, struct err *err)
     return r < 0 ? r : measured ? 0 : EXIT_NOTHING;
 }
 
+static void say(void *user, const char *line)
+{
+    log_notice("%s", line);
+}
+
 static int steward(struct cli *cli, const struct options *o, struct err *err)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -26,6 +33,8 @@ static int steward(struct cli *cli, const struct options *o, struct err *err)
     if (options_given(o, "order"))
         return courier_run(o->operands.v[0], options_text(o, "order", ""),
                            (unsigned)options_u64(o, "number", 1), err);
+    if (options_given(o, "install"))
+        return install_run(o->operands.v[0], options_text(o, "install", ""), say, NULL, err);
     return steward_run(o->operands.v[0], err);
 }
 
@@ -47,6 +56,10 @@ static const struct option_def steward_options[] = {
      .min = 1,
      .max = FLEET_MACHINES_MAX,
      .help = "with --order: which machine of the fleet this is"},
+    {.name = "install",
+     .arg = "RUNTIME[,...]",
+     .kind = OPTION_TEXT,
+     .help = "nothing but this: installs those of them that are missing here, by apt-get"},
 };
 
 static const struct example steward_examples[] = {

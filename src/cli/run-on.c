@@ -104,6 +104,16 @@ static int plan_targets(const struct options *o, struct ground *g, struct err *e
     return 0;
 }
 
+/* Without names it could not be known what for. */
+static int take_install(const struct options *o, struct fleet *f, struct err *err)
+{
+    f->install = options_flag(o, "install");
+    if (f->install && f->wanted.n == 0)
+        return err_set(err, ERR_USAGE, EINVAL,
+                       "--install: name the targets that are to be measured (--target runc)");
+    return 0;
+}
+
 static int make_plan(const struct options *o, struct ground *g, struct err *err)
 {
     bool said = options_given(o, "suite") || options_given(o, "workload") ||
@@ -116,6 +126,8 @@ static int make_plan(const struct options *o, struct ground *g, struct err *err)
         r = run_plan_apply(o, &g->plan, err);
     if (r >= 0)
         r = plan_targets(o, g, err);
+    if (r >= 0)
+        r = take_install(o, &g->fleet, err);
     /* Whose base it is, only the targets there can tell. */
     if (r >= 0 && options_given(o, "base"))
         g->plan.base[0] = '\0';

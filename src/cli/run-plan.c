@@ -211,6 +211,10 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .kind = OPTION_DURATION,
      .help = "with --on: so long what a machine could not hand over is kept there for --resume, "
              "default 24h"},
+    {.name = "install",
+     .kind = OPTION_FLAG,
+     .help = "with --on: what the named targets lack on a machine of Debian's or Ubuntu's is "
+             "installed there by apt-get, and stays; without it nothing is ever installed"},
     {.name = "share",
      .kind = OPTION_FLAG,
      .help = "measure although another run is measuring on this machine"},

@@ -83,6 +83,7 @@ struct fleet {
     struct str plan;    /* YAML, as plan_parse reads it */
     VEC(char *) args;   /* what of the command line is no part of a plan */
     VEC(char *) wanted; /* texts of the targets asked for; none: what works there */
+    bool install;       /* what of it is missing there may be installed */
     uint64_t lease_ns;  /* so long the run goes on without a word from here */
     uint64_t keep_ns;   /* so long its part is kept after its end */
     bool privileged;    /* in a cluster: pods that reach the host */

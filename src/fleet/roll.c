@@ -62,6 +62,7 @@ json_t *roll_json(const struct fleet *f, size_t first, size_t n)
                   (json_int_t)f->lease_ns, "keep_ns", (json_int_t)f->keep_ns, "plan", f->plan.buf);
     json_object_set_new(o, "args", texts_json(f->args.v, f->args.n));
     json_object_set_new(o, "wanted", texts_json(f->wanted.v, f->wanted.n));
+    json_object_set_new(o, "install", json_boolean(f->install));
     json_object_set_new(o, "machines", machines);
     if (f->privileged)
         json_object_set_new(o, "privileged", json_true());
@@ -134,6 +135,7 @@ static int read_fleet(const json_t *o, struct fleet *f, struct err *err)
     f->lease_ns = (uint64_t)json_integer_value(json_object_get(o, "lease_ns"));
     f->keep_ns = (uint64_t)json_integer_value(json_object_get(o, "keep_ns"));
     f->privileged = json_is_true(json_object_get(o, "privileged"));
+    f->install = json_is_true(json_object_get(o, "install"));
     json_array_foreach(json_object_get(o, "args"), i, item)
         VEC_PUSH(&f->args, xstrdup(json_is_string(item) ? json_string_value(item) : ""));
     json_array_foreach(json_object_get(o, "wanted"), i, item)

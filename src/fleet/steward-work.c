@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/spawn.h"
 #include "base/time.h"
+#include "fleet/install.h"
 #include "store/exchange.h"
 
 #include <errno.h>
@@ -69,10 +70,32 @@ static void words_release(struct str (*texts)[3])
         str_release(&(*texts)[i]);
 }
 
-int work_doctor(struct loop *l, const char *dir, json_t **ret, struct err *err)
+/* To look at all that a machine may have takes seconds where it has much. None are added where they
+ * are to be found out. */
+static size_t add_targets(const json_t *args, const char **argv, size_t n)
+{
+    size_t i, before = n;
+    const json_t *arg;
+    bool is_target = false;
+
+    json_array_foreach(args, i, arg)
+    {
+        const char *text = json_string_value(arg);
+        if (is_target && (!text || n + 4 > ARGS_MAX || strpbrk(text, "*?[")))
+            return before;
+        if (is_target) {
+            argv[n++] = "--target";
+            argv[n++] = text;
+        }
+        is_target = !is_target && str_eq(text, "--target");
+    }
+    return n;
+}
+
+int work_doctor(struct loop *l, const char *dir, const json_t *args, json_t **ret, struct err *err)
 {
     _cleanup_(words_release) struct str texts[3] = {STR_INIT, STR_INIT, STR_INIT};
-    const char *argv[8];
+    const char *argv[ARGS_MAX];
     size_t n = own_words(dir, texts, argv);
     const struct spawn_spec spec = {.argv = argv,
                                     .what = "cupel doctor",
@@ -85,6 +108,7 @@ int work_doctor(struct loop *l, const char *dir, json_t **ret, struct err *err)
 
     argv[n++] = "doctor";
     argv[n++] = "--json";
+    n = add_targets(args, argv, n);
     argv[n] = NULL;
     int r = spawn_run(l, &spec, time_deadline(DOCTOR_NS), DOCTOR_MAX, &res, err);
     if (r == 0)
@@ -140,7 +164,7 @@ static void on_exit_of_run(void *user, pid_t pid, int wait_status, const struct 
     *w->wake = true;
 }
 
-static int spawn_run_of(struct work *w, const char *const *argv, struct err *err)
+static int spawn_work(struct work *w, const char *what, const char *const *argv, struct err *err)
 {
     int p[2];
     int r = fd_pipe(p, err);
@@ -148,7 +172,7 @@ static int spawn_run_of(struct work *w, const char *const *argv, struct err *err
     if (r < 0)
         return r;
     const struct spawn_spec spec = {.argv = argv,
-                                    .what = "cupel run",
+                                    .what = what,
                                     .fd_in = -1,
                                     .fd_out = -1,
                                     .fd_err = p[1],
@@ -164,6 +188,30 @@ static int spawn_run_of(struct work *w, const char *const *argv, struct err *err
     if (r == 0)
         r = loop_watch_child(w->loop, w->pid, on_exit_of_run, w, &w->watch, err);
     return r;
+}
+
+static int begin_work(struct work *w, const char *what, const char *const *argv, struct err *err)
+{
+    w->last[0] = '\0';
+    w->running = true;
+    int r = spawn_work(w, what, argv, err);
+    if (r < 0)
+        w->running = false;
+    return r;
+}
+
+int work_install(struct work *w, const char *dir, const char *names, struct err *err)
+{
+    _cleanup_(words_release) struct str texts[3] = {STR_INIT, STR_INIT, STR_INIT};
+    const char *argv[10];
+    size_t n = own_words(dir, texts, argv);
+
+    argv[n++] = "steward";
+    argv[n++] = "--install";
+    argv[n++] = names;
+    argv[n++] = dir;
+    argv[n] = NULL;
+    return begin_work(w, "cupel steward --install", argv, err);
 }
 
 int work_start(struct work *w, const char *dir, const json_t *args, bool resume, struct err *err)
@@ -187,12 +235,7 @@ int work_start(struct work *w, const char *dir, const json_t *args, bool resume,
         argv[n++] = json_string_value(arg);
     }
     argv[n] = NULL;
-    w->last[0] = '\0';
-    w->running = true;
-    int r = spawn_run_of(w, argv, err);
-    if (r < 0)
-        w->running = false;
-    return r;
+    return begin_work(w, "cupel run", argv, err);
 }
 
 void work_finish(struct work *w)
@@ -240,6 +283,16 @@ void work_standing(struct standing *ret)
     store_close(s);
 }
 
+static void add_installed(json_t *document)
+{
+    json_t *machine = json_object_get(json_object_get(document, "run"), "machine");
+    json_t *installed = install_record();
+
+    if (json_is_object(machine) && json_array_size(installed) > 0)
+        json_object_set(machine, "installed", installed);
+    json_decref(installed);
+}
+
 int work_export(uint64_t *ret_bytes, char ret_sha256[FS_SHA256_HEX], struct err *err)
 {
     struct store *s;
@@ -251,6 +304,8 @@ int work_export(uint64_t *ret_bytes, char ret_sha256[FS_SHA256_HEX], struct err 
         return r;
     r = exchange_export(s, run, NULL, &document, err);
     store_close(s);
+    if (r == 0)
+        add_installed(document);
     _cleanup_free_ char *text = r == 0 ? json_dumps(document, JSON_COMPACT) : NULL;
     json_decref(document);
     if (r < 0)

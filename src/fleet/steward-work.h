@@ -28,8 +28,11 @@ struct work {
 
 /* For what is started from here on: its own state, the files that were brought, plain text. */
 void work_environment(const char *dir);
-/* `cupel doctor --json`, parsed; the caller drops it. */
-int work_doctor(struct loop *l, const char *dir, json_t **ret, struct err *err);
+/* `cupel doctor --json`, parsed; the caller drops it. Of the targets that the run's args name,
+ * where they name each. */
+int work_doctor(struct loop *l, const char *dir, const json_t *args, json_t **ret, struct err *err);
+/* `cupel steward --install` of names (fleet/install.h). */
+int work_install(struct work *w, const char *dir, const char *names, struct err *err);
 /* `cupel run` of the plan with args (an array of texts), or on with the run that is there. */
 int work_start(struct work *w, const char *dir, const json_t *args, bool resume, struct err *err);
 /* Takes up what it said last, and forgets it. */

@@ -43,7 +43,7 @@ struct steward {
     struct ledger *ledger; /* held while something is measured */
     uint64_t heard_ns, ended_ns, lease_ns, keep_ns;
     json_t *args;
-    bool stop, told_to_end;
+    bool stop, told_to_end, installing;
     uint64_t kill_ns;
     struct work work;
     struct standing standing;
@@ -280,23 +280,62 @@ static const char *kind_of(const struct err *err)
     return err->code == EBUSY ? "busy" : err->code == ENOSPC ? "disk-full" : "failed";
 }
 
-static void on_order(struct steward *s, const json_t *o)
+static void look_round(struct steward *s)
 {
     struct err err = ERR_INIT;
     json_t *report = NULL;
+
+    if (work_doctor(s->loop, s->dir, s->args, &report, &err) < 0)
+        tell_failed(s, kind_of(&err), &err);
+    else
+        tell(s, json_pack("{s:s, s:o}", "e", "doctor", "report", report));
+    s->heard_ns = time_mono_ns(); /* that took a while, and nobody listened */
+}
+
+static void on_order(struct steward *s, const json_t *o)
+{
+    struct err err = ERR_INIT;
 
     if (s->stage != STAGE_NEW)
         return;
     take_order(s, o);
     s->stage = STAGE_ORDERED;
-    int r = ledger_take(s, is_shared(s->args), &err);
-    if (r == 0)
-        r = work_doctor(s->loop, s->dir, &report, &err);
-    if (r < 0)
+    if (ledger_take(s, is_shared(s->args), &err) < 0)
         tell_failed(s, kind_of(&err), &err);
     else
-        tell(s, json_pack("{s:s, s:o}", "e", "doctor", "report", report));
-    s->heard_ns = time_mono_ns(); /* that took a while, and nobody listened */
+        look_round(s);
+}
+
+/* Beside us, since it takes minutes, and the controller wants to hear of us meanwhile. */
+static void on_install(struct steward *s, const json_t *o)
+{
+    const char *names = json_string_value(json_object_get(o, "names"));
+    struct err err = ERR_INIT;
+
+    if (s->stage != STAGE_ORDERED || !s->ledger || s->installing || !names)
+        return;
+    s->installing = true;
+    if (work_install(&s->work, s->dir, names, &err) == 0)
+        return;
+    s->installing = false;
+    work_finish(&s->work);
+    tell_failed(s, kind_of(&err), &err);
+}
+
+static void install_is_over(struct steward *s)
+{
+    int status = s->work.wait_status;
+    struct err err = ERR_INIT;
+
+    s->installing = false;
+    work_finish(&s->work);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        look_round(s);
+        return;
+    }
+    err_set(&err, ERR_ENVIRONMENT, EIO, "%s",
+            s->work.last[0] ? s->work.last : "what was to install was killed");
+    tell_failed(s, "failed", &err);
 }
 
 /* From here on something of it is worth to be kept. */
@@ -305,7 +344,7 @@ static void on_run(struct steward *s)
     struct err err = ERR_INIT;
     _cleanup_free_ char *text = NULL;
 
-    if (s->stage != STAGE_ORDERED || !s->ledger)
+    if (s->stage != STAGE_ORDERED || !s->ledger || s->installing)
         return;
     json_t *o = json_pack("{s:I, s:I, s:O}", "lease_ns", (json_int_t)s->lease_ns, "keep_ns",
                           (json_int_t)s->keep_ns, "args", s->args);
@@ -362,6 +401,8 @@ static void on_event(struct steward *s, const json_t *o)
         tell(s, json_pack("{s:s}", "e", "beat"));
     else if (str_eq(e, "order"))
         on_order(s, o);
+    else if (str_eq(e, "install"))
+        on_install(s, o);
     else if (str_eq(e, "run"))
         on_run(s);
     else if (str_eq(e, "again"))
@@ -418,6 +459,8 @@ static uint64_t next_moment(const struct steward *s)
         return s->told_to_end ? s->kill_ns : s->heard_ns + s->lease_ns;
     if (s->stage == STAGE_ENDED)
         return s->ended_ns + s->keep_ns;
+    if (s->installing)
+        return UINT64_MAX;
     return s->heard_ns + s->lease_ns;
 }
 
@@ -428,6 +471,11 @@ static void step(struct steward *s)
     switch (s->stage) {
     case STAGE_NEW:
     case STAGE_ORDERED:
+        /* An installation is not broken off: apt and dpkg have their own ends. */
+        if (s->installing && s->work.running)
+            break;
+        if (s->installing)
+            install_is_over(s);
         if (late || !s->link || loop_interrupted(s->loop))
             s->stage = STAGE_GONE;
         break;
@@ -460,7 +508,7 @@ static int attend(struct steward *s, struct err *err)
         int r = loop_run_until(s->loop, &s->news, next_moment(s), err);
         if (r == -EINTR && s->stage == STAGE_ENDED)
             return r;
-        if (r == -EINTR && s->stage == STAGE_RUNNING) {
+        if (r == -EINTR && (s->stage == STAGE_RUNNING || s->installing)) {
             loop_clear_interrupt(s->loop);
             s->stop = true;
         }

@@ -2,6 +2,7 @@
 
 #include "base/fs.h"
 #include "base/time.h"
+#include "fleet/install.h"
 #include "fleet/roll.h"
 #include "store/exchange.h"
 
@@ -12,7 +13,8 @@
 #define STALL_NS (60 * NS_PER_S)
 /* Of lines of progress: a machine that floods is cut off. */
 #define SAID_MAX (4u << 20)
-/* Exit status of a run that could measure nothing. */
+/* Exit statuses of a run: those that tell of what was measured, and of nothing. */
+#define SOME_FAILED      3
 #define NOTHING_MEASURED 4
 
 /* ---- what comes ---- */
@@ -88,6 +90,19 @@ static int next_event(struct talk *t, json_t **ret, struct err *err)
 
 /* ---- what is done with it ---- */
 
+/* What another one kept is spoken to all the same: an event that is not understood, or a run of
+ * another form, has its own words. */
+static void tell_version(struct talk *t, const char *version)
+{
+    char line[160];
+
+    if (str_eq(version, CUPEL_VERSION) || !t->v->o->say)
+        return;
+    str_format(line, sizeof(line), "its cupel is %.40s, and this one %s", version, CUPEL_VERSION);
+    str_printable(line);
+    t->v->o->say(t->v->o->user, t->m, line);
+}
+
 static int on_hello(struct talk *t, const json_t *o, struct err *err)
 {
     const json_t *machine = json_object_get(o, "machine");
@@ -107,6 +122,7 @@ static int on_hello(struct talk *t, const json_t *o, struct err *err)
     str_printable(m->hostname);
     str_printable(m->boot);
     t->hello = true;
+    tell_version(t, text_of(o, "version"));
     int r = roll_write(t->v->fleet, t->v->o->state_dir, err);
     if (r < 0 || !str_eq(text_of(o, "stage"), "new")) {
         t->ordered = true;
@@ -182,6 +198,40 @@ static const char *first_reason(const json_t *report, char *const *wanted, size_
     return "cupel doctor there lists all";
 }
 
+static bool lacks(const json_t *report, const struct fleet *f, const char *runtime)
+{
+    size_t i, n = strlen(runtime);
+    const json_t *t;
+
+    json_array_foreach(json_object_get(report, "targets"), i, t)
+    {
+        const char *text = text_of(t, "target");
+        if (strncmp(text, runtime, n) == 0 && (!text[n] || text[n] == ':') &&
+            !json_is_true(json_object_get(t, "usable")) &&
+            is_wanted(text, f->wanted.v, f->wanted.n))
+            return true;
+    }
+    return false;
+}
+
+/* Asks for what is missing there and may be installed; another report comes then. */
+static bool installs(struct talk *t, const json_t *report)
+{
+    _cleanup_(str_release) struct str names = STR_INIT;
+    const char *name;
+
+    if (!t->v->fleet->install || t->installing)
+        return false;
+    for (size_t i = 0; (name = install_runtime(i)); i++)
+        if (lacks(report, t->v->fleet, name))
+            str_addf(&names, "%s%s", names.len ? "," : "", name);
+    if (names.len == 0)
+        return false;
+    t->installing = true;
+    link_tell(t->link, json_pack("{s:s, s:s}", "e", "install", "names", names.buf));
+    return true;
+}
+
 static void on_doctor(struct talk *t, const json_t *o)
 {
     const struct fleet *f = t->v->fleet;
@@ -191,6 +241,8 @@ static void on_doctor(struct talk *t, const json_t *o)
     if (t->stopping) {
         machine_ends(t->m, FLEET_LOST, "interrupted before anything was measured");
         bye(t);
+    } else if (judged != FLEET_NO_ROOT && installs(t, report)) {
+        return;
     } else if (judged != FLEET_MEASURED) {
         machine_ends(t->m, judged, "%.200s",
                      judged == FLEET_NO_RUNTIMES ? first_reason(report, f->wanted.v, f->wanted.n)
@@ -249,6 +301,9 @@ static void on_end(struct talk *t, const json_t *o)
     bool part = json_is_true(json_object_get(o, "interrupted"));
 
     t->m->status = (int)json_integer_value(json_object_get(o, "status"));
+    /* Else its last line is chatter. */
+    bool broke_off = part && t->m->status != 0 && t->m->status != SOME_FAILED;
+    str_copy(t->why, sizeof(t->why), broke_off ? text_of(o, "why") : "");
     if (stored && part && t->resume && !t->again && !t->stopping) {
         t->again = true;
         link_tell(t->link, json_pack("{s:s}", "e", "again"));
@@ -322,7 +377,7 @@ static int on_file(struct talk *t, const json_t *o, struct err *err)
     r = (t->take ? t->take : talk_import)(t, &text, err);
     if (r < 0)
         return r;
-    machine_ends(t->m, part ? FLEET_PART : FLEET_MEASURED, NULL);
+    machine_ends(t->m, part ? FLEET_PART : FLEET_MEASURED, "%s", part ? t->why : "");
     bye(t);
     return 0;
 }

@@ -2,7 +2,7 @@
  *
  *     steward                                       controller
  *     hello  place, machine, boot, stage            order  fleet, lease, keep, args
- *     doctor report                                 run | bye
+ *     doctor report                                 run | install | bye
  *     say    text                                   beat, four a lease; stop
  *     end    status, stored, interrupted, bytes,    fetch | again | bye
  *            sha256, why
@@ -29,6 +29,8 @@ struct talk {
     bool ordered;  /* something may be measured there */
     bool stopping; /* we were asked to end */
     bool again;
+    bool installing; /* what is missing there was asked for, once */
+    char why[400];   /* that its run is a part only, where it was not told to end */
     /* What is done with the run; NULL: talk_import. */
     int (*take)(struct talk *t, const struct str *text, struct err *err);
     void *user;

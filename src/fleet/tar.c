@@ -25,7 +25,10 @@ struct archive *tar_begin(int fd, struct err *err)
 {
     struct archive *t = archive_write_new();
 
-    if (!t || archive_write_set_format_ustar(t) != ARCHIVE_OK ||
+    /* The fastest: the better ones take three times as long for a tenth less. */
+    if (!t || archive_write_add_filter_gzip(t) != ARCHIVE_OK ||
+        archive_write_set_filter_option(t, "gzip", "compression-level", "1") != ARCHIVE_OK ||
+        archive_write_set_format_ustar(t) != ARCHIVE_OK ||
         archive_write_set_bytes_per_block(t, BLOCK_BYTES) != ARCHIVE_OK ||
         archive_write_set_bytes_in_last_block(t, 1) != ARCHIVE_OK ||
         archive_write_open_fd(t, fd) != ARCHIVE_OK) {

@@ -1,5 +1,5 @@
-/* An archive of regular files with short names, owned by root, as any tar reads it (ustar). By
- * libarchive.
+/* An archive of regular files with short names, owned by root, as any tar reads it (ustar),
+ * compressed by gzip. By libarchive.
  *
  *     struct archive *t = tar_begin(fd, &err);
  *     tar_add_bytes(t, "plan.yaml", 0600, text, n, &err);

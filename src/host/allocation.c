@@ -160,21 +160,34 @@ int allocation_enter(struct err *err)
     return r < 0 ? err_wrap(err, "keep to the control groups of %s", job ? job : "this pod") : 1;
 }
 
-void allocation_leave(void)
+/* What make_room did to that group. */
+static void put_back(const char *group)
 {
     static const char *const controllers[] = {"-cpu", "-cpuset", "-memory", "-pids", "-io"};
-    struct cgroups c;
+    _cleanup_fd_ int root = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_fd_ int leaf =
+        root < 0 ? -1 : openat(root, LEAF, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-    if (!allocation_of_self() || cgroups_detect(&c, NULL) < 0 || c.mode != CGROUP_V2)
-        return;
-    _cleanup_fd_ int root = open(c.unified_mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_fd_ int leaf = root < 0 ? -1 : openat(root, LEAF, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (leaf < 0)
         return;
     for (size_t i = 0; i < ARRAY_SIZE(controllers); i++)
         (void)file_write_at(root, "cgroup.subtree_control", controllers[i], NULL);
     move_all(leaf, root);
     (void)unlinkat(root, LEAF, AT_REMOVEDIR);
+}
+
+void allocation_leave(void)
+{
+    struct cgroups c;
+
+    if (allocation_of_self() && cgroups_detect(&c, NULL) == 0 && c.mode == CGROUP_V2)
+        put_back(c.unified_mount);
+}
+
+void allocation_left(const struct cgroups *c)
+{
+    if (c->mode == CGROUP_V2 && c->n_trees > 0)
+        put_back(c->trees[0].mount);
 }
 
 /* ---- from outside ---- */

@@ -35,5 +35,8 @@ bool allocation_parse(char *text, const char *job, struct str *ret);
 /* Turns what is mounted here into what it is below that list, for clean-up from outside. Trees that
  * are not in it stay. ERR_BUG: no list of ours. */
 int allocation_look_into(struct cgroups *c, const char *list, struct err *err);
+/* For one that was killed within, by whoever cleans up after it: what allocation_leave would have
+ * done. c looks into its groups. */
+void allocation_left(const struct cgroups *c);
 
 #endif

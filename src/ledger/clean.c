@@ -423,6 +423,8 @@ static void work_off(struct job *job)
         failed(job, &err);
     else
         remove_items(job);
+    if (job->j->allocation[0] && !allocation_of_self() && job->kernel_side)
+        allocation_left(&job->c->groups);
     job->c->groups = here;
 }
 

@@ -226,6 +226,14 @@ def doctor_of_this_machine():
 
 
 @case
+def doctor_of_certain_targets():
+    o = json.loads(cupel("doctor", "--json", "--target", "runsc:ptrace", "--target", "host").out)
+    expect([t["target"] for t in o["targets"]] == ["runsc:ptrace", "host"] and o["shared_core"] is None, o)
+    r = cupel("doctor", "--target", "dokcer/runc")
+    expect(r.status == 1 and "dokcer" in r.err and len(r.err.splitlines()) == 1, r)
+
+
+@case
 def doctor_starts_targets():
     need_root()
     o = json.loads(cupel("doctor", "--json", "--start-test").out)

@@ -10,8 +10,9 @@
 #include <fcntl.h>
 #include <signal.h>
 
-/* ^C now; ^C came before; what was kept is fetched; certain targets are wanted. */
-#define MODES "!*+~"
+/* ^C now; ^C came before; what was kept is fetched; certain targets are wanted; what of
+ * them is missing there may be installed. */
+#define MODES "!*+~^"
 
 /* A pipe holds so much without a reader. */
 #define SAID_MOST 65536
@@ -64,10 +65,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(fd_pipe(in, NULL) == 0 && fd_write_full(in[1], data, size, NULL) == 0);
     fd_close(&in[1]);
     fleet_init(&f);
+    f.install = mode == '^';
     must(fleet_add(&f, "ssh:a", &err) == 0);
     str_copy(f.id, sizeof(f.id), "00000000");
     VEC_PUSH(&f.args, xstrdup("--share"));
-    if (mode == '~') {
+    if (mode == '~' || mode == '^') {
         VEC_PUSH(&f.wanted, xstrdup("host"));
         VEC_PUSH(&f.wanted, xstrdup("*un*"));
     }

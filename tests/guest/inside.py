@@ -25,7 +25,7 @@ STATE = "/var/lib/cupel"
 TARGETS = ["host", "runc", "crun", "runsc:ptrace"]
 CELLS = ["sys.getpid", "mem.triad", "fs.open@tmpfs", "fs.create@rootfs", "sys.exec", "ipc.switch@cross"]
 # An emulated CPU is some twenty times as slow, and programs of the tests have deadlines of their own.
-UNIT = ["test-cgroup", "test-guard", "test-clean", "test-proc", "test-session", "test-mounts", "test-netlink",
+UNIT = ["test-cgroup", "test-allocation", "test-guard", "test-clean", "test-proc", "test-session", "test-mounts", "test-netlink",
         "test-seccomp", "test-callcount"]
 RUNS = ["limits_hold_for_every_target_alike", "aggressors_die_with_the_controller", "a_crowd_grows_and_goes",
         "starts_and_ends_are_measured_by_their_steps", "system_calls_are_counted_without_bpf",

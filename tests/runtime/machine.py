@@ -31,6 +31,7 @@ mount --bind "$1/shadow" /etc/shadow
 mount -t tmpfs -o size="$4",mode=755 tmpfs /run
 mkdir -m 755 /run/sshd
 mkdir -m 1777 /run/tmp /run/s
+if [ -d "$1/disk" ]; then mount --bind "$1/disk/tmp" /run/tmp; mount --bind "$1/disk/s" /run/s; fi
 install -m 644 "$1/key.pub" /run/guest_keys
 while [ ! -e "$1/wired" ]; do sleep .01; done
 exec taskset -c "$5" setarch "$3" "$2" -D -e -f "$1/sshd_config"
@@ -57,15 +58,19 @@ def wait_for(what, said):
 
 
 class Machine:
-    def __init__(self, folder, architecture=None, beside=None, room="32m", cpus="0", life=600):
+    def __init__(self, folder, architecture=None, beside=None, room="32m", cpus="0", life=600, disk=False):
         self.folder, self.beside, self.room, self.cpus, self.life = folder, beside, room, cpus, life
         self.number = beside.number + 1 if beside else 0
+        self.architecture = architecture or os.uname().machine
         self.here, self.there = ("10.77.%d.%d" % (self.number, i) for i in (1, 2))
         self.sshd, self.real_ssh = find("sshd"), find("ssh")
         for name in ("ip", "unshare", "nsenter", "setarch", "taskset", "ssh-keygen"):
             find(name)
         os.makedirs(folder, 0o700)
         os.mkdir(self.path("bin"))
+        for name in ("tmp", "s") if disk else (): # what outlasts a reboot, without the bound of `room`
+            os.makedirs(self.path("disk/" + name))
+            os.chmod(self.path("disk/" + name), 0o1777)
         self.write_accounts()
         for name in ("host_key", "other_key", "key"):
             self.call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.path(name))
@@ -74,7 +79,7 @@ class Machine:
         self.know("host_key")
         self.holder = self.first = None
         try:
-            self.start(architecture or os.uname().machine)
+            self.start()
         except BaseException:
             self.close()
             raise
@@ -124,13 +129,13 @@ class Machine:
         """The machine is known here by this key, in the file `key`.pub."""
         self.write("known_hosts", "%s %s\n" % (self.there, " ".join(self.read(key + ".pub").split()[:2])))
 
-    def start(self, architecture):
-        self.holder = self.beside.holder if self.beside else subprocess.Popen(
+    def start(self):
+        self.holder = self.holder or (self.beside.holder if self.beside else None) or subprocess.Popen(
             ["unshare", "--net", "--kill-child", "--fork", "sleep", str(self.life)])
         with open(self.path("log"), "w", encoding="utf-8") as log:
             self.first = subprocess.Popen(
                 ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SETUP, "sh", self.folder,
-                 self.sshd, architecture, self.room, self.cpus], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                 self.sshd, self.architecture, self.room, self.cpus], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_for(lambda: self.apart(self.holder.pid) and self.apart(self.first.pid), "no namespaces")
         here = ["nsenter", "--net=/proc/%d/ns/net" % self.holder.pid, "ip"]
         there = ["nsenter", "--net=/proc/%d/ns/net" % self.first.pid, "ip"]
@@ -143,6 +148,19 @@ class Machine:
         wait_for(lambda: "Server listening" in self.read("log") or self.first.poll() is not None, "no sshd")
         if self.first.poll() is not None:
             raise AssertionError(self.read("log"))
+
+    def reboot(self):
+        """All on it dies, and it comes up again, with another boot id; its disk is as it was."""
+        self.first.send_signal(signal.SIGKILL)
+        self.first.wait()
+        subprocess.run(self.inside(["ip", "link", "delete", self.wire()]), check=False, capture_output=True)
+        self.write("boot_id", str(uuid.uuid4()) + "\n", 0o444)
+        os.unlink(self.path("wired"))
+        self.start()
+
+    def mount(self, *args):
+        """mount there, or umount: what it has on its PATH is this machine's."""
+        self.call("nsenter", "--mount=/proc/%d/ns/mnt" % self.init(), "--pid=/proc/%d/ns/pid" % self.init(), *args)
 
     def wire(self):
         return "wire%d" % self.number

@@ -58,7 +58,7 @@ class Bench:
     closed (nobody listens), stranger (our key is not welcome), changed (the host key is another's), guest (not root)."""
     number = itertools.count()
 
-    def __init__(self, *kinds, room="512m"):
+    def __init__(self, *kinds, room="512m", disk=False):
         if os.geteuid() != 0:
             raise Skip("needs root")
         self.folder = os.path.join(WORK, "b%d" % next(Bench.number))
@@ -69,7 +69,7 @@ class Bench:
             for i, kind in enumerate(kinds or (None,)):
                 first = self.machines[0] if self.machines else None
                 m = machine.Machine(os.path.join(self.folder, "m%d" % i), kind, beside=self.machines[-1] if first else None,
-                                    room=room, cpus="0-%d" % (os.cpu_count() - 1))
+                                    room=room, disk=disk, cpus="0-%d" % (os.cpu_count() - 1))
                 self.machines.append(m)
         except machine.Missing as why:
             raise Skip(str(why)) from why
@@ -360,6 +360,153 @@ def what_a_machine_kept_over_its_death_is_fetched():
         expect(not left_of(groups), left_of(groups))
 
 
+@full_case
+def a_machine_that_reboots_is_gone_on_with():
+    with Bench(disk=True) as b:
+        p = b.begin(["machine0"], *targets(), *QUICK[2:], "--repeats", "12", "--interval", "200ms", "--lease", "5s")
+        groups = wait_for_block(b.machines[0], p)
+        wait_for_said(p, "machine0: block 2")
+        b.machines[0].reboot()
+        for g in sorted(left_of(groups), key=len, reverse=True): # with its kernel they would be gone
+            for folder, _, _ in os.walk(g, topdown=False):
+                os.rmdir(folder)
+        out, err = p.communicate(timeout=60)
+        expect(p.returncode == 4 and "kept there" in out, (out, err))
+        r = b.cupel("run", "--resume", b.fleet())
+        expect(r.returncode in (0, 3) and re.search(r"r1 .*  measured", line_of(r, "machine0")), r)
+        expect(len(b.export("r1")["trials"]) == 12, r)
+        b.expect_clean()
+
+
+@full_case
+def a_disk_that_fills_up_while_it_measures():
+    with Bench() as b:
+        p = b.begin(["machine0"], *QUICK, "--repeats", "1000", "--interval", "50ms")
+        groups = wait_for_block(b.machines[0], p)
+        wait_for_said(p, "machine0: block 2")
+        b.machines[0].fill(True)
+        out, err = p.communicate(timeout=60)
+        b.machines[0].fill(False)
+        expect(p.returncode == 3 and re.search("until then is here: .*the disk is full", out), (out, err))
+        expect(len(b.export("r1")["trials"]) >= 2, out)
+        b.expect_clean()
+        expect(not left_of(groups), left_of(groups))
+
+
+@full_case
+def what_an_older_cupel_kept_is_fetched():
+    with Bench() as b:
+        p = b.begin(["machine0"], *QUICK, "--repeats", "12", "--interval", "200ms")
+        wait_for_block(b.machines[0], p)
+        wait_for_said(p, "machine0: block 2")
+        kill_all(b.machines[0])
+        p.communicate(timeout=60)
+        folder = "/proc/%d/root/run/tmp/%s" % (b.machines[0].init(), b.machines[0].files()[0])
+        os.rename(folder + "/start", folder + "/start.new")
+        with open(folder + "/start", "w", encoding="ascii") as f:
+            f.write('sh ./start.new "$@" | { IFS= read -r hello; echo "$hello" | sed \'s/"version":"[^"]*"/"version":"0.0.9"/\'; cat; }\n')
+        r = b.cupel("run", "--resume", b.fleet())
+        expect("machine0: its cupel is 0.0.9, and this one " in r.stderr, r)
+        expect(r.returncode in (0, 3) and re.search(r"r1 .*  measured", line_of(r, "machine0")), r)
+        b.expect_clean()
+
+
+# apt's programs on a machine: $0.d says what they answer, and gets what they were asked.
+APT = r"""#!/bin/sh
+d=%s
+echo "${0##*/} $*" >>"$d/asked"
+case "${0##*/} $*" in
+apt-cache*) cat "$d/policy" ;;
+*" -s "*) cat "$d/simulated" ;;
+*" install "*) if [ -e "$d/broken" ]; then echo "E: Unable to fetch some archives" >&2; exit 100; fi; umount "%s" ;;
+esac
+"""
+
+
+class Apt:
+    """One of a machine's runtimes is hidden, and its apt is a script that brings it back."""
+    def __init__(self, m, program):
+        path = shutil.which(program, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        tools = [shutil.which(t, path="/usr/bin:/bin") for t in ("apt-get", "apt-cache")]
+        if not path or not all(tools):
+            raise Skip("no %s, or no apt here" % program)
+        self.m, self.program, self.folder = m, os.path.realpath(path), m.path("apt")
+        os.mkdir(self.folder)
+        m.write("nothing", "", 0o644)
+        m.write("apt-script", APT % (self.folder, self.program), 0o755)
+        for tool in tools:
+            m.mount("mount", "--bind", m.path("apt-script"), tool)
+        self.tools = tools
+        self.hide(self.program)
+        self.answer("policy", "%s:\n  Installed: (none)\n  Candidate: 9.9-1\n" % program)
+        self.answer("simulated", "Inst %s (9.9-1 Debian:12 [amd64])\n" % program)
+
+    def hide(self, path):
+        self.m.mount("mount", "--bind", self.m.path("nothing"), path)
+
+    def answer(self, name, text):
+        self.m.write("apt/" + name, text)
+
+    def asked(self):
+        """Since it was looked at last."""
+        path = os.path.join(self.folder, "asked")
+        if not os.path.exists(path):
+            return []
+        with open(path, encoding="ascii") as f:
+            lines = f.read().splitlines()
+        os.unlink(path)
+        return lines
+
+
+CRUN = ["--target", "crun", *QUICK[2:], "--repeats", "1"]
+
+
+@long_case
+def what_is_missing_is_installed_only_where_that_is_asked_for():
+    with Bench() as b:
+        apt = Apt(b.machines[0], "crun")
+        r = b.on(["machine0"], *CRUN)
+        expect(r.returncode == 4 and "none of the targets works there" in line_of(r, "machine0") and apt.asked() == [], r)
+        r = b.on(["machine0"], "--install", *CRUN)
+        expect(r.returncode in (0, 3) and "ssh:machine0: cupel: installs crun 9.9-1\n" in r.stderr, r)
+        expect("crun is installed, and stays\n" in r.stderr, r)
+        asked = apt.asked()
+        expect([a.split()[0] + " " + a.split()[-1] for a in asked] ==
+               ["apt-get update", "apt-cache crun", "apt-get crun", "apt-get crun"], asked)
+        expect("--no-remove" in asked[-1] and "--no-install-recommends" in asked[-1], asked)
+        expect(b.export("r1")["run"]["machine"]["installed"] == ["crun 9.9-1"], r)
+        b.expect_clean()
+
+
+@full_case
+def what_cannot_be_installed_is_told_of():
+    with Bench() as b:
+        apt = Apt(b.machines[0], "crun")
+        r = b.on(["guest"], "--install", *CRUN)
+        expect(r.returncode == 4 and "account there is not root's" in line_of(r, "guest") and apt.asked() == [], r)
+        nothing = "none of the targets works"
+        for name, text, said, ended in (
+                ("policy", "crun:\n  Candidate: (none)\n", "crun is not packaged there: left out", nothing),
+                ("simulated", "Remv precious [1]\nInst crun (9.9-1)\n", "would remove precious", nothing),
+                ("broken", "", "installs crun 9.9-1", "--install: crun: .*exit 100: E: Unable to fetch")):
+            before = b.machines[0].read("apt/" + name) if name != "broken" else None
+            apt.answer(name, text)
+            r = b.on(["machine0"], "--install", *CRUN)
+            expect(r.returncode == 4 and said in r.stderr and re.search(ended, line_of(r, "machine0")), (name, r))
+            os.unlink(os.path.join(apt.folder, name))
+            if before:
+                apt.answer(name, before)
+        apt.hide(apt.tools[0])
+        r = b.on(["machine0"], "--install", *CRUN)
+        expect(r.returncode == 4 and "--install: crun is missing, and there is no apt-get" in line_of(r, "machine0"), r)
+        b.machines[0].mount("umount", apt.tools[0])
+        b.machines[0].mount("umount", apt.program)
+        apt.asked()
+        r = b.on(["machine0"], "--install", *CRUN) # it is there
+        expect(r.returncode in (0, 3) and apt.asked() == [] and "installed" not in b.export("r1")["run"]["machine"], r)
+        b.expect_clean()
+
+
 @long_case
 def odd_wishes_are_answered_in_one_line():
     with Bench() as b:
@@ -369,6 +516,7 @@ def odd_wishes_are_answered_in_one_line():
                 (["--on", "ssh:-oProxyCommand=x"], "is no machine"), (["--on", "ssh:a b"], "is no machine"),
                 (["--on", "ssh:a,ssh:a"], "given twice"), (["--on", "ssh:" + "x" * 200], "at most 127"),
                 (["--on", "ssh:a,"], "names no way there"), (["--on", "ssh:a", "--lease", "1s"], "--lease"),
+                (["--on", "ssh:a", "--install"], "--install: name the targets"), (["--install"], "--install goes with --on"),
                 (["--on", "ssh:a", "--keep", "60d"], "--keep|duration"), (["--on", "ssh:a", "--resume", "r1"], "--resume"),
                 (["--on", "ssh:a", "--peer", "b"], "--peer"), (["--on", "ssh:a", "--json", "-"], "--json"),
                 (["--resume", "fleet-00000000"], "there is no fleet-00000000"),
@@ -386,24 +534,23 @@ def kills_at_any_moment_leave_nothing():
     seed = random.randrange(1 << 32)
     rng = random.Random(seed)
     print("# seed %d" % seed, flush=True)
-    for i in range(24):
+    for i in range(25):
         with Bench() as b:
-            who = ("controller", "steward", "all")[i % 3]
+            who = ("controller", "steward", "all", "run", "both")[i % 5]
             p = b.begin(["machine0"], *targets(), *QUICK[2:], "--repeats", "20", "--lease", "5s", "--keep", "5s")
             time.sleep(rng.uniform(0, 5))
             m, groups = b.machines[0], groups_of(b.machines[0])
-            if who == "controller":
+            if who in ("controller", "both"):
                 p.kill()
-            elif who == "all":
+            if who in ("all", "both"):
                 kill_all(m)
-            else:
-                for pid in there(m, "bin/cupel steward"):
-                    os.kill(pid, signal.SIGKILL)
+            for pid in there(m, "bin/cupel " + who) if who in ("steward", "run") else ():
+                os.kill(pid, signal.SIGKILL)
             p.communicate(timeout=90)
-            if who == "all" and m.files():
+            if who in ("all", "both") and m.files():
                 # Where the steward had not said where it is, the next one finds it.
-                r = b.cupel("run", "--resume", b.fleet())
-                r = r if not m.files() else b.on(["machine0"], *QUICK, "--repeats", "1")
+                r = b.cupel("run", "--resume", b.fleet()) if os.path.isdir(os.path.join(b.state, "fleet")) else None
+                r = r if r and not m.files() else b.on(["machine0"], *QUICK, "--repeats", "1")
                 expect(not m.files(), (seed, i, r))
             wait_long(lambda m=m: not m.processes() and not m.files(), lambda m=m: (seed, i, who, m.processes(), m.files()))
             expect(not left_of(groups), (seed, i, who, left_of(groups)))

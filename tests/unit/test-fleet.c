@@ -250,6 +250,7 @@ static void test_roll(void **state)
     str_add(&f.plan, "suite: quick\n");
     VEC_PUSH(&f.args, xstrdup("--share"));
     VEC_PUSH(&f.wanted, xstrdup("runc"));
+    f.install = true;
     str_copy(f.machines.v[0].place, FLEET_PLACE_MAX, "/var/tmp/cupel-fleet-aZ09bcdefg");
     machine_ends(&f.machines.v[0], FLEET_KEPT, "gone with\nthe %s", "wind");
     machine_ends(&f.machines.v[1], FLEET_PART, NULL);
@@ -265,6 +266,7 @@ static void test_roll(void **state)
     assert_string_equal(g.plan.buf, f.plan.buf);
     assert_string_equal(g.args.v[0], "--share");
     assert_string_equal(g.wanted.v[0], "runc");
+    assert_true(g.install);
     assert_int_equal(g.lease_ns, FLEET_LEASE_NS);
     fleet_release(&g);
 
@@ -298,7 +300,7 @@ static void test_bundle(void **state)
     assert_ok(bundle_make(loop, &parts, &b, err));
     assert_true(b.loader[0] != '\0');
     str_format(tar, sizeof(tar), "/proc/%d/fd/%d", (int)getpid(), b.fd);
-    const char *const extract[] = {"/bin/tar", "-C", dir, "-xof", tar, NULL};
+    const char *const extract[] = {"/bin/tar", "-C", dir, "-xzof", tar, NULL};
     assert_ok(spawn_simple(loop, extract, time_deadline(30 * NS_PER_S), NULL, err));
     _cleanup_free_ char *start =
         xasprintf("cd %s && env -i /bin/sh ./start -s; cat plan.yaml", dir);
