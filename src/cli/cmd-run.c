@@ -95,8 +95,10 @@ static int plan_targets(struct ground *g, const struct options *o, struct err *e
 {
     _cleanup_(infos_release) struct target_infos known = {0}, given = {0};
     bool usable = false;
-    int r = targets_inspect(g, NULL, 0, &known, err);
+    int r = 0;
 
+    if (run_plan_looks_around(o, &g->plan))
+        r = targets_inspect(g, NULL, 0, &known, err);
     if (r >= 0)
         r = run_plan_targets(o, &known, &g->plan, err);
     if (r >= 0)

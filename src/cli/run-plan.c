@@ -618,6 +618,18 @@ static int targets_twins(const struct options *o, bool from_plan, struct plan *p
     return p->aa && from_plan ? plan_check_twins(p, err) : plan_double_targets(p, err);
 }
 
+bool run_plan_looks_around(const struct options *o, const struct plan *p)
+{
+    const char *text;
+
+    if (!options_given(o, "target"))
+        return p->targets.n == 0;
+    for (size_t i = 0; (text = options_nth(o, "target", i)); i++)
+        if (is_glob(text))
+            return true;
+    return false;
+}
+
 int run_plan_targets(const struct options *o, const struct target_infos *known, struct plan *p,
                      struct err *err)
 {

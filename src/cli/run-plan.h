@@ -25,6 +25,9 @@ int run_plan_apply(const struct options *o, struct plan *p, struct err *err);
  */
 int run_plan_targets(const struct options *o, const struct target_infos *known, struct plan *p,
                      struct err *err);
+/* Is `known` looked at at all? Not where every target is named: asking all runtimes of a machine
+ * what they are takes most of a second, and those named are asked anyway. */
+bool run_plan_looks_around(const struct options *o, const struct plan *p);
 /* ERR_USAGE for a target that could not exist on any machine or names a program that is not there;
  * known ones that merely cannot run here pass and fail in their cells. */
 int run_plan_refuse(const struct target_info *info, struct err *err);

@@ -624,7 +624,7 @@ static void test_many_starts(void **state)
     struct rig r;
     rig_init(&r);
     open_target(&r);
-    bool slow = is_kind(&r, "runsc") || is_vm(&r);
+    bool slow = is_kind(&r, "runsc") || is_vm(&r) || r.driver->engine;
     unsigned times = getenv("CUPEL_FULL") ? 50 : is_kind(&r, "qemu") ? 3 : slow ? 12 : 50;
     if (getenv("CUPEL_TEST_BRIEF"))
         times = 5;               /* what is lost at each start, a sanitizer sees at the first */

@@ -213,6 +213,33 @@ static void test_default_targets(void **state)
     }
 }
 
+static bool looks_around(const char *plan_target, const char *a, const char *b)
+{
+    struct options o;
+    struct plan p;
+    struct target_info known = here("oci", plan_target ? plan_target : "", true, false);
+
+    assert_ok(a ? PARSE(&cmd_run, &o, "run", "--target", a, "--target", b)
+                : PARSE(&cmd_run, &o, "run", "--share"));
+    plan_init(&p);
+    if (plan_target)
+        VEC_PUSH(&p.targets, known.target);
+    bool looks = run_plan_looks_around(&o, &p);
+    plan_release(&p);
+    options_release(&o);
+    return looks;
+}
+
+/* Only where the machine has a say in which they are. */
+static void test_named_targets_need_no_look_around(void **state)
+{
+    assert_true(looks_around(NULL, NULL, NULL));
+    assert_false(looks_around("runc", NULL, NULL));
+    assert_false(looks_around(NULL, "runc", "a=host,inject=cpu:1%"));
+    assert_true(looks_around(NULL, "runc", "runsc:*"));
+    assert_true(looks_around("runc", "runc", "*"));
+}
+
 /* The base that is defined on the spot is one more target; the gate is theta, too. */
 static void test_gate_and_base(void **state)
 {
@@ -282,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_plan_of_options),
         cmocka_unit_test(test_plan_defaults),
         cmocka_unit_test(test_default_targets),
+        cmocka_unit_test(test_named_targets_need_no_look_around),
         cmocka_unit_test(test_gate_and_base),
         cmocka_unit_test(test_limit_of_a_suite),
     };
