@@ -259,6 +259,14 @@ def sweep():
         raise AssertionError(FOLDER + " cannot be removed")
 
 
+def tidy(patience=300):
+    """Removes what is left of a cluster whose test died, once none runs; False if there is nothing."""
+    with take_lock(patience):
+        there = os.path.exists(FOLDER)
+        sweep()
+    return there
+
+
 def start(patience=300):
     """The cluster for a test: its own, or by CUPEL_TEST_CLUSTER the one that was left running."""
     if os.environ.get("CUPEL_TEST_CLUSTER"):
@@ -274,18 +282,14 @@ def start(patience=300):
 
 def stop():
     """Ends the one that `cluster.py start` left; False if there is none."""
-    there = os.path.exists(FOLDER)
     try:
-        lock = take_lock(0)
+        return tidy(0)
     except AssertionError:
         # Its holder has the lock: with it goes the lock.
         if not Cluster().record.get("left"):
             raise
-        Groups().remove()
-        lock = take_lock(10)
-    sweep()
-    lock.close()
-    return there
+    Groups().remove()
+    return tidy(10)
 
 
 class Cluster:
@@ -383,7 +387,8 @@ class Cluster:
             resolvConf="", oomScoreAdj=0, maxOpenFiles=8192, maxPods=500, volumePluginDir=self.path("plugins"),
             imageGCHighThresholdPercent=100, evictionHard={"memory.available": "50Mi", "nodefs.available": "0%",
                                                            "nodefs.inodesFree": "0%", "imagefs.available": "0%"},
-            nodeStatusUpdateFrequency="2s", nodeLeaseDurationSeconds=8, clusterDomain="cluster.local", clusterDNS=["10.79.8.10"], volumeStatsAggPeriod="1h"))
+            nodeStatusUpdateFrequency="2s", nodeLeaseDurationSeconds=8, clusterDomain="cluster.local", clusterDNS=["10.79.8.10"],
+            volumeStatsAggPeriod="1h"))
 
     def hold(self):
         """The namespaces, as long as their first process lives; one that is left running keeps the lock by it."""
@@ -511,7 +516,7 @@ class Cluster:
         return subprocess.run(self.inside(argv), env=self.env(os.environ, kubeconfig), **how)
 
     def kubectl(self, *args, **how):
-        return self.run([self.kubectl_path, *args], **how)
+        return self.run([self.kubectl_path, "--cache-dir=" + self.path("kubectl"), *args], **how)
 
     def get(self, *args):
         """What `kubectl get ... -o json` gives, or None."""
