@@ -109,7 +109,7 @@ def search_path():
 def find(name):
     path = shutil.which(name, path=search_path())
     if not path:
-        raise Missing(name + " is not here")
+        raise Missing(name + " is not here; ./runtests kubernetes gets what is missing, but for Go")
     return path
 
 
@@ -122,7 +122,7 @@ def built():
     """The folder of the four programs."""
     folder = os.path.join(CACHE, "kubernetes-" + version())
     if not os.path.isdir(folder):
-        raise Missing("Kubernetes is not built: ./runtests kubernetes does that")
+        raise Missing("Kubernetes is not built; ./runtests kubernetes does that")
     return folder
 
 
@@ -134,15 +134,19 @@ def build():
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.isdir(target):
             return
+        go = find("go")
         shutil.rmtree(target + ".new", ignore_errors=True)
         os.mkdir(target + ".new")
         major, minor, _ = version()[1:].split(".")
         flags = "-s -w" + "".join(" -X k8s.io/component-base/version.git%s=%s" % pair for pair in
                                   (("Version", version()), ("Major", major), ("Minor", minor)))
-        subprocess.run([find("go"), "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", target + ".new/",
-                        *("k8s.io/kubernetes/cmd/" + name for name in PROGRAMS)],
-                       cwd=HERE, env=dict(os.environ, CGO_ENABLED="0", GOFLAGS="-modcacherw"), stdin=subprocess.DEVNULL,
-                       check=True, timeout=2400)
+        r = subprocess.run([go, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", target + ".new/",
+                            *("k8s.io/kubernetes/cmd/" + name for name in PROGRAMS)],
+                           cwd=HERE, env=dict(os.environ, CGO_ENABLED="0", GOFLAGS="-modcacherw"), stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True, check=False, timeout=2400)
+        if r.returncode != 0:
+            shutil.rmtree(target + ".new")
+            raise Missing((r.stderr.strip() or "go failed without a word").split("\n")[-1])
         os.rename(target + ".new", target)
 
 
