@@ -33,7 +33,7 @@ static const char job_script[] =
     "{ echo \"this node is $k, and cupel was sent from a %s %s\"; exit 96; }\n"
     "d=$(mktemp -d \"${TMPDIR:-/var/tmp}/cupel-fleet-XXXXXXXXXX\") || exit 97\n"
     "trap 'rm -rf \"$d\"' EXIT; trap 'exit 99' HUP INT TERM\n"
-    "cd \"$d\" && tar -xzof \"$s/bundle\" || exit 98\n"
+    "cd \"$d\" && e=$(tar -xzof \"$s/bundle\" 2>&1) || { echo \"$e\" | head -n 1; exit 98; }\n"
     "trap - EXIT HUP INT TERM\n"
     "exec sh ./start steward --order \"$o\" --number \"$t\" \"$d\"\n";
 

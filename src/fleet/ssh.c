@@ -32,7 +32,7 @@ static const char carry_script[] =
     "h=%s; if command -v sha256sum >/dev/null; then h=$(sha256sum <\"$d/b\"); fi; "
     "[ \"$(($(wc -c <\"$d/b\")))\" = %llu ] && [ \"${h%%%% *}\" = %s ] || "
     "{ echo \"cupel did not arrive there as it was sent\" >&2; exit %d; }; "
-    "cd \"$d\" && tar -xzof b && rm b || exit %d; "
+    "cd \"$d\" && e=$(tar -xzof b 2>&1) && rm b || { echo \"$e\" | head -n 1 >&2; exit %d; }; "
     "trap \"\" HUP INT PIPE; trap - TERM; "
     "sh ./start steward \"$d\"; s=$?; "
     "[ -e \"$d/order.json\" ] || exit $s; trap - EXIT; sh ./start steward \"$d\"'";

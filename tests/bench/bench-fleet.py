@@ -7,6 +7,10 @@ Wall time: the median over the pairs of by-ssh / here; at most 1.1. Figures: for
 by-ssh to here with its 95 % interval over the pairs (Hodges-Lehmann on the log scale); it has to hold 1. Of several
 intervals one in twenty misses by chance: as many as a binomial 1 % allows are let pass.
 
+Beside each the same of the CPU time of an operation, and how much the figures here alone vary from pair to pair
+(largest by smallest). On a machine where others are at work a run may show 0.6 or 1.6, mem.triad first of all; where
+CPU time agrees, it was they who had the CPU meanwhile.
+
 Exit status 1: a bound was missed; 2: an error. Root only; without sshd it says so and is left out.
 """
 import itertools
@@ -40,7 +44,7 @@ def run(argv, env):
 
 
 def figures(env):
-    """{(cell, target): ns per operation} of the latest run."""
+    """{(cell, target): (ns, CPU ns) per operation} of the latest run."""
     text = subprocess.run([CUPEL, "export"], env=env, capture_output=True, text=True, check=True).stdout
     d = json.loads(text)
     values = {}
@@ -49,9 +53,9 @@ def figures(env):
         for part in trial["parts"]:
             if part["outcome"] == "ok":
                 key = d["cells"][trial["cell"]]["name"], d["targets"][part["target"]]["label"]
-                values.setdefault(key, []).append(statistics.median(
-                    s[at["ns"]] / s[at["ops"]] for s in part["samples"]))
-    return {k: statistics.median(v) for k, v in values.items()}
+                values.setdefault(key, []).append([statistics.median(
+                    s[at[column]] / s[at["ops"]] for s in part["samples"]) for column in ("ns", "cpu_ns")])
+    return {k: [statistics.median(column) for column in zip(*v)] for k, v in values.items()}
 
 
 def hodges_lehmann(d):
@@ -79,7 +83,7 @@ def main():
     env = dict(m.env(dict(os.environ)), CUPEL_PROBE=PROBE, CUPEL_STATE=os.path.join(folder, "state"))
     os.mkdir(env["CUPEL_STATE"], 0o700)
     targets = [x for t in ("host", "runc") if t == "host" or shutil.which(t) for x in ("--target", t)]
-    walls, ratios = [], {}
+    walls, ratios, alone = [], {}, {}
     try:
         for _ in range(PAIRS):
             wall, found = {}, {}
@@ -88,7 +92,9 @@ def main():
                 found[name] = figures(env)
             walls.append(wall["ssh"] / wall["here"])
             for key in found["here"].keys() & found["ssh"].keys():
-                ratios.setdefault(key, []).append(math.log(found["ssh"][key] / found["here"][key]))
+                ratios.setdefault(key, []).append([math.log(a / b) for a, b in zip(found["ssh"][key], found["here"][key])])
+                alone.setdefault(key, []).append(found["here"][key][0])
+            print("pair %d: by ssh %.1f s, here %.1f s" % (len(walls), wall["ssh"], wall["here"]), flush=True)
     finally:
         m.close()
         shutil.rmtree(folder, True)
@@ -96,9 +102,10 @@ def main():
     print("wall: ratio %.3f, median of %d pairs (bound %.1f): %s" % (wall, PAIRS, WALL, "ok" if wall <= WALL else "missed"))
     missed = 0
     for (cell, target), d in sorted(ratios.items()):
-        middle, low, high = (math.exp(x) for x in hodges_lehmann(d))
+        (middle, low, high), cpu = ([math.exp(x) for x in hodges_lehmann(column)] for column in zip(*d))
         missed += not low <= 1 <= high
-        print("%s on %s: ratio %.3f [%.3f, %.3f]" % (cell, target, middle, low, high))
+        print("%s on %s: ratio %.3f [%.3f, %.3f]; CPU time %.3f [%.3f, %.3f]; here alone within %.2f" %
+              (cell, target, middle, low, high, *cpu, max(alone[cell, target]) / min(alone[cell, target])))
     good = missed <= allowed(len(ratios))
     print("%d of %d intervals miss 1 (at most %d): %s" % (missed, len(ratios), allowed(len(ratios)), "ok" if good else "missed"))
     return 0 if good and wall <= WALL else 1

@@ -20,7 +20,8 @@ from machine import Missing, find, wait_for
 
 HERE = "10.78.0.1"
 
-# Run as the first process of a node's namespaces: $1 folder, $2 node, $3 slurmd, $4 slurmstepd.
+# Run as the first process of a node's namespaces: $1 folder, $2 node, $3 slurmd, $4 slurmstepd,
+# $5 word of setarch.
 NODE = r"""
 set -e
 mount --make-rprivate /
@@ -29,9 +30,10 @@ hostname "$2"
 mount --bind "$1/$2.boot" /proc/sys/kernel/random/boot_id
 if [ -e /etc/machine-id ]; then mount --bind "$1/$2.id" /etc/machine-id; fi
 mount -t tmpfs -o size=256m,mode=755 tmpfs /run
-mkdir -m 1777 /run/tmp
+mkdir /run/tmp
+mount -t tmpfs -o size=256m,mode=1777 tmpfs /run/tmp
 while [ ! -e "$1/wired" ]; do sleep .01; done
-exec "$3" -D -d "$4" -f "$1/slurm.conf"
+exec setarch "$5" "$3" -D -d "$4" -f "$1/slurm.conf"
 """
 
 # The controller's, and that of whoever submits.
@@ -80,12 +82,14 @@ PartitionName=down Nodes=ALL MaxTime=60 State=DOWN
 
 
 class Cluster:
-    def __init__(self, folder, nodes=2, proctrack="proctrack/linuxproc", task="task/none", timeout=10, kill_wait=10):
+    def __init__(self, folder, nodes=2, proctrack="proctrack/linuxproc", task="task/none", timeout=10, kill_wait=10,
+                 architecture=None):
         self.folder, self.children = folder, []
+        self.architecture = architecture or os.uname().machine
         self.names = ["node%d" % (i + 1) for i in range(nodes)]
         self.tools = {name: self.find(name) for name in
                       ("slurmctld", "slurmd", "slurmstepd", "sbatch", "squeue", "scancel", "sinfo", "scontrol", "munged")}
-        for name in ("ip", "unshare", "nsenter"):
+        for name in ("ip", "unshare", "nsenter", "setarch"):
             find(name)
         libraries = os.path.dirname(os.path.dirname(os.path.dirname(self.tools["sbatch"]))) + "/usr/lib/%s-linux-gnu" % os.uname().machine
         self.plugins = libraries + "/slurm-wlm"
@@ -149,7 +153,8 @@ class Cluster:
                                                 "--num-threads", "2"])
         self.head = self.spawn("head.out", ["unshare", "--net", "--uts", "--kill-child", "--fork", "sh", "-c", HEAD, "sh", self.folder])
         self.nodes = [self.spawn(name + ".out", ["unshare", "--net", "--mount", "--pid", "--uts", "--fork", "--kill-child", "sh", "-c", NODE,
-                                                 "sh", self.folder, name, self.tools["slurmd"], self.tools["slurmstepd"]])
+                                                 "sh", self.folder, name, self.tools["slurmd"], self.tools["slurmstepd"],
+                                                 self.architecture])
                       for name in self.names]
         wait_for(lambda: os.path.exists(self.path("named")) and os.path.exists(self.path("munge.socket")) and
                  all(self.apart(p.pid) for p in self.nodes), "no namespaces")
@@ -211,6 +216,19 @@ class Cluster:
 
     def files(self, i):
         return os.listdir("/proc/%d/root/run/tmp" % self.init(i))
+
+    def fill(self, i, full):
+        """A node has no room any more where jobs unpack, or again."""
+        path = "/proc/%d/root/run/tmp/ballast" % self.init(i)
+        if not full:
+            os.unlink(path)
+            return
+        with open(path, "wb", buffering=0) as f:
+            try:
+                while True:
+                    f.write(b"x" * 4096)
+            except OSError:
+                pass
 
     def processes(self, i):
         """What runs on a node besides Slurm: {pid: command line}."""

@@ -400,6 +400,36 @@ def two_interrupts_let_go_and_resume_fetches_what_there_is():
 
 
 @full_case
+def each_node_fails_for_its_own_reason():
+    with Bench(nodes=1) as b:
+        r = b.cupel("run", "--on", "slurm:debug", "--target", "runsc:kvm", *QUICK[2:], "--repeats", "1")
+        expect(os.path.exists("/dev/kvm") or r.returncode == 4 and "none of the targets works there" in line_of(r, "debug#1"), r)
+        b.cluster.fill(0, True)
+        r = b.cupel("run", "--on", "slurm:debug", *QUICK, "--repeats", "1")
+        expect(r.returncode == 4 and re.search("disk is full: .*No space left", line_of(r, "debug#1")), r)
+        b.cluster.fill(0, False)
+        # Another fleet has the node.
+        p = b.begin("run", "--on", "slurm:debug", *LONG)
+        b.measuring(p)
+        r = b.cupel("run", "--on", "slurm:debug2,wait=2s", *QUICK)
+        expect(r.returncode == 4 and re.search(r"did not begin: it waited for \d s: Resources", line_of(r, "debug2#1")), r)
+        p.send_signal(signal.SIGINT)
+        r = end(p)
+        expect(r.returncode == 3 and "until then is here" in line_of(r, "debug#1"), r)
+        b.expect_clean()
+
+
+@full_case
+def a_node_of_another_architecture():
+    if os.uname().machine != "x86_64":
+        raise Skip("setarch has no other word here")
+    with Bench(nodes=1, architecture="i686") as b:
+        r = b.cupel("run", "--on", "slurm:debug", *QUICK)
+        expect(r.returncode == 4 and "this node is Linux i686, and cupel was sent from a Linux x86_64" in line_of(r, "debug#1"), r)
+        b.expect_clean()
+
+
+@full_case
 def each_machine_is_another_node():
     """The second task comes to the node that the first one had, since the other one is taken; it waits for that one."""
     with Bench() as b:
