@@ -940,9 +940,8 @@ def beside(b, target, *names, param=(), status=0):
 def an_aggressor_is_held_inside_its_limits():
     need("runc")
     b = Bench()
-    once = () if os.environ.get("CUPEL_TEST_FULL") else ("-p", "rounds=1")
     parts = beside(b, "runc", "beside.*@prime", "tail.cpu@prime", "beside.idle@triad", "beside.fsync@create",
-                   "beside.idle@write", param=once)
+                   "beside.idle@write")
     expect(len(parts) == 16, sorted(parts))
     for name, p in parts.items():
         expect(p["outcome"] == "ok", (name, p))
@@ -1083,8 +1082,8 @@ def redis_suffers_beside_an_aggressor():
         f = p["facts"]
         expect(p["outcome"] == "ok" and 100 < f["without_ns"] < 1e6 and f["samples_with"] > 0, p)
         expect(f["load_target"] == "runc" and "redis-server" in f["image"], f)
-        # About a tenth of a second each, and what starting the client takes.
-        expect(all(x[1] < 2 for x in f["series"]), f["series"])
+        # About a tenth of a second each, what starting the client takes, and what else runs here.
+        expect(all(x[1] < 6 for x in f["series"]), f["series"])
     expect(d["cells"][0]["app"].startswith("# Redis under"), d["cells"])
     b.expect_clean()
     # The run knows what it ran: it can be repeated where nobody else does.

@@ -187,14 +187,20 @@ static void test_bad_servers(void **state)
             " {\"tcp\": 45712}, \"timeout_ns\": 200000000}, \"command\": {\"argv\": [\"true\"]}}",
             false, ETIMEDOUT, "was not ready within 0.2 s: waiting");
     /* Somebody else's server, where the guest shares the host's ports. */
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(45713)};
+    struct sockaddr_in at = {.sin_family = AF_INET}; /* whichever port is free */
+    socklen_t size = sizeof(at);
+    char job[160], answer[64];
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     _cleanup_fd_ int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(other, (struct sockaddr *)&at, sizeof(at)), 0);
     assert_int_equal(listen(other, 1), 0);
-    refused("{\"server\": {\"argv\": [\"sleep\", \"60\"], \"ready\": {\"tcp\": 45713}},"
-            " \"command\": {\"argv\": [\"true\"]}}",
-            false, EADDRINUSE, "something else answers at port 45713");
+    assert_int_equal(getsockname(other, (struct sockaddr *)&at, &size), 0);
+    str_format(job, sizeof(job),
+               "{\"server\": {\"argv\": [\"sleep\", \"60\"], \"ready\": {\"tcp\": %d}},"
+               " \"command\": {\"argv\": [\"true\"]}}",
+               ntohs(at.sin_port));
+    str_format(answer, sizeof(answer), "something else answers at port %d", ntohs(at.sin_port));
+    refused(job, false, EADDRINUSE, answer);
     struct frame fin;
     _cleanup_free_ char *out =
         run_once("{\"server\": {\"argv\": [\"sleep\", \"0.05\"]}, \"command\":"
