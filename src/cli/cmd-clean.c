@@ -95,8 +95,8 @@ const struct command cmd_clean = {
         "containers, unmounts, removes tracing instances, control groups and directories, a line "
         "each. Runs that are alive are left alone, and so is what bears cupel's name but stands "
         "in no ledger. The next run does the same by itself, but for fleets: jobs that a killed "
-        "run --on left with Slurm are cancelled, and their folder is removed, by this command "
-        "alone, since run --resume can go on with them. Results are never removed. "
+        "run --on left with Slurm or in a cluster are ended and removed, and their folder is, by "
+        "this command alone, since run --resume can go on with them. Results are never removed. "
         "Images of applications and kernels of guests are kept for later runs; --images removes "
         "those that no run uses.",
     .operands = "",

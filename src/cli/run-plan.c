@@ -198,17 +198,18 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .help = "go on with a run that was interrupted, or fetch what a fleet's machines have kept "
              "(fleet-3fa9c2d1)"},
     {.name = "on",
-     .arg = "ssh:USER@MACHINE|slurm:PARTITION,nodes=N|k8s:selector=LABEL,image=NAME",
+     .arg = "ssh:...|slurm:...|k8s:...",
      .kind = OPTION_TEXT,
      .repeatable = true,
-     .help =
-         "measure on these machines, on so many nodes of a Slurm partition, or in a pod on each "
-         "node of a cluster that the selector matches, all at the same time, instead of here, and "
-         "fetch a run from each; nothing needs to be installed there, and nothing is left"},
+     .help = "measure elsewhere, on all machines at the same time, and fetch a run from each: "
+             "ssh:USER@MACHINE; slurm:PARTITION,nodes=N; in a pod on each node of a cluster "
+             "that matches, k8s:selector=LABEL,image=NAME; nothing needs to be installed there, "
+             "and nothing is left"},
     {.name = "privileged-agent",
      .kind = OPTION_FLAG,
-     .help = "with --on k8s:...: pods that reach the node (privileged, its processes, its files to "
-             "be read), and measure the node itself instead of the pod's own sandbox"},
+     .help =
+         "with --on k8s:...: privileged pods in the node's process, network and IPC namespaces, "
+         "which measure the node itself instead of the pod's own sandbox"},
     {.name = "lease",
      .arg = "TIME",
      .kind = OPTION_DURATION,

@@ -122,23 +122,16 @@ static json_t *container(const struct fleet *f, size_t first, size_t machine,
                   POD_ORDER_DIR "/fleet", "readOnly", 1);
     if (s->cpu[0] || s->memory[0])
         json_object_set_new(o, "resources", resources(s));
-    if (f->privileged)
-        json_array_append_new(
-            json_object_get(o, "volumeMounts"),
-            json_pack("{s:s, s:s, s:b}", "name", "host", "mountPath", POD_HOST_DIR, "readOnly", 1));
     return o;
 }
 
-/* What the host's baseline needs: the host's processes, network and memory, no filter of system
- * calls, and its files to be read. */
+/* What the host's baseline needs: the host's processes, network and memory, and no filter of system
+ * calls; none of its files. */
 static void add_privilege(json_t *pod)
 {
     json_object_set_new(pod, "hostPID", json_true());
     json_object_set_new(pod, "hostIPC", json_true());
     json_object_set_new(pod, "hostNetwork", json_true());
-    json_array_append_new(json_object_get(pod, "volumes"),
-                          json_pack("{s:s, s:{s:s, s:s}}", "name", "host", "hostPath", "path", "/",
-                                    "type", "Directory"));
 }
 
 static void add_restriction(json_t *pod)

@@ -19,12 +19,14 @@
 /* So long what may still change is given, within the time to wait. */
 #define PATIENCE_NS (60 * NS_PER_S)
 #define HOPELESS_NS (5 * NS_PER_S)
-/* A node controller gives a node 40 s, and a pod on it five minutes more. */
-#define DEAF_NS   (90 * NS_PER_S)
-#define OVER_NS   (10 * NS_PER_S)
-#define READINGS  4
-#define FOLLOWED  64
-#define EVENTS_NS (NS_PER_S / 2)
+/* A node controller gives a node 40 s, and a pod on it five minutes more, or less: then it evicts
+ * the pod, which nobody there hears of. */
+#define DEAF_NS    (90 * NS_PER_S)
+#define EVICTED_NS (10 * NS_PER_S)
+#define OVER_NS    (10 * NS_PER_S)
+#define READINGS   4
+#define FOLLOWED   64
+#define EVENTS_NS  (NS_PER_S / 2)
 
 static const struct fleet_options *options_of(const struct freight *f)
 {
@@ -342,7 +344,8 @@ static bool judge(struct k8s_seat *s)
         end_without_word(s);
         return true;
     }
-    if (s->deaf_ns && now > s->deaf_ns + DEAF_NS) {
+    bool evicted = str_eq(s->pod.disruption.reason, "DeletionByTaintManager");
+    if (s->deaf_ns && now > s->deaf_ns + (evicted ? EVICTED_NS : DEAF_NS)) {
         machine_ends(s->m, FLEET_NODE_FAILED, "nobody hears of node %s any more",
                      k8s_node_of(s->m));
         return true;

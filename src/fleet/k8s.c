@@ -5,8 +5,10 @@
 
 #include <errno.h>
 
-#define CALL_NS   (60 * NS_PER_S)
+#define CALL_NS (60 * NS_PER_S)
+/* A pod has its grace to end in (k8s-manifest.c); one on a node that failed does not end. */
 #define REMOVE_NS (180 * NS_PER_S)
+#define LEAVE_NS  (20 * NS_PER_S)
 #define OUT_MAX   (64u << 20)
 #define SCHEME    "k8s:"
 
@@ -271,17 +273,26 @@ static int send_out(struct freight *f, struct err *err)
     return r < 0 ? r : create(f, err);
 }
 
+static uint64_t time_to_remove(const struct freight *f)
+{
+    VEC_FOREACH (&f->seats, const struct k8s_seat, s)
+        if (s->m->outcome == FLEET_NODE_FAILED)
+            return LEAVE_NS;
+    return REMOVE_NS;
+}
+
 /* All that bears the label, and the pods with it. What cannot be removed stays in the ledger. */
 static int put_away(struct freight *f, struct err *err)
 {
+    uint64_t patience_ns = time_to_remove(f);
     _cleanup_free_ char *labels = xasprintf(
         KUBECTL_MANAGED_KEY "=" KUBECTL_MANAGED_VALUE "," KUBECTL_RUN_KEY "=%s", f->label);
     const char *const args[] = {
         "delete",      "jobs,configmaps", "--selector", labels, "--cascade=foreground",
         "--wait=true", "--timeout=170s",  NULL};
     int r = f->none ? 0
-                    : kubectl_run(f->v->o->loop, &f->kubectl, args, NULL, time_deadline(REMOVE_NS),
-                                  OUT_MAX, NULL, err);
+                    : kubectl_run(f->v->o->loop, &f->kubectl, args, NULL,
+                                  time_deadline(patience_ns), OUT_MAX, NULL, err);
 
     if (r == 0)
         r = each_item(f, ledger_done, err);

@@ -7,6 +7,7 @@
 #include "fleet/roll.h"
 #include "fleet/runlog.h"
 #include "fleet/steward-work.h"
+#include "host/allocation.h"
 #include "host/machine.h"
 
 #include <errno.h>
@@ -54,6 +55,12 @@ static bool is_own(const char *text, bool *ret_labelled)
     return strpbrk(text, "*?[") && str_glob(text, "host");
 }
 
+static void add_target(json_t *args, const char *text)
+{
+    json_array_append_new(args, json_string("--target"));
+    json_array_append_new(args, json_string(text));
+}
+
 bool pod_targets(char *const *wanted, size_t n, bool privileged, json_t *args)
 {
     bool plain = n == 0, any = plain, labelled;
@@ -62,20 +69,17 @@ bool pod_targets(char *const *wanted, size_t n, bool privileged, json_t *args)
         if (!is_own(wanted[i], &labelled))
             continue;
         any = true;
-        plain |= !labelled && (str_eq(wanted[i], "host") || strpbrk(wanted[i], "*?["));
-        if (!labelled && wanted[i][4] == ',') {
+        if (labelled) {
+            add_target(args, wanted[i]);
+        } else if (str_starts(wanted[i], "host,")) {
             _cleanup_free_ char *own = xasprintf("%s%s", privileged ? "" : "sandbox=", wanted[i]);
-            json_array_append_new(args, json_string("--target"));
-            json_array_append_new(args, json_string(own));
-        } else if (labelled) {
-            json_array_append_new(args, json_string("--target"));
-            json_array_append_new(args, json_string(wanted[i]));
+            add_target(args, own);
+        } else { /* as it is, or by a glob */
+            plain = true;
         }
     }
-    if (plain) {
-        json_array_append_new(args, json_string("--target"));
-        json_array_append_new(args, json_string(privileged ? "host" : SANDBOX));
-    }
+    if (plain)
+        add_target(args, privileged ? "host" : SANDBOX);
     return any;
 }
 
@@ -110,6 +114,8 @@ static int settle_in(struct pod *p, const char *scratch, struct err *err)
         work_environment(p->bundle);
     _cleanup_free_ char *state = xasprintf("%s/state", p->place);
     setenv("CUPEL_STATE", state, 1);
+    if (p->fleet.privileged)
+        setenv(ALLOCATION_POD_ENV, "1", 1);
     setenv("LC_ALL", "C", 1);
     setenv("TERM", "dumb", 1);
     return file_replace("plan.yaml", p->fleet.plan.buf, p->fleet.plan.len, 0600, err);

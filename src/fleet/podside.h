@@ -19,7 +19,6 @@
 
 /* Where what the manifest mounts is found, and what it puts into the environment. */
 #define POD_ORDER_DIR     "/etc/cupel"
-#define POD_HOST_DIR      "/host"
 #define POD_SCRATCH       "/tmp"
 #define POD_ENV_NODE      "CUPEL_POD_NODE"
 #define POD_ENV_NAME      "CUPEL_POD_NAME"

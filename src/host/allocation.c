@@ -41,16 +41,16 @@ static bool take_line(char *line, const char **ret_controller, const char **ret_
 bool allocation_parse(char *text, const char *job, struct str *ret)
 {
     _cleanup_(str_release) struct str list = STR_INIT;
-    _cleanup_free_ char *name = xasprintf("job_%s", job);
+    _cleanup_free_ char *name = job ? xasprintf("job_%s", job) : NULL;
     const char *controller, *path;
     bool found = false;
 
-    if (!job[0] || strspn(job, "0123456789") != strlen(job))
+    if (job && (!job[0] || strspn(job, "0123456789") != strlen(job)))
         return false;
     for (char *line; (line = strsep(&text, "\n"));) {
         if (!take_line(line, &controller, &path))
             continue;
-        found |= has_component(path, name);
+        found |= name ? has_component(path, name) : path[1] != '\0';
         if (path[1])
             str_addf(&list, "%s%s=%s", list.len ? ";" : "", controller, path);
     }
@@ -149,14 +149,15 @@ static int enter(const char *list, struct err *err)
 
 int allocation_enter(struct err *err)
 {
-    const char *job = getenv("SLURM_JOB_ID");
+    const char *job = getenv("SLURM_JOB_ID"), *pod = getenv(ALLOCATION_POD_ENV);
     _cleanup_(str_release) struct str text = STR_INIT, list = STR_INIT;
 
-    if (!job || geteuid() != 0 || file_read("/proc/self/cgroup", GROUPS_MAX, &text, NULL) < 0 ||
+    if ((!job && !pod) || geteuid() != 0 ||
+        file_read("/proc/self/cgroup", GROUPS_MAX, &text, NULL) < 0 ||
         !allocation_parse(text.buf, job, &list))
         return 0;
     int r = enter(list.buf, err);
-    return r < 0 ? err_wrap(err, "keep to the control groups of job %s", job) : 1;
+    return r < 0 ? err_wrap(err, "keep to the control groups of %s", job ? job : "this pod") : 1;
 }
 
 void allocation_leave(void)

@@ -98,7 +98,7 @@ def the_manifest_of_an_agent_reaches_the_host_and_the_other_does_not():
         own = pod["containers"][0]["securityContext"]
         reaching = [k for k in pod if k.startswith("host")] + [v for v in pod["volumes"] if "hostPath" in v]
         if flag:
-            expect(own["privileged"] and pod["hostPID"] and len(reaching) == 4, pod)
+            expect(own["privileged"] and pod["hostPID"] and len(reaching) == 3, pod)
             expect(all(v["readOnly"] for v in pod["containers"][0]["volumeMounts"]), pod)
         else:
             expect(own == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}} and not reaching, pod)

@@ -281,7 +281,7 @@ class ForeignDocker:
 
 
 FOREIGN = {"containerd": ForeignContainerd, "docker": ForeignDocker}
-PROGRAM = {"docker": "dockerd", "qemu:virtiofs": "qemu-system-" + os.uname().machine}
+PROGRAM = {"docker": "dockerd", "qemu": "qemu-system-" + os.uname().machine}
 # Kernels of guests are fetched once for all tests.
 GUESTS = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
                       "cupel-tests", "guests")
@@ -451,7 +451,7 @@ def usable(targets):
     here = []
     for target in targets:
         engine = target.split("/")[0]
-        program = PROGRAM.get(engine, engine)
+        program = PROGRAM.get(engine.partition(":")[0], engine)
         if ("/" in target or is_machine(target)) and not shutil.which(program):
             print(f"# {target} is left out: no {program} on the PATH")
         else:

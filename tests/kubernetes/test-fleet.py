@@ -3,6 +3,7 @@
 
     test-fleet.py CUPEL PROBE [CASE...]
 """
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -106,15 +107,15 @@ def ours(c):
     return r.stdout.split()
 
 
-def nothing_left(b):
-    cluster.wait_for(lambda: not ours(b.cluster), lambda: ours(b.cluster), 10)
+def nothing_left(b, others=False):
+    if not others:
+        cluster.wait_for(lambda: not ours(b.cluster), lambda: ours(b.cluster), 10)
     ledgers = b.state + "/fleet/ledger"
     expect(not os.path.isdir(ledgers) or not os.listdir(ledgers), "a ledger is left")
 
 
 @case
 def a_pod_without_privilege_measures_its_sandbox(c):
-    c.namespace("strict", pod_security="restricted", quota={"pods": "2", "requests.cpu": "2", "limits.memory": "1Gi"})
     b = Bench(c)
     r = b.cupel("run", "--on", ON + ",class=crun,namespace=strict,cpu=1,memory=256Mi", *PLAN, "--workload", "fs.open@rootfs", "--blocks", "2")
     expect(r.returncode == 0 and re.search(r" r1 .* measured$", line_of(r.stdout)), (r.stdout, r.stderr))
@@ -144,9 +145,8 @@ def an_agent_measures_the_node(c):
 
 @case
 def what_cannot_start_is_told_with_the_words_of_the_events(c):
-    c.namespace("full", quota={"pods": "0"})
     nobody = c.user(1, "default", ("pods", "get"))
-    agent = ["--privileged-agent"]
+    agent, tries, pool = ["--privileged-agent"], [], concurrent.futures.ThreadPoolExecutor(4)
     for on, more, kubeconfig, words in (
             (ON + ",class=broken,wait=10s", [], None, 'its sandbox was not made: FailedCreatePodSandBox: .*no runtime for "unregistered" is configured'),
             (ON + ",class=nosuch,wait=20s", [], None, 'did not take the job: .*RuntimeClass "nosuch" not found'),
@@ -159,9 +159,12 @@ def what_cannot_start_is_told_with_the_words_of_the_events(c):
             (ON.replace("=this", "=that"), [], None, "no node has the labels"),
             (ON + ",memory=1Mi,wait=30s", [], None, "it failed there|its sandbox was not made")):
         b = Bench(c, kubeconfig)
-        r = b.cupel("run", "--on", on, *more, *QUICK)
+        tries.append((on, words, b, pool.submit(b.cupel, "run", "--on", on, *more, *QUICK)))
+    for on, words, b, future in tries:
+        r = future.result()
         expect(r.returncode == 4 and re.search(words, line_of(r.stdout)), (on, r.stdout, r.stderr))
-        nothing_left(b)
+        nothing_left(b, others=True)
+    cluster.wait_for(lambda: not ours(c), lambda: ours(c), 10)
 
 
 @case
@@ -197,7 +200,7 @@ def after_a_kill_resume_goes_on(c):
 @case
 def an_interrupt_and_others_who_delete_leave_a_part(c):
     def interrupt(p):
-        os.kill(int(subprocess.run(["pgrep", "-P", str(p.pid)], capture_output=True, text=True, check=False).stdout or p.pid), signal.SIGINT)
+        p.send_signal(signal.SIGINT)
 
     def delete(kind):
         r = c.kubectl("delete", kind, "-l", "app.kubernetes.io/managed-by=cupel", "--wait=false")
@@ -270,6 +273,8 @@ def main():
             print("1..0 # SKIP %s" % why)
             return
         make_image(c)
+        c.namespace("full", quota={"pods": "0"})
+        c.namespace("strict", pod_security="restricted", quota={"pods": "2", "requests.cpu": "2", "limits.memory": "1Gi"})
         for number, f in enumerate(chosen, 1):
             begin, lines = time.monotonic(), []
             try:
@@ -277,6 +282,7 @@ def main():
                 result = "ok"
             except Exception:
                 result, lines = "not ok", ["# " + line for line in traceback.format_exc().splitlines()]
+                c.kubectl("delete", "jobs,pods,configmaps", "--all-namespaces", "-l", "app.kubernetes.io/managed-by=cupel")
             print("%s %d - %s" % (result, number, f.__name__.replace("_", " ")), *lines, "# took %.1f s" % (time.monotonic() - begin),
                   sep="\n", flush=True)
     print("1..%d" % len(chosen))

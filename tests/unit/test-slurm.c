@@ -87,6 +87,11 @@ static void test_allocation(void **state)
 
     assert_false(allocation_parse(other, "17", &list));
     assert_true(allocation_parse(copy, "7", &list));
+    _cleanup_(str_release) struct str all = STR_INIT;
+    _cleanup_free_ char *again = xstrdup(text), *roots = xstrdup("4:cpu:/\n0::/\n");
+    assert_true(allocation_parse(again, NULL, &all));
+    assert_string_equal(all.buf, list.buf);
+    assert_false(allocation_parse(roots, NULL, &all));
     assert_string_equal(list.buf,
                         "freezer=/slurm/uid_0/job_7/step_batch;"
                         "memory=/slurm/uid_0/job_7/step_batch/task_0;systemd=/user.slice");
