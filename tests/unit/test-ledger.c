@@ -496,11 +496,16 @@ static void test_k8s(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),           cmocka_unit_test(test_unfinished_stays),
-        cmocka_unit_test(test_live),           cmocka_unit_test(test_naming),
-        cmocka_unit_test(test_intend_refuses), cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_kill_at),        cmocka_unit_test(test_no_space),
-        cmocka_unit_test(test_state_dir),      cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_unfinished_stays),
+        cmocka_unit_test(test_live),
+        cmocka_unit_test(test_naming),
+        cmocka_unit_test(test_intend_refuses),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_kill_at),
+        cmocka_unit_test(test_no_space),
+        cmocka_unit_test(test_state_dir),
+        cmocka_unit_test(test_resume),
         cmocka_unit_test(test_k8s),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
