@@ -209,11 +209,10 @@ static void settle(struct k8s_seat *s)
         machine_ends(m, FLEET_FAILED, "its log has no run");
     else if (!run && s->freight->stopping)
         machine_ends(m, FLEET_LOST, "interrupted before anything was measured");
-    else if (told.outcome == FLEET_PART && !s->freight->stopping && !why[0])
-        machine_ends(m, FLEET_PART, "it was told to end: %s",
-                     s->pod.disruption.reason[0]  ? s->pod.disruption.reason
-                     : s->pod.deleting || s->gone ? "its pod was deleted"
-                                                  : "by its time limit");
+    else if (told.outcome == FLEET_PART && s->freight->stopping)
+        machine_ends(m, FLEET_PART, NULL);
+    else if (told.outcome == FLEET_PART && s->pod.disruption.reason[0])
+        machine_ends(m, FLEET_PART, "%s: %s", s->pod.disruption.reason, s->pod.disruption.message);
     else
         machine_ends(m, told.outcome, "%s", why);
 }

@@ -29,7 +29,7 @@ struct pod {
     char bundle[PATH_MAX];
     struct loop *loop;
     struct work work;
-    bool news, told_to_end;
+    bool news, told_to_end, late;
     uint64_t end_ns; /* when it is told to end, or is killed */
     struct standing standing;
 };
@@ -155,6 +155,7 @@ static int attend(struct pod *p, struct err *err)
             if (!p->told_to_end)
                 end_run(p);
         } else if (r == -ETIMEDOUT) {
+            p->late |= !p->told_to_end;
             end_run(p);
         } else if (r < 0) {
             return r;
@@ -174,6 +175,14 @@ static enum fleet_outcome why_nothing(const struct pod *p, char *why, size_t siz
     }
     str_copy(why, size, p->work.last);
     return strcasestr(why, "No space left on device") ? FLEET_DISK_FULL : FLEET_FAILED;
+}
+
+/* Only here is it known what came first. */
+static const char *why_part(const struct pod *p)
+{
+    return p->late          ? "its time was over"
+           : p->told_to_end ? "its pod was told to end"
+                            : p->work.last;
 }
 
 static int measure(struct pod *p, struct err *err)
@@ -198,9 +207,11 @@ static int measure(struct pod *p, struct err *err)
     work_standing(&p->standing);
     m->status = WIFEXITED(p->work.wait_status) ? WEXITSTATUS(p->work.wait_status) : -1;
     char why[sizeof(m->why)] = "";
-    if (p->standing.stored)
-        machine_ends(m, p->standing.part ? FLEET_PART : FLEET_MEASURED, NULL);
-    else {
+    if (p->standing.stored && p->standing.part) {
+        machine_ends(m, FLEET_PART, "%s", why_part(p));
+    } else if (p->standing.stored) {
+        machine_ends(m, FLEET_MEASURED, NULL);
+    } else {
         enum fleet_outcome outcome = why_nothing(p, why, sizeof(why));
         machine_ends(m, outcome, "%s", why);
     }

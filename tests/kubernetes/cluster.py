@@ -109,7 +109,7 @@ def search_path():
 def find(name):
     path = shutil.which(name, path=search_path())
     if not path:
-        raise Missing(name + " is not here")
+        raise Missing(name + " is not here; ./runtests kubernetes gets what is missing, but for Go")
     return path
 
 
@@ -122,7 +122,7 @@ def built():
     """The folder of the four programs."""
     folder = os.path.join(CACHE, "kubernetes-" + version())
     if not os.path.isdir(folder):
-        raise Missing("Kubernetes is not built: ./runtests kubernetes does that")
+        raise Missing("Kubernetes is not built; ./runtests kubernetes does that")
     return folder
 
 
@@ -134,15 +134,19 @@ def build():
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.isdir(target):
             return
+        go = find("go")
         shutil.rmtree(target + ".new", ignore_errors=True)
         os.mkdir(target + ".new")
         major, minor, _ = version()[1:].split(".")
         flags = "-s -w" + "".join(" -X k8s.io/component-base/version.git%s=%s" % pair for pair in
                                   (("Version", version()), ("Major", major), ("Minor", minor)))
-        subprocess.run([find("go"), "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", target + ".new/",
-                        *("k8s.io/kubernetes/cmd/" + name for name in PROGRAMS)],
-                       cwd=HERE, env=dict(os.environ, CGO_ENABLED="0", GOFLAGS="-modcacherw"), stdin=subprocess.DEVNULL,
-                       check=True, timeout=2400)
+        r = subprocess.run([go, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", target + ".new/",
+                            *("k8s.io/kubernetes/cmd/" + name for name in PROGRAMS)],
+                           cwd=HERE, env=dict(os.environ, CGO_ENABLED="0", GOFLAGS="-modcacherw"), stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True, check=False, timeout=2400)
+        if r.returncode != 0:
+            shutil.rmtree(target + ".new")
+            raise Missing((r.stderr.strip() or "go failed without a word").split("\n")[-1])
         os.rename(target + ".new", target)
 
 
@@ -259,6 +263,14 @@ def sweep():
         raise AssertionError(FOLDER + " cannot be removed")
 
 
+def tidy(patience=300):
+    """Removes what is left of a cluster whose test died, once none runs; False if there is nothing."""
+    with take_lock(patience):
+        there = os.path.exists(FOLDER)
+        sweep()
+    return there
+
+
 def start(patience=300):
     """The cluster for a test: its own, or by CUPEL_TEST_CLUSTER the one that was left running."""
     if os.environ.get("CUPEL_TEST_CLUSTER"):
@@ -274,18 +286,14 @@ def start(patience=300):
 
 def stop():
     """Ends the one that `cluster.py start` left; False if there is none."""
-    there = os.path.exists(FOLDER)
     try:
-        lock = take_lock(0)
+        return tidy(0)
     except AssertionError:
         # Its holder has the lock: with it goes the lock.
         if not Cluster().record.get("left"):
             raise
-        Groups().remove()
-        lock = take_lock(10)
-    sweep()
-    lock.close()
-    return there
+    Groups().remove()
+    return tidy(10)
 
 
 class Cluster:
@@ -383,7 +391,8 @@ class Cluster:
             resolvConf="", oomScoreAdj=0, maxOpenFiles=8192, maxPods=500, volumePluginDir=self.path("plugins"),
             imageGCHighThresholdPercent=100, evictionHard={"memory.available": "50Mi", "nodefs.available": "0%",
                                                            "nodefs.inodesFree": "0%", "imagefs.available": "0%"},
-            nodeStatusUpdateFrequency="2s", nodeLeaseDurationSeconds=8, clusterDomain="cluster.local", clusterDNS=["10.79.8.10"], volumeStatsAggPeriod="1h"))
+            nodeStatusUpdateFrequency="2s", nodeLeaseDurationSeconds=8, clusterDomain="cluster.local", clusterDNS=["10.79.8.10"],
+            volumeStatsAggPeriod="1h"))
 
     def hold(self):
         """The namespaces, as long as their first process lives; one that is left running keeps the lock by it."""
@@ -511,7 +520,7 @@ class Cluster:
         return subprocess.run(self.inside(argv), env=self.env(os.environ, kubeconfig), **how)
 
     def kubectl(self, *args, **how):
-        return self.run([self.kubectl_path, *args], **how)
+        return self.run([self.kubectl_path, "--cache-dir=" + self.path("kubectl"), *args], **how)
 
     def get(self, *args):
         """What `kubectl get ... -o json` gives, or None."""

@@ -69,7 +69,7 @@ def look():
             return f.read()
         return ""
     folders = ("/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/containers", "/opt/containerd", "/opt/cni", "/etc/cni",
-               "/usr/libexec/kubernetes", "/run/kubernetes", cluster.FOLDER, os.path.expanduser("~/.kube"))
+               "/usr/libexec/kubernetes", "/run/kubernetes", cluster.FOLDER)
     found = {folder: sorted(os.listdir(folder)) if os.path.isdir(folder) else None for folder in folders}
     found.update({name: words("/proc/sys/" + name) for name in cluster.TUNABLES})
     found["processes"] = [line for pid in filter(str.isdigit, os.listdir("/proc")) if cluster.FOLDER in (line := words("/proc/%s/cmdline" % pid))]
@@ -172,7 +172,7 @@ def killed(before):
     p.wait()
     expect(cluster.Groups().pids(), "nothing was left")
     names = namespaces(cluster.Cluster().record["pids"]["holder"])
-    expect(cluster.stop(), "nothing was found")
+    expect(cluster.tidy(), "nothing was found")
     expect_nothing_of_it(before, names)
 
 
@@ -188,9 +188,10 @@ def report(number, name, f):
 
 def main():
     print("TAP version 13")
-    cluster.stop()
-    before, number = look(), 0
+    before, number = None, 0
     try:
+        cluster.tidy()
+        before = look()
         for number, (name, f) in enumerate(whole(before), 1):
             report(number, name, f)
         if not sys.argv[1:]:

@@ -193,7 +193,7 @@ def after_a_kill_resume_goes_on(c):
     p.kill()
     p.wait()
     r = b.cupel("run", "--resume", "fleet-" + b.fleet())
-    expect(r.returncode == 3 and " r1 " in line_of(r.stdout) and "by its time limit" in r.stdout, (r.stdout, r.stderr))
+    expect(r.returncode == 3 and " r1 " in line_of(r.stdout) and "its time was over" in r.stdout, (r.stdout, r.stderr))
     nothing_left(b)
 
 
@@ -205,8 +205,8 @@ def an_interrupt_and_others_who_delete_leave_a_part(c):
     def delete(kind):
         r = c.kubectl("delete", kind, "-l", "app.kubernetes.io/managed-by=cupel", "--wait=false")
         expect(r.returncode == 0, r.stderr)
-    for end, words in ((interrupt, "interrupted, and what was measured"), (lambda p: delete("pod"), "its pod was deleted"),
-                       (lambda p: delete("job"), "its pod was deleted")):
+    for end, words in ((interrupt, "interrupted, and what was measured"), (lambda p: delete("pod"), "its pod was told to end"),
+                       (lambda p: delete("job"), "its pod was told to end")):
         b = Bench(c)
         p = b.start(ON, *LONG)
         b.started(p)
