@@ -64,6 +64,13 @@ static bool is_chatter(const char *line, size_t n)
            (n >= 5 && strncmp(line, "See '", 5) == 0);
 }
 
+static size_t trimmed(const char *line, size_t n)
+{
+    while (n > 0 && isspace((unsigned char)line[n - 1]))
+        n--;
+    return n;
+}
+
 /* Its words in one line, without what it says for the sake of the log; all of it where that is all.
  */
 static void gather(const char *said, bool all, struct str *ret)
@@ -76,7 +83,7 @@ static void gather(const char *said, bool all, struct str *ret)
             n--;
         }
         if (n > 0 && (all || !is_chatter(start, n)))
-            str_addf(ret, "%s%.*s", ret->len ? " " : "", (int)n, start);
+            str_addf(ret, "%s%.*s", ret->len ? " " : "", (int)trimmed(start, n), start);
         p = start + n + (start[n] == '\n');
     }
 }

@@ -54,7 +54,7 @@ def pods(c):
 
 
 def sessions(c):
-    return json.loads(cupel(c, "export", "last").stdout)["sessions"]
+    return json.loads(cupel(c, "export").stdout)["sessions"]
 
 
 @case
