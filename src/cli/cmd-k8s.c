@@ -21,7 +21,7 @@ static int k8s_manifest(struct cli *cli, const struct options *o, struct err *er
 static const struct {
     const char *name;
     int (*run)(struct cli *cli, const struct options *o, struct err *err);
-} verbs[] = {{"manifest", k8s_manifest}};
+} verbs[] = {{"manifest", k8s_manifest}, {"image", k8s_image}};
 
 static int k8s_run(struct cli *cli, const struct options *o, struct err *err)
 {
@@ -40,6 +40,7 @@ static int k8s_run(struct cli *cli, const struct options *o, struct err *err)
 static const struct example k8s_examples[] = {
     {"cupel k8s manifest --on k8s:selector=pool=a,image=registry/cupel --suite quick",
      "a Job for each node of a pool, to be applied by somebody else"},
+    {"cupel k8s image --k8s-image registry/cupel:1 > cupel.tar", "the image, under that name"},
 };
 
 const struct command cmd_k8s = {
@@ -48,8 +49,11 @@ const struct command cmd_k8s = {
     .description =
         "manifest prints what cupel run --on k8s:... with the same options would create, and how "
         "to bring the runs back: a ConfigMap with the plan, and a Job for each node. Nothing is "
-        "created.",
-    .operands = "manifest",
+        "created. image writes the image that pods run, with this very cupel in it, as an OCI "
+        "archive "
+        "to standard output: for `ctr --namespace k8s.io images import` on a node, or for a "
+        "registry.",
+    .operands = "manifest|image",
     .min_operands = 1,
     .max_operands = 64,
     .like = &cmd_run,

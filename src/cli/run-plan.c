@@ -89,6 +89,15 @@ const struct option_def run_options[N_RUN_OPTIONS] = {
      .repeatable = true,
      .help = "set a parameter of the workloads that have it; grain=whole "
              "runs any of them in one long piece, alone on the machine"},
+    {.name = "k8s-image",
+     .arg = "NAME",
+     .kind = OPTION_TEXT,
+     .help = "the image of the pods that k8s/CLASS targets start, as its nodes know it; "
+             "cupel k8s image makes one"},
+    {.name = "k8s-node",
+     .arg = "NODE",
+     .kind = OPTION_TEXT,
+     .help = "the node that these pods go to, default: the one that is this machine"},
     {.name = "peer",
      .arg = "USER@MACHINE",
      .kind = OPTION_TEXT,
@@ -630,6 +639,41 @@ bool run_plan_looks_around(const struct options *o, const struct plan *p)
     return false;
 }
 
+/* What an option says of all pods becomes a flag of each target that does not say it itself. */
+static int target_add_flag(struct target *t, const char *name, const char *value, struct err *err)
+{
+    size_t n_drivers;
+    const char *const *drivers = driver_names(&n_drivers);
+    char text[TARGET_FORMAT_MAX + 160], formatted[TARGET_FORMAT_MAX];
+
+    for (size_t i = 0; i < t->n_flags; i++)
+        if (str_eq(t->flags[i].name, name))
+            return 0;
+    if (!*value || strpbrk(value, ",\\"))
+        return err_set(err, ERR_USAGE, EINVAL, "--k8s-%s: '%.60s' is no name of one", name, value);
+    target_format(t, formatted, sizeof(formatted));
+    if (!str_format(text, sizeof(text), "%s,%s=%s", formatted, name, value))
+        return err_set(err, ERR_USAGE, ENAMETOOLONG, "--k8s-%s is too long", name);
+    return target_parse(text, drivers, n_drivers, t, err);
+}
+
+static int targets_pods(const struct options *o, struct plan *p, struct err *err)
+{
+    const char *image = options_text(o, "k8s-image", NULL);
+    const char *node = options_text(o, "k8s-node", NULL);
+    int r = 0;
+
+    VEC_FOREACH (&p->targets, struct target, t) {
+        if (r < 0 || !str_eq(t->driver, "k8s"))
+            continue;
+        if (image)
+            r = target_add_flag(t, "image", image, err);
+        if (r >= 0 && node)
+            r = target_add_flag(t, "node", node, err);
+    }
+    return r;
+}
+
 int run_plan_targets(const struct options *o, const struct target_infos *known, struct plan *p,
                      struct err *err)
 {
@@ -649,6 +693,8 @@ int run_plan_targets(const struct options *o, const struct target_infos *known, 
     if (p->targets.n == 0)
         targets_default(o, known, p);
     r = targets_add_base(o, p, err);
+    if (r >= 0)
+        r = targets_pods(o, p, err);
     if (r < 0)
         return r;
     if (p->targets.n == 0)

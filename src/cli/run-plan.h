@@ -11,7 +11,7 @@
 #define RUN_BUDGET_QUICK_NS (UINT64_C(240) * 1000000000)
 #define RUN_BUDGET_MICRO_NS (UINT64_C(1800) * 1000000000)
 
-#define N_RUN_OPTIONS 44
+#define N_RUN_OPTIONS 46
 extern const struct option_def run_options[N_RUN_OPTIONS];
 
 /* Reads the plan file named by --plan, if any, into p (initialised). */

@@ -484,8 +484,11 @@ void attribution_release(struct attribution *a)
 
 struct claim live_claim(const struct live *l)
 {
-    return (struct claim){.group = l->ground.group,
-                          .tool = l->ground.tool,
+    /* A pod's group is not the session's own, where kubectl is. */
+    const char *cgroup = l->session ? l->session->caps.cgroup : "";
+    bool others = *cgroup && !str_eq(cgroup, l->ground.group);
+    return (struct claim){.group = others ? cgroup : l->ground.group,
+                          .tool = others ? NULL : l->ground.tool,
                           .kind = l->engine->info.kind,
                           .root = l->pid,
                           .root_ticks = l->pid_ticks,

@@ -41,6 +41,8 @@ int group_confine(const struct cgroups *c, const char *group, const cpu_set_t *c
                   struct err *err)
 {
     struct err why = ERR_INIT;
+    if (!str_starts(group, "/cupel-")) /* a pod's: its settings are the kubelet's */
+        return confine_processes(c, group, cpus, err);
     int r = cgroup_set_cpus(c, group, cpus, &why);
     if (r < 0 && why.kind == ERR_UNSUPPORTED)
         return confine_processes(c, group, cpus, err);
@@ -61,5 +63,7 @@ int session_confine(const struct site *s, struct session *sess, const cpu_set_t 
     }
     if (sess->caps.pid > 0)
         return confine_threads(sess->caps.pid, cpus, err);
+    if (sess->caps.elsewhere)
+        return 0;
     return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "this target cannot be confined to CPUs");
 }

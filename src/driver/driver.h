@@ -120,6 +120,9 @@ struct driver {
     /* Targets worth listing on any machine, e.g. "runc", "crun", "runsc:ptrace". NULL-terminated.
      */
     const char *const *proposals;
+    /* Those that are there only where something answers: classes of a cluster. At most max texts of
+     * targets; how many. Within seconds; NULL: none. */
+    size_t (*found)(struct loop *l, char (*ret)[TARGET_TEXT_MAX], size_t max);
     /* Fills info for one target without starting anything: binary found, version, platforms. */
     void (*inspect)(struct site *s, const struct target *t, struct target_info *ret);
     /* Once a run and target. */

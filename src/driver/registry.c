@@ -21,7 +21,8 @@
     X(containerd)                                                                                  \
     X(docker)                                                                                      \
     X(kata)                                                                                        \
-    X(qemu)
+    X(qemu)                                                                                        \
+    X(k8s)
 
 #define DECLARE(name) extern const struct driver driver_##name;
 DRIVERS(DECLARE)

@@ -41,7 +41,10 @@ struct session_caps {
     /* On its engine's own network: dotted IPv4, as the engine and the kernel have it. "": not. */
     char net_address[16], net_gateway[16];
     bool own_cache; /* a kernel of its own keeps files in memory: fresh only in another session */
-    bool emulated;  /* as target_info's, of a target that only knows once it has started */
+    /* It runs where nothing of it can be seen or confined from here: on another machine. It has no
+     * control group, no host CPU time, and not the cell's CPUs. */
+    bool elsewhere;
+    bool emulated; /* as target_info's, of a target that only knows once it has started */
 };
 
 /* When the steps of a session's life were seen: CLOCK_MONOTONIC of this host, ns. 0: not seen, or
@@ -49,7 +52,8 @@ struct session_caps {
 struct lifetimes {
     uint64_t begin_ns;   /* before the first thing that is asked of the engine */
     uint64_t created_ns; /* its `create` returned */
-    uint64_t started_ns; /* its `start` returned */
+    uint64_t placed_ns;  /* a scheduler had found a place for it */
+    uint64_t started_ns; /* its `start` returned, or its engine told that it runs */
     uint64_t hello_ns;   /* the first line out of it was read: that can be before started_ns */
     uint64_t end_ns;     /* it was told to leave, or its removal was asked for */
     uint64_t exited_ns;  /* the end of its first process was seen */

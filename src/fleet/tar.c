@@ -65,6 +65,18 @@ int tar_add_bytes(struct archive *t, const char *name, mode_t mode, const void *
     return r;
 }
 
+int tar_add_dir(struct archive *t, const char *name, mode_t mode, struct err *err)
+{
+    struct archive_entry *e = archive_entry_new();
+
+    archive_entry_set_pathname(e, name);
+    archive_entry_set_filetype(e, AE_IFDIR);
+    archive_entry_set_perm(e, mode & 07777);
+    int r = archive_write_header(t, e);
+    archive_entry_free(e);
+    return r == ARCHIVE_OK ? 0 : failed(t, name, err);
+}
+
 int tar_add_file(struct archive *t, const char *name, mode_t mode, const char *from,
                  struct err *err)
 {

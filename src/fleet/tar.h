@@ -21,6 +21,8 @@ struct archive *tar_begin(int fd, struct err *err);
 /* name: relative. */
 int tar_add_bytes(struct archive *t, const char *name, mode_t mode, const void *bytes, size_t n,
                   struct err *err);
+/* An empty folder. */
+int tar_add_dir(struct archive *t, const char *name, mode_t mode, struct err *err);
 /* The regular file `from`, links followed. */
 int tar_add_file(struct archive *t, const char *name, mode_t mode, const char *from,
                  struct err *err);

@@ -64,6 +64,13 @@ static bool is_chatter(const char *line, size_t n)
            (n >= 5 && strncmp(line, "See '", 5) == 0);
 }
 
+static size_t trimmed(const char *line, size_t n)
+{
+    while (n > 0 && isspace((unsigned char)line[n - 1]))
+        n--;
+    return n;
+}
+
 /* Its words in one line, without what it says for the sake of the log; all of it where that is all.
  */
 static void gather(const char *said, bool all, struct str *ret)
@@ -76,7 +83,7 @@ static void gather(const char *said, bool all, struct str *ret)
             n--;
         }
         if (n > 0 && (all || !is_chatter(start, n)))
-            str_addf(ret, "%s%.*s", ret->len ? " " : "", (int)n, start);
+            str_addf(ret, "%s%.*s", ret->len ? " " : "", (int)trimmed(start, n), start);
         p = start + n + (start[n] == '\n');
     }
 }
@@ -163,16 +170,17 @@ static int input_file(const struct str *input, struct err *err)
     return r < 0 ? r : TAKE_FD(fd);
 }
 
-int kubectl_run(struct loop *l, const struct kubectl *k, const char *const *args,
-                const struct str *input, uint64_t deadline_ns, size_t max_out, struct str *out,
-                struct err *err)
+/* request_ns: the deadline that kubectl is told of; UINT64_MAX: none. */
+static int run(struct loop *l, const struct kubectl *k, const char *const *args,
+               const struct str *input, uint64_t request_ns, uint64_t deadline_ns, size_t max_out,
+               struct str *out, struct err *err)
 {
     _cleanup_free_ char *own = NULL;
     _cleanup_free_ const char **env = environment(k, &own);
     _cleanup_fd_ int in = -1;
     struct words w;
     struct spawn_result res;
-    int r = make_words(k, args, deadline_ns, &w, err);
+    int r = make_words(k, args, request_ns, &w, err);
 
     if (r == 0 && input)
         r = in = input_file(input, err);
@@ -196,6 +204,26 @@ int kubectl_run(struct loop *l, const struct kubectl *k, const char *const *args
         str_addn(out, res.out.buf, res.out.len);
     spawn_result_release(&res);
     return r;
+}
+
+int kubectl_run(struct loop *l, const struct kubectl *k, const char *const *args,
+                const struct str *input, uint64_t deadline_ns, size_t max_out, struct str *out,
+                struct err *err)
+{
+    return run(l, k, args, input, deadline_ns, deadline_ns, max_out, out, err);
+}
+
+int kubectl_wait(struct loop *l, const struct kubectl *k, const char *const *args,
+                 uint64_t deadline_ns, struct err *err)
+{
+    struct err why = ERR_INIT;
+    int r = run(l, k, args, NULL, UINT64_MAX, deadline_ns, CONFIG_MAX, NULL, &why);
+
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0 && strstr(why.msg, "timed out waiting"))
+        return err_set(err, ERR_TIMEOUT, ETIMEDOUT, "%s", why.msg);
+    return r < 0 ? err_set(err, why.kind, why.code, "%s", why.msg) : 0;
 }
 
 int kubectl_json(struct loop *l, const struct kubectl *k, const char *const *args,

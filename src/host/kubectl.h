@@ -52,6 +52,10 @@ int kubectl_reach(struct loop *l, const struct kubectl *k, uint64_t deadline_ns,
 int kubectl_run(struct loop *l, const struct kubectl *k, const char *const *args,
                 const struct str *input, uint64_t deadline_ns, size_t max_out, struct str *out,
                 struct err *err);
+/* `kubectl wait`: for as long as its own --timeout says, and killed at the deadline. What is not
+ * there any more is no failure. */
+int kubectl_wait(struct loop *l, const struct kubectl *k, const char *const *args,
+                 uint64_t deadline_ns, struct err *err);
 /* The same of a call that prints one JSON object. */
 int kubectl_json(struct loop *l, const struct kubectl *k, const char *const *args,
                  const struct str *input, uint64_t deadline_ns, size_t max_out, json_t **ret,

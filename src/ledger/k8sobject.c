@@ -9,9 +9,8 @@
 
 #define CALL_NS (10 * NS_PER_S)
 #define LOOK_NS (NS_PER_S / 2)
-#define OBJECT_MAX                                                                                 \
-    (4u << 20) /* bytes of an object as JSON; a ConfigMap has at most one million                  \
-                */
+/* Of an object as JSON; a ConfigMap has at most a million bytes. */
+#define OBJECT_MAX (4u << 20)
 
 static const char *const resources[] = {"pods", "jobs", "configmaps"};
 

@@ -40,8 +40,12 @@ static int weigh(struct density *d, struct session *const *v, size_t n, struct w
     _cleanup_free_ struct weight *each = xcalloc(n ? n : 1, sizeof(*each));
     const struct attribution_input in = {
         .proc = "/proc", .self = getpid(), .claims = claims, .n_claims = n};
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (v[i]->caps.elsewhere)
+            return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
+                           "what lies on another machine is not weighed from here");
         claims[i] = session_claim(v[i]);
+    }
     int r = attribution_read(&d->look, &in, err);
     if (r < 0)
         return r;

@@ -5,6 +5,24 @@
 /* Doctor uses the same ground, preflight and clean-up as a run, only without a plan, a store and
  * blocks: what it calls usable is what a run would call usable. */
 
+#define FOUND_MAX 32
+
+static int found(struct course *c, const struct driver *d, struct err *err)
+{
+    char texts[FOUND_MAX][TARGET_TEXT_MAX];
+    size_t n_names, n = d->found ? d->found(c->o->loop, texts, FOUND_MAX) : 0;
+    const char *const *names = driver_names(&n_names);
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        struct target t;
+        r = target_parse(texts[i], names, n_names, &t, err);
+        if (r == 0)
+            VEC_PUSH(&c->head.plan.targets, t);
+    }
+    return r;
+}
+
 static int proposals(struct course *c, struct err *err)
 {
     size_t n_names;
@@ -19,6 +37,9 @@ static int proposals(struct course *c, struct err *err)
                 return r;
             VEC_PUSH(&c->head.plan.targets, t);
         }
+        int r = found(c, driver_at(d), err);
+        if (r < 0)
+            return r;
     }
     return 0;
 }

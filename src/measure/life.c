@@ -61,6 +61,9 @@ static int cycle(struct course *c, struct lane *l, enum ending how, uint32_t pos
         add_step(facts, "create", t.begin_ns, t.created_ns, 1);
         add_step(facts, "run", t.created_ns, t.hello_ns, 1);
     }
+    add_step(facts, "schedule", t.placed_ns ? t.created_ns : 0, t.placed_ns, 1);
+    add_step(facts, "sandbox", t.placed_ns, t.placed_ns ? t.started_ns : 0, 1);
+    add_step(facts, "attach", t.placed_ns ? t.started_ns : 0, t.hello_ns, 1);
     if (how == ENDING_FORCED) {
         add_step(facts, "destroy", t.end_ns, t.gone_ns, 1);
     } else {

@@ -11,13 +11,27 @@
 
 #define EXIT_USAGE 64
 
-enum option_id { OPT_NONCE = 1, OPT_INJECT, OPT_LEASE, OPT_LIST, OPT_TRUE, OPT_VERSION, OPT_HELP };
+enum option_id {
+    OPT_NONCE = 1,
+    OPT_INJECT,
+    OPT_LEASE,
+    OPT_AWAIT,
+    OPT_LIST,
+    OPT_TRUE,
+    OPT_VERSION,
+    OPT_HELP
+};
 
 static const struct option long_options[] = {
-    {"nonce", required_argument, NULL, OPT_NONCE}, {"inject", required_argument, NULL, OPT_INJECT},
-    {"lease", required_argument, NULL, OPT_LEASE}, {"list", no_argument, NULL, OPT_LIST},
-    {"true", no_argument, NULL, OPT_TRUE},         {"version", no_argument, NULL, OPT_VERSION},
-    {"help", no_argument, NULL, OPT_HELP},         {NULL, 0, NULL, 0},
+    {"nonce", required_argument, NULL, OPT_NONCE},
+    {"inject", required_argument, NULL, OPT_INJECT},
+    {"lease", required_argument, NULL, OPT_LEASE},
+    {"await", no_argument, NULL, OPT_AWAIT},
+    {"list", no_argument, NULL, OPT_LIST},
+    {"true", no_argument, NULL, OPT_TRUE},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
 };
 
 static void print_usage(FILE *to)
@@ -25,13 +39,14 @@ static void print_usage(FILE *to)
     const char *name = program_info.name;
     fprintf(
         to,
-        "usage: %s --nonce HEX16 [--inject cpu:PERCENT] [--lease SECONDS]\n"
+        "usage: %s --nonce HEX16 [--inject cpu:PERCENT] [--lease SECONDS] [--await]\n"
         "       %s --list | --version\n"
         "%s\n"
         "Serves one cupel controller on standard input and output; not meant to be run by hand.\n"
         "  --nonce HEX16        sixteen hexadecimal digits that every frame must carry\n"
         "  --inject cpu:1%%      do so much more work than is reported (to test the verdicts)\n"
         "  --lease SECONDS      leave after so long without a frame (default 60)\n"
+        "  --await              say nothing before a first line has come\n"
         "  --list               print the names of the workloads\n"
         "  --true               leave at once with status 0 (what the exec workloads start)\n",
         name, name, program_info.what);
@@ -102,6 +117,9 @@ int main(int argc, char **argv)
         switch (c) {
         case OPT_TRUE:
             return 0;
+        case OPT_AWAIT:
+            opt.await = true;
+            break;
         case OPT_LIST:
             list_workloads();
             return 0;

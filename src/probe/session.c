@@ -242,9 +242,29 @@ static enum session_end session_loop(struct session *s, int fd_in, struct line_r
     }
 }
 
+/* Byte by byte, so that nothing of what follows is taken. False: nobody came. */
+static bool await_line(int fd, unsigned lease_s)
+{
+    uint64_t deadline = time_deadline(lease_s * NS_PER_S);
+    char c = '\0';
+    while (c != '\n') {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (poll(&p, 1, time_left_ms(deadline)) == 0)
+            return false;
+        ssize_t n = read(fd, &c, 1);
+        if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
+            return false;
+    }
+    return true;
+}
+
 enum session_end session_serve(int fd_in, int fd_out, const struct session_options *opt,
                                struct err *err)
 {
+    if (opt->await && !await_line(fd_in, opt->lease_s)) {
+        err_set(err, ERR_TIMEOUT, ETIMEDOUT, "nobody spoke for %u s", opt->lease_s);
+        return SESSION_LEASE;
+    }
     struct session s = {.opt = opt, .fd_out = fd_out};
     struct line_reader reader;
     line_reader_init(&reader);

@@ -11,6 +11,7 @@ struct session_options {
     char nonce[WIRE_NONCE_SIZE];
     double inject;    /* 0.01: one more, undeclared, for every hundred operations */
     unsigned lease_s; /* leave after so long without a frame */
+    bool await;       /* a line comes before hello, of whoever connects to us late */
 };
 
 enum session_end {

@@ -464,14 +464,49 @@ static void test_resume(void **state)
     assert_int_not_equal(access(ledger_file, F_OK), 0);
 }
 
+/* Of a cluster, what has a name of ours in a place that is known, and of three kinds. */
+static void test_k8s(void **state)
+{
+    const struct ledger_item pod = {.kind = LEDGER_K8S,
+                                    .path = "/root/.kube/config",
+                                    .id = "pods/cupel-3fa9c2d1-0001",
+                                    .runtime = "/usr/bin/kubectl",
+                                    .place = "default https://10.0.0.1:6443 a context/of mine"};
+    const char *const wrong_ids[] = {"pods/bystander", "secrets/cupel-3fa9c2d1-0001",
+                                     "pods/cupel-3fa9c2d1-0001/log", "cupel-3fa9c2d1-0001", NULL};
+    struct ledger *l = open_ledger();
+    struct err err = ERR_INIT;
+
+    assert_int_equal(ledger_intend(l, &pod, 1, &err), 0);
+    for (size_t i = 0; wrong_ids[i]; i++) {
+        struct ledger_item wrong = pod;
+        wrong.id = wrong_ids[i];
+        assert_true(ledger_intend(l, &wrong, 1, NULL) < 0);
+    }
+    struct ledger_item nowhere = pod;
+    nowhere.place = "default";
+    assert_true(ledger_intend(l, &nowhere, 1, NULL) < 0);
+    ledger_free(l);
+    assert_int_equal(ledger_resume(state_dir, RUN, &l, &err), 0);
+    assert_int_equal(ledger_open_items(l), 1);
+    assert_int_equal(ledger_done(l, &pod, &err), 0);
+    assert_int_equal(ledger_close(l, &err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),           cmocka_unit_test(test_unfinished_stays),
-        cmocka_unit_test(test_live),           cmocka_unit_test(test_naming),
-        cmocka_unit_test(test_intend_refuses), cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_kill_at),        cmocka_unit_test(test_no_space),
-        cmocka_unit_test(test_state_dir),      cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_unfinished_stays),
+        cmocka_unit_test(test_live),
+        cmocka_unit_test(test_naming),
+        cmocka_unit_test(test_intend_refuses),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_kill_at),
+        cmocka_unit_test(test_no_space),
+        cmocka_unit_test(test_state_dir),
+        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_k8s),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
