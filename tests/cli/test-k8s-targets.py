@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 
 from cli import BASE_ENV, CUPEL, SOURCE_ROOT, WORK, case, cupel, expect, main
