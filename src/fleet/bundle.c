@@ -114,7 +114,7 @@ static int fill(struct loop *l, const struct bundle_parts *parts, struct archive
 
 static int pack(struct loop *l, const struct bundle_parts *parts, struct bundle *b, struct err *err)
 {
-    struct archive *t = tar_begin(b->fd, err);
+    struct archive *t = tar_begin(b->fd, TAR_GZIP, err);
 
     if (!t)
         return -EIO;

@@ -98,7 +98,7 @@ static int fill_layer(const struct bundle *b, struct archive *t, struct err *err
 
 static int make_layer(const struct bundle *b, int fd, struct err *err)
 {
-    struct archive *t = tar_begin(fd, err);
+    struct archive *t = tar_begin(fd, TAR_PLAIN, err);
     int r = t ? fill_layer(b, t, err) : -EIO;
     int ended = t ? tar_end(t, r < 0 ? NULL : err) : r;
 
@@ -197,7 +197,7 @@ int oci_image_write(const struct bundle *b, const char *full_name, int fd, struc
         r = err_errno(err, errno, "read the image's layer");
     if (r == 0)
         r = fd_read_all(layer, BUNDLE_MAX, &bytes, err);
-    struct archive *t = r < 0 ? NULL : tar_begin(fd, err);
+    struct archive *t = r < 0 ? NULL : tar_begin(fd, TAR_PLAIN, err);
     if (!t)
         return r < 0 ? r : -EIO;
     r = put_all(t, b, &bytes, full_name, err);

@@ -21,13 +21,18 @@ static int failed(struct archive *t, const char *what, struct err *err)
                    why ? why : "the archive cannot be written");
 }
 
-struct archive *tar_begin(int fd, struct err *err)
+/* The fastest way: the better ones take three times as long for a tenth less. */
+static bool gzips(struct archive *t)
+{
+    return archive_write_add_filter_gzip(t) == ARCHIVE_OK &&
+           archive_write_set_filter_option(t, "gzip", "compression-level", "1") == ARCHIVE_OK;
+}
+
+struct archive *tar_begin(int fd, enum tar_packing packing, struct err *err)
 {
     struct archive *t = archive_write_new();
 
-    /* The fastest: the better ones take three times as long for a tenth less. */
-    if (!t || archive_write_add_filter_gzip(t) != ARCHIVE_OK ||
-        archive_write_set_filter_option(t, "gzip", "compression-level", "1") != ARCHIVE_OK ||
+    if (!t || (packing == TAR_GZIP && !gzips(t)) ||
         archive_write_set_format_ustar(t) != ARCHIVE_OK ||
         archive_write_set_bytes_per_block(t, BLOCK_BYTES) != ARCHIVE_OK ||
         archive_write_set_bytes_in_last_block(t, 1) != ARCHIVE_OK ||

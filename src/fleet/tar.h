@@ -1,7 +1,7 @@
-/* An archive of regular files with short names, owned by root, as any tar reads it (ustar),
- * compressed by gzip. By libarchive.
+/* An archive of regular files with short names, owned by root, as any tar reads it (ustar). By
+ * libarchive.
  *
- *     struct archive *t = tar_begin(fd, &err);
+ *     struct archive *t = tar_begin(fd, TAR_GZIP, &err);
  *     tar_add_bytes(t, "plan.yaml", 0600, text, n, &err);
  *     tar_end(t, &err);
  *
@@ -16,8 +16,10 @@
 
 struct archive;
 
+enum tar_packing { TAR_PLAIN, TAR_GZIP };
+
 /* NULL and *err filled if it cannot be begun. */
-struct archive *tar_begin(int fd, struct err *err);
+struct archive *tar_begin(int fd, enum tar_packing packing, struct err *err);
 /* name: relative. */
 int tar_add_bytes(struct archive *t, const char *name, mode_t mode, const void *bytes, size_t n,
                   struct err *err);
