@@ -45,7 +45,7 @@ static const struct example k8s_examples[] = {
 
 const struct command cmd_k8s = {
     .name = "k8s",
-    .summary = "what is made in a Kubernetes cluster, made by hand",
+    .summary = "the manifest and the image for runs in a Kubernetes cluster",
     .description =
         "manifest prints what cupel run --on k8s:... with the same options would create, and how "
         "to bring the runs back: a ConfigMap with the plan, and a Job for each node. Nothing is "

@@ -92,7 +92,7 @@ def every_cell(bench):
             expect(proof["boot_id"]["guest"] != proof["boot_id"]["host"], proof["boot_id"])
             expect(proof["accelerator"] in ("tcg", "kvm"), proof["accelerator"])
             label = stored["targets"][session["target"]]["info"]["label"]
-            expect(proof["machine"] == ("q35" if label == "q35" else "microvm"), (label, proof["machine"]))
+            expect(proof["machine"]["type"] == ("q35" if label == "q35" else "microvm"), (label, proof["machine"]))
             emulated = stored["targets"][session["target"]]["info"]["emulated"]
             expect((proof["accelerator"] == "tcg") == emulated, (proof["accelerator"], emulated))
     if any(t["info"]["emulated"] for t in stored["targets"]):
