@@ -126,7 +126,7 @@ static void work_in_job(bool killed)
 
 static void in_child(void (*work)(bool), bool arg)
 {
-    int status;
+    int status = 0;
     pid_t pid = fork();
 
     if (pid == 0)
