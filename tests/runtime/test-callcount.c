@@ -82,8 +82,8 @@ static void both_ways_agree(void **state)
                   callset_count(&t.seen));
     assert_true(t.total > 1000);
     /* A sentry is never idle: between the beginnings and the ends of both it has called something.
-     * A probe that has answered calls read once more, to wait in it: between the two beginnings, and
-     * between the two ends. */
+     * A probe that has answered calls read once more, to wait in it: between the two beginnings,
+     * and between the two ends. */
     uint64_t slack = own_kernel ? b.total / 50 : 2;
     assert_in_range(t.total, b.total - slack, b.total);
     for (unsigned i = 0; i < CALLSET_MAX; i++)
