@@ -10,7 +10,7 @@ image=$1 tree=$2 work=$3
 root=$work/root
 home=$root/root/cupel
 # What inside.py runs, besides cupel and its probe.
-TESTS=(tests/unit/test-{cgroup,guard,clean,proc,session,mounts,netlink,seccomp,callcount}
+TESTS=(tests/unit/test-{cgroup,allocation,guard,clean,proc,session,mounts,netlink,seccomp,callcount}
     tests/runtime/test-{drivers,attribution,network,driver-faults,callcount-runtime} tests/runtime/liar
     src/cli/cupel src/probe/cupel-probe)
 
