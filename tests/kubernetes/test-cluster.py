@@ -15,24 +15,9 @@ import traceback
 
 import cluster
 import image
+from cases import case, cases, expect, full_case
 
-FULL = bool(os.environ.get("CUPEL_TEST_FULL"))
 HELLO = '#include <stdio.h>\nint main(void)\n{\n    return puts("hello") < 0;\n}\n'
-cases = []
-
-
-def case(f):
-    cases.append(f)
-    return f
-
-
-def full_case(f):
-    return case(f) if FULL else f
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
 
 
 def pod_spec(klass, **more):

@@ -17,46 +17,21 @@ import time
 import traceback
 
 import cluster
-import image
+from cases import case, cases, expect, full_case
 
 CUPEL, PROBE = sys.argv[1:3]
-FULL = bool(os.environ.get("CUPEL_TEST_FULL"))
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WORK = tempfile.mkdtemp(prefix="cupel-k8s-test-")
 IMAGE = "cupel.test/fleet:1"
 ON = "k8s:selector=cupel.test/machine=this,per=node,pull=never,image=" + IMAGE
 PLAN = ["--target", "host", "--workload", "sys.getpid", "--slice", "1ms", "--rounds", "1"]
 QUICK, LONG = [*PLAN, "--blocks", "1"], [*PLAN, "--repeats", "2000", "--interval", "50ms"]
-cases = []
-
-
-def case(f):
-    cases.append(f)
-    return f
-
-
-def full_case(f):
-    return case(f) if FULL else f
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
 
 
 def make_image(c):
-    """cupel with its loader and libraries, as fleet/bundle.c gathers them."""
-    loader = re.search(r"interpreter: (\S+)\]", subprocess.run(["readelf", "-l", CUPEL], check=True, capture_output=True, text=True).stdout).group(1)
-    listed = subprocess.run([loader, "--list", CUPEL], check=True, capture_output=True, text=True).stdout
-    files = {"/cupel/bin/cupel": CUPEL, "/cupel/bin/cupel-probe": PROBE, "/cupel/lib/" + os.path.basename(loader): os.path.realpath(loader)}
-    for name, path in re.findall(r"(\S+) => (\S+)", listed):
-        files["/cupel/lib/" + name] = os.path.realpath(path)
-    for folder in ("workloads", "claims"):
-        for name in os.listdir(os.path.join(SOURCE, folder)):
-            if name.endswith(".yaml"):
-                files["/cupel/%s/%s" % (folder, name)] = os.path.join(SOURCE, folder, name)
     archive = os.path.join(WORK, "image.tar")
-    image.make(archive, IMAGE, files, ["/cupel/lib/" + os.path.basename(loader), "--library-path", "/cupel/lib", "/cupel/bin/cupel"])
+    with open(archive, "wb") as f:
+        subprocess.run([CUPEL, "k8s", "image", "--k8s-image", IMAGE], stdout=f, check=True,
+                       env=dict(os.environ, CUPEL_PROBE=PROBE))
     c.load(archive)
     os.unlink(archive)
 

@@ -15,25 +15,10 @@ import time
 import traceback
 
 import cluster
+from cases import case, cases, expect, full_case
 
 CUPEL, PROBE = sys.argv[1:3]
-FULL = bool(os.environ.get("CUPEL_TEST_FULL"))
 WORK = tempfile.mkdtemp(prefix="cupel-k8s-targets-")
-cases = []
-
-
-def case(f):
-    cases.append(f)
-    return f
-
-
-def full_case(f):
-    return case(f) if FULL else f
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
 
 
 def env(c, **more):
