@@ -974,7 +974,7 @@ def an_aggressor_is_held_inside_its_limits():
     expect(did["forks"]["made"] > 200 and did["forks"]["refused"] > 0, did["forks"])
     expect(did["oom"]["killed"] > 0, did["oom"])
     busy = {name: parts["beside.%s@prime" % name]["facts"]["load_cpus"] for name in ("idle", "cpu")}
-    expect(busy["idle"] < .1 and busy["cpu"] > .2, busy)  # it may have this machine's neighbours beside it
+    expect(busy["idle"] < .1 and busy["cpu"] > .5, busy)
     b.expect_clean()
 
 
@@ -1064,6 +1064,7 @@ def an_aggressor_in_another_target():
 
 
 @long_case
+@alone
 def redis_suffers_beside_an_aggressor():
     need("runc", "runsc", "redis-server", "redis-benchmark")
     b = Bench()
@@ -1082,8 +1083,8 @@ def redis_suffers_beside_an_aggressor():
         f = p["facts"]
         expect(p["outcome"] == "ok" and 100 < f["without_ns"] < 1e6 and f["samples_with"] > 0, p)
         expect(f["load_target"] == "runc" and "redis-server" in f["image"], f)
-        # About a tenth of a second each, what starting the client takes, and what else runs here.
-        expect(all(x[1] < 6 for x in f["series"]), f["series"])
+        # About a tenth of a second each, and what starting the client takes.
+        expect(all(x[1] < 2 for x in f["series"]), f["series"])
     expect(d["cells"][0]["app"].startswith("# Redis under"), d["cells"])
     b.expect_clean()
     # The run knows what it ran: it can be repeated where nobody else does.
@@ -1251,6 +1252,7 @@ def need_tracing():
 
 
 @long_case
+@alone
 def system_calls_are_counted_without_bpf():
     need_tracing()
     b = Bench()
@@ -1268,10 +1270,10 @@ def system_calls_are_counted_without_bpf():
     # is just within it or just without: by one way both may be, and by the other neither.
     for key in ("host_total", "payload_total"):
         expect(abs(by_bpf[0][key] - by_tracefs[0][key]) <= 2, (key, by_bpf[0], by_tracefs[0]))
-    # How often a sentry's threads wait for one another is chance, and more so beside other work.
+    # How often a sentry's threads wait for one another is chance.
     a, c = by_bpf[1], by_tracefs[1]
-    expect(c["payload_total"] == 0 and abs(a["sandbox_distinct"] - c["sandbox_distinct"]) < 12, (a, c))
-    expect(.25 < c["sandbox_total"] / a["sandbox_total"] < 4, (a, c))
+    expect(c["payload_total"] == 0 and abs(a["sandbox_distinct"] - c["sandbox_distinct"]) < 6, (a, c))
+    expect(.5 < c["sandbox_total"] / a["sandbox_total"] < 2, (a, c))
     shown = " ".join(b.cupel("show", "--cell", "reach.host,host").stdout.split())
     expect("counted_by tracefs" in shown, shown)
     b.expect_clean()
