@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from cases import Skip, case, cases, expect, run_cases  # noqa: E402
 
 CUPEL = os.environ["CUPEL"]
 FIXTURE = os.environ["FIXTURE"]
@@ -37,33 +39,9 @@ for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
     if name in os.environ:
         BASE_ENV[name] = os.environ[name]
 
-cases = []
-
-
-class Skip(Exception):
-    """Raised by a case that cannot run here, with the reason."""
-
-
-def case(f):
-    cases.append(f)
-    return f
-
 
 def main():
-    print("TAP version 13")
-    print("1..%d" % len(cases))
-    for i, f in enumerate(cases, 1):
-        name = f.__name__.replace("_", " ")
-        try:
-            f()
-            print("ok %d - %s" % (i, name))
-        except Skip as why:
-            print("ok %d - %s # SKIP %s" % (i, name, why))
-        except Exception:
-            print("not ok %d - %s" % (i, name))
-            for line in traceback.format_exc().splitlines():
-                print("# " + line)
-        sys.stdout.flush()
+    run_cases()
 
 
 class Result:
@@ -111,11 +89,6 @@ def on_terminal(*args, env=None, timeout=120, columns=100):
     _, status = os.waitpid(pid, 0)
     os.close(fd)
     return os.waitstatus_to_exitcode(status), got.decode()
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
 
 
 def golden_text(name, text):

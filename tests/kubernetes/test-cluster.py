@@ -15,7 +15,9 @@ import traceback
 
 import cluster
 import image
-from cases import case, cases, expect, full_case
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from cases import cases, case, expect, full_case  # noqa: E402
 
 HELLO = '#include <stdio.h>\nint main(void)\n{\n    return puts("hello") < 0;\n}\n'
 

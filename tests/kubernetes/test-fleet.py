@@ -14,10 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 import cluster
-from cases import case, cases, expect, full_case
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from cases import case, expect, full_case, run_cases  # noqa: E402
 
 CUPEL, PROBE = sys.argv[1:3]
 WORK = tempfile.mkdtemp(prefix="cupel-k8s-test-")
@@ -237,9 +238,6 @@ def a_lost_node_is_told(c):
 
 
 def main():
-    only = sys.argv[3:]
-    chosen = [f for f in cases if not only or f.__name__ in only]
-    print("TAP version 13")
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, WORK, True)
         try:
@@ -250,17 +248,8 @@ def main():
         make_image(c)
         c.namespace("full", quota={"pods": "0"})
         c.namespace("strict", pod_security="restricted", quota={"pods": "2", "requests.cpu": "2", "limits.memory": "1Gi"})
-        for number, f in enumerate(chosen, 1):
-            begin, lines = time.monotonic(), []
-            try:
-                f(c)
-                result = "ok"
-            except Exception:
-                result, lines = "not ok", ["# " + line for line in traceback.format_exc().splitlines()]
-                c.kubectl("delete", "jobs,pods,configmaps", "--all-namespaces", "-l", "app.kubernetes.io/managed-by=cupel")
-            print("%s %d - %s" % (result, number, f.__name__.replace("_", " ")), *lines, "# took %.1f s" % (time.monotonic() - begin),
-                  sep="\n", flush=True)
-    print("1..%d" % len(chosen))
+        run_cases(sys.argv[3:], args=[c], on_failure=lambda: c.kubectl(
+            "delete", "jobs,pods,configmaps", "--all-namespaces", "-l", "app.kubernetes.io/managed-by=cupel"))
 
 
 main()

@@ -12,10 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 import cluster
-from cases import case, cases, expect, full_case
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from cases import case, expect, full_case, run_cases  # noqa: E402
 
 CUPEL, PROBE = sys.argv[1:3]
 WORK = tempfile.mkdtemp(prefix="cupel-k8s-targets-")
@@ -145,18 +146,7 @@ def main():
             with open(archive, "wb") as f:
                 subprocess.run([CUPEL, "k8s", "image"], stdout=f, check=True, env=dict(os.environ, CUPEL_PROBE=PROBE))
             c.load(archive)
-            chosen = [f for f in cases if not sys.argv[3:] or f.__name__ in sys.argv[3:]]
-            print("TAP version 13\n1..%d" % len(chosen), flush=True)
-            failed = 0
-            for i, f in enumerate(chosen, 1):
-                try:
-                    f(c)
-                    print("ok %d - %s" % (i, f.__name__.replace("_", " ")), flush=True)
-                except (AssertionError, subprocess.SubprocessError, OSError, KeyError, ValueError):
-                    failed += 1
-                    print("not ok %d - %s" % (i, f.__name__.replace("_", " ")))
-                    print("# " + traceback.format_exc().replace("\n", "\n# "), flush=True)
-            sys.exit(failed > 0)
+            sys.exit(run_cases(sys.argv[3:], args=[c]) > 0)
     except cluster.Missing as e:
         print("1..0 # SKIP %s" % e)
 

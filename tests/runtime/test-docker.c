@@ -372,7 +372,8 @@ static void users_check(const struct users *u, size_t containers, size_t images)
     list = ask(u->api, "GET", "/images/json?all=1", NULL);
     size_t tags = 0, i;
     json_t *image;
-    json_array_foreach(list, i, image) tags += json_array_size(json_object_get(image, "RepoTags"));
+    json_array_foreach (list, i, image)
+        tags += json_array_size(json_object_get(image, "RepoTags"));
     assert_int_equal(tags, images);
     json_decref(list);
 }

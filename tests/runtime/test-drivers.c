@@ -46,8 +46,8 @@ static size_t proof_parts(json_t *proof, const char *what)
 {
     size_t n = 0, i;
     json_t *p;
-    json_array_foreach(json_object_get(proof, "processes"), i, p) n +=
-        strcmp(json_string_value(json_object_get(p, "is")), what) == 0;
+    json_array_foreach (json_object_get(proof, "processes"), i, p)
+        n += strcmp(json_string_value(json_object_get(p, "is")), what) == 0;
     return n;
 }
 

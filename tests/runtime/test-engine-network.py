@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import traceback
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from cases import case, expect, run_cases  # noqa: E402
 
 CUPEL, PROBE = (os.path.abspath(a) for a in sys.argv[1:3])
 PROBE = os.environ.get("CUPEL_PROBE", PROBE)
@@ -22,11 +23,6 @@ ENV = dict(os.environ, CUPEL_STATE=os.path.join(WORK, "state"), CUPEL_PROBE=PROB
            PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 DB = os.path.join(WORK, "results.db")
 SHORT = ["--slice", "2ms", "--rounds", "3", "--blocks", "1"]
-
-
-def expect(truth, said):
-    if not truth:
-        raise AssertionError(said)
 
 
 def cupel(*args):
@@ -85,14 +81,17 @@ def on_the_networks_of_engines(peer):
     expect(not os.listdir(os.path.join(ENV["CUPEL_STATE"], "run")), "something is left")
 
 
+@case
 def to_the_gateway():
     on_the_networks_of_engines("host")
 
 
+@case
 def to_a_second_container():
     on_the_networks_of_engines("target")
 
 
+@case
 def what_does_not_fit_is_said_in_one_line():
     one = ["--target", "host", "-w", "net.tcp_rr", "-p", "path=engine"]
     for more, text in (([], "-p peer=target, or at its gateway, -p peer=host"),
@@ -105,6 +104,7 @@ def what_does_not_fit_is_said_in_one_line():
     expect(r.returncode == 1 and "switch or engine" in r.stderr, r)
 
 
+@case
 def a_suite_leaves_out_what_is_a_wire():
     r, parts = run("--target", "host", "--suite", "network", "-p", "path=engine", "-p", "peer=host")
     expect("net.tcp_stream@1gbit is left out" in r.stderr, r)
@@ -112,22 +112,10 @@ def a_suite_leaves_out_what_is_a_wire():
 
 
 def main():
-    cases = [to_the_gateway, to_a_second_container, what_does_not_fit_is_said_in_one_line,
-             a_suite_leaves_out_what_is_a_wire]
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         return 0
-    chosen = [f for f in cases if not sys.argv[3:] or f.__name__ in sys.argv[3:]]
-    print(f"TAP version 13\n1..{len(chosen)}", flush=True)
-    failed = 0
-    for number, f in enumerate(chosen, 1):
-        try:
-            f()
-            print(f"ok {number} - {f.__name__.replace('_', ' ')}", flush=True)
-        except Exception:  # pylint: disable=broad-except
-            failed += 1
-            print(f"not ok {number} - {f.__name__.replace('_', ' ')}")
-            print("\n".join("# " + line for line in traceback.format_exc().splitlines()), flush=True)
+    failed = run_cases(sys.argv[3:])
     shutil.rmtree(WORK, True)
     return 1 if failed else 0
 

@@ -5,7 +5,6 @@
 
 Three cases run at a time: most of what they do is waiting.
 """
-import concurrent.futures
 import itertools
 import json
 import os
@@ -17,40 +16,17 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 import machine
 from machine import wait_for
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from cases import Skip, case, expect, full_case, long_case, run_cases  # noqa: E402
+
 CUPEL, PROBE = sys.argv[1:3]
 PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
-FULL = bool(os.environ.get("CUPEL_TEST_FULL"))
-BRIEF = bool(os.environ.get("CUPEL_TEST_BRIEF"))
 WORK = tempfile.mkdtemp(prefix="cupel-fleet-test-")
 QUICK = ["--target", "host", "--workload", "sys.getpid", "--slice", "1ms", "--rounds", "1"]
-cases = []
-
-
-class Skip(Exception):
-    pass
-
-
-def case(f):
-    cases.append(f)
-    return f
-
-
-def long_case(f):
-    return f if BRIEF else case(f)
-
-
-def full_case(f):
-    return case(f) if FULL else f
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
 
 
 class Bench:
@@ -556,30 +532,5 @@ def kills_at_any_moment_leave_nothing():
             expect(not left_of(groups), (seed, i, who, left_of(groups)))
 
 
-def outcome(f):
-    name = f.__name__.replace("_", " ")
-    begin = time.monotonic()
-    said = []
-    try:
-        f()
-        result = ("ok", name)
-    except Skip as why:
-        result = ("ok", "%s # SKIP %s" % (name, why))
-    except Exception:
-        result = ("not ok", name)
-        said = ["# " + line for line in traceback.format_exc().splitlines()]
-    return result, said + ["# took %.1f s" % (time.monotonic() - begin)]
-
-
-def main():
-    chosen = [f for f in cases if not sys.argv[3:] or f.__name__ in sys.argv[3:]]
-    print("TAP version 13\n1..%d" % len(chosen))
-    with concurrent.futures.ThreadPoolExecutor(3) as pool:
-        number = itertools.count(1)
-        for done in concurrent.futures.as_completed([pool.submit(outcome, f) for f in chosen]):
-            (result, name), said = done.result()
-            print("%s %d - %s" % (result, next(number), name), *said, sep="\n", flush=True)
-    shutil.rmtree(WORK, True)
-
-
-main()
+run_cases(sys.argv[3:], at_once=3)
+shutil.rmtree(WORK, True)

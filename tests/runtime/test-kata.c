@@ -103,8 +103,7 @@ static void check_verbs(const char *want)
     _cleanup_(str_release) struct str verbs = STR_INIT;
     json_t *all = calls(), *one;
     size_t i;
-    json_array_foreach(all, i, one)
-    {
+    json_array_foreach (all, i, one) {
         const char *verb = json_string_value(json_object_get(one, "verb"));
         if (verb && !str_eq(verb, "kata-env"))
             str_addf(&verbs, "%s%s", verbs.len ? " " : "", verb);
@@ -118,7 +117,9 @@ static json_t *noted(json_t *all, const char *name, size_t n)
 {
     json_t *one;
     size_t i;
-    json_array_foreach(all, i, one) if (json_object_get(one, name) && n-- == 0) return one;
+    json_array_foreach (all, i, one)
+        if (json_object_get(one, name) && n-- == 0)
+            return one;
     return NULL;
 }
 
@@ -203,8 +204,7 @@ static size_t parts(json_t *proof, const char *what)
 {
     size_t n = 0, i;
     json_t *p;
-    json_array_foreach(json_object_get(proof, "processes"), i, p)
-    {
+    json_array_foreach (json_object_get(proof, "processes"), i, p) {
         n += str_eq(json_string_value(json_object_get(p, "is")), what);
         assert_true(json_is_true(json_object_get(p, "in_group")));
     }

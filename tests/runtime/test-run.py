@@ -10,7 +10,6 @@ directory; nothing outside it and the control groups of the runs is touched. So 
 most of whose time is waiting, except those whose figures another's work would change.
 """
 import atexit
-import concurrent.futures
 import itertools
 import json
 import os
@@ -24,9 +23,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 import machine
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from cases import FULL, Skip, alone, case, expect, full_case, long_case, run_cases  # noqa: E402
 
 CUPEL, PROBE, LIAR = (os.path.abspath(a) for a in sys.argv[1:4])
 PROBE = os.environ.get("CUPEL_PROBE", PROBE)
@@ -35,42 +35,10 @@ atexit.register(shutil.rmtree, WORK, True)
 ROOT = os.geteuid() == 0
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 # How many run when a crowd is killed; the long form asks for more.
-CROWD = 200 if os.environ.get("CUPEL_TEST_FULL") else 60
+CROWD = 200 if FULL else 60
 # How many times as long runs may take: on an emulated CPU.
 SLOW = int(os.environ.get("CUPEL_TEST_SLOW", "1"))
 SHORT = ["--slice", "2ms", "--rounds", "3"]
-
-cases = []
-
-
-class Skip(Exception):
-    pass
-
-
-def case(f):
-    cases.append(f)
-    return f
-
-
-def alone(f):
-    """Says how long something takes, or how much slower it is: nothing of ours runs beside it."""
-    f.alone = True
-    return f
-
-
-def long_case(f):
-    """What a sanitised build has nothing to find in that the others do not run as well."""
-    return f if os.environ.get("CUPEL_TEST_BRIEF") else case(f)
-
-
-def full_case(f):
-    """Of the long form alone."""
-    return case(f) if os.environ.get("CUPEL_TEST_FULL") else f
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
 
 
 def need(*runtimes):
@@ -1812,36 +1780,12 @@ def odd_wishes_are_answered_in_one_line():
     b.expect_clean()
 
 
-def outcome(f):
-    """What one case says: its line without a number, and what belongs to it."""
-    name = f.__name__.replace("_", " ")
-    begin = time.monotonic()
-    said = []
-    try:
-        f()
-        result = ("ok", name)
-    except Skip as why:
-        result = ("ok", "%s # SKIP %s" % (name, why))
-    except Exception:
-        result = ("not ok", name)
-        said = ["# " + line for line in traceback.format_exc().splitlines()]
-    return result, said + ["# took %.1f s" % (time.monotonic() - begin)]
-
-
 def main():
     global silent_run
     silent.env["CUPEL_PROBE"] = liar("silent")
     # Takes its twenty seconds while the others run; its results say nothing about time.
     silent_run = silent.begin("--quiet", *LIE)
-    chosen = [f for f in cases if not sys.argv[4:] or f.__name__ in sys.argv[4:]]
-    lone = [f for f in chosen if hasattr(f, "alone")]
-    print("TAP version 13\n1..%d" % len(chosen))
-    number = itertools.count(1)
-    for those, at_once in (([f for f in chosen if f not in lone], 2 if SLOW > 1 else 3), (lone, 1)):
-        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-            for done in concurrent.futures.as_completed([pool.submit(outcome, f) for f in those]):
-                (result, name), said = done.result()
-                print("%s %d - %s" % (result, next(number), name), *said, sep="\n", flush=True)
+    run_cases(sys.argv[4:], at_once=2 if SLOW > 1 else 3)
     if silent_run.poll() is None:
         silent_run.send_signal(signal.SIGINT)
         silent_run.communicate(timeout=60)

@@ -5,7 +5,6 @@
 
 Three cases run at a time, each with a cluster of its own: most of what they do is waiting.
 """
-import concurrent.futures
 import itertools
 import json
 import os
@@ -16,42 +15,19 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 import cluster
 from machine import Missing
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from cases import Skip, case, expect, full_case, long_case, run_cases  # noqa: E402
+
 CUPEL, PROBE = sys.argv[1:3]
 PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
-FULL = bool(os.environ.get("CUPEL_TEST_FULL"))
-BRIEF = bool(os.environ.get("CUPEL_TEST_BRIEF"))
 WORK = tempfile.mkdtemp(prefix="cupel-slurm-test-")
 QUICK = ["--target", "host", "--workload", "sys.getpid", "--slice", "1ms", "--rounds", "1"]
 # Two nodes here are one machine to the clock: neither minds the other.
 LONG = [*QUICK, "--repeats", "1000", "--interval", "50ms"]
-cases = []
-
-
-class Skip(Exception):
-    pass
-
-
-def case(f):
-    cases.append(f)
-    return f
-
-
-def long_case(f):
-    return f if BRIEF else case(f)
-
-
-def full_case(f):
-    return case(f) if FULL else f
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
 
 
 def wait_long(what, said, seconds=40):
@@ -506,30 +482,5 @@ def a_folder_that_the_nodes_do_not_have():
             shutil.rmtree(hidden)
 
 
-def outcome(f):
-    name = f.__name__.replace("_", " ")
-    begin = time.monotonic()
-    said = []
-    try:
-        f()
-        result = ("ok", name)
-    except Skip as why:
-        result = ("ok", "%s # SKIP %s" % (name, why))
-    except Exception:
-        result = ("not ok", name)
-        said = ["# " + line for line in traceback.format_exc().splitlines()]
-    return result, said + ["# took %.1f s" % (time.monotonic() - begin)]
-
-
-def main():
-    chosen = [f for f in cases if not sys.argv[3:] or f.__name__ in sys.argv[3:]]
-    print("TAP version 13\n1..%d" % len(chosen))
-    with concurrent.futures.ThreadPoolExecutor(3) as pool:
-        number = itertools.count(1)
-        for done in concurrent.futures.as_completed([pool.submit(outcome, f) for f in chosen]):
-            (result, name), said = done.result()
-            print("%s %d - %s" % (result, next(number), name), *said, sep="\n", flush=True)
-    shutil.rmtree(WORK, True)
-
-
-main()
+run_cases(sys.argv[3:], at_once=3)
+shutil.rmtree(WORK, True)
