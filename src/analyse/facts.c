@@ -25,8 +25,7 @@ void fact_table_add(struct fact_table *t, const char *json)
     json_t *o = json ? json_loads(json, 0, NULL) : NULL, *v;
     const char *name;
 
-    json_object_foreach(o, name, v)
-    {
+    json_object_foreach (o, name, v) {
         double x = json_is_number(v) ? json_number_value(v) : NAN;
         struct fact_values *f = isfinite(x) ? find_or_add(t, name) : NULL;
         if (f)

@@ -187,8 +187,10 @@ json_t *k8s_objects(const struct fleet *f, size_t first, size_t n, const struct 
     json_array_append_new(items, order_map(f, first, n));
     for (i = first; i < first + n; i++)
         json_array_append_new(items, job(f, first, i, s));
-    json_array_foreach(items, i, one) if (s->namespace[0]) json_object_set_new(
-        json_object_get(one, "metadata"), "namespace", json_string(s->namespace));
+    json_array_foreach (items, i, one)
+        if (s->namespace[0])
+            json_object_set_new(json_object_get(one, "metadata"), "namespace",
+                                json_string(s->namespace));
     return json_pack("{s:s, s:s, s:o}", "apiVersion", "v1", "kind", "List", "items", items);
 }
 

@@ -51,8 +51,7 @@ static void put_value(yaml_emitter_t *e, const json_t *v)
     if (json_is_object(v)) {
         yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE);
         put(e, &event);
-        json_object_foreach((json_t *)v, key, item)
-        {
+        json_object_foreach ((json_t *)v, key, item) {
             put_text(e, key, style_of(key));
             put_value(e, item);
         }
@@ -61,7 +60,8 @@ static void put_value(yaml_emitter_t *e, const json_t *v)
     } else if (json_is_array(v)) {
         yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE);
         put(e, &event);
-        json_array_foreach(v, i, item) put_value(e, item);
+        json_array_foreach (v, i, item)
+            put_value(e, item);
         yaml_sequence_end_event_initialize(&event);
         put(e, &event);
     } else if (json_is_string(v)) {
@@ -98,7 +98,8 @@ void k8s_yaml(const json_t *objects, struct str *out)
     yaml_emitter_set_unicode(&e, 1);
     yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING);
     put(&e, &event);
-    json_array_foreach(items, i, item) put_document(&e, item);
+    json_array_foreach (items, i, item)
+        put_document(&e, item);
     yaml_stream_end_event_initialize(&event);
     put(&e, &event);
     yaml_emitter_delete(&e);

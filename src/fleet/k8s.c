@@ -74,8 +74,7 @@ static void add_listed(const json_t *list, struct found *ret)
     size_t i;
     const json_t *node;
 
-    json_array_foreach(json_object_get(list, "items"), i, node)
-    {
+    json_array_foreach (json_object_get(list, "items"), i, node) {
         struct found_machine m = {.id = ""};
         str_copy(m.name, sizeof(m.name), text_at(node, "metadata", "name", NULL));
         str_printable(m.name);

@@ -78,8 +78,7 @@ static size_t add_targets(const json_t *args, const char **argv, size_t n)
     const json_t *arg;
     bool is_target = false;
 
-    json_array_foreach(args, i, arg)
-    {
+    json_array_foreach (args, i, arg) {
         const char *text = json_string_value(arg);
         if (is_target && (!text || n + 4 > ARGS_MAX || strpbrk(text, "*?[")))
             return before;
@@ -226,8 +225,7 @@ int work_start(struct work *w, const char *dir, const json_t *args, bool resume,
     argv[n++] = RESULTS;
     argv[n++] = resume ? "--resume" : "--plan";
     argv[n++] = resume ? "r1" : "plan.yaml";
-    json_array_foreach(args, i, arg)
-    {
+    json_array_foreach (args, i, arg) {
         if (resume || !json_is_string(arg))
             continue;
         if (n + 1 >= ARGS_MAX)

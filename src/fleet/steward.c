@@ -254,8 +254,9 @@ static bool is_shared(const json_t *args)
     size_t i;
     const json_t *arg;
 
-    json_array_foreach(args, i, arg) if (json_is_string(arg) &&
-                                         str_eq(json_string_value(arg), "--share")) return true;
+    json_array_foreach (args, i, arg)
+        if (json_is_string(arg) && str_eq(json_string_value(arg), "--share"))
+            return true;
     return false;
 }
 

@@ -49,16 +49,14 @@ static json_t *keep_json(const json_t *v, unsigned depth, unsigned *left_out)
         return json_deep_copy(v);
     json_t *to = json_is_object(v) ? json_object() : json_array();
     if (json_is_object(v)) {
-        json_object_foreach((json_t *)v, name, item)
-        {
+        json_object_foreach ((json_t *)v, name, item) {
             if (depth < DEPTH_MAX && may_tell(name, item))
                 json_object_set_new(to, name, keep_json(item, depth + 1, left_out));
             else
                 ++*left_out;
         }
     }
-    json_array_foreach(v, i, item)
-    {
+    json_array_foreach (v, i, item) {
         if (depth < DEPTH_MAX && may_tell(NULL, item))
             json_array_append_new(to, keep_json(item, depth + 1, left_out));
         else

@@ -18,8 +18,7 @@ static void put_series(const struct view *v, const char *key, json_t *series)
     _cleanup_(str_release) struct str t = STR_INIT;
     json_t *point;
 
-    json_array_foreach(series, i, point)
-    {
+    json_array_foreach (series, i, point) {
         bool edge = json_integer_value(json_array_get(point, 5)) != 0;
         x[i] = edge ? NAN : json_number_value(json_array_get(point, 2));
     }

@@ -265,8 +265,7 @@ static void flatten(const char *prefix, json_t *v, struct str *out)
     json_t *item;
 
     if (json_is_object(v)) {
-        json_object_foreach(v, key, item)
-        {
+        json_object_foreach (v, key, item) {
             _cleanup_free_ char *path = xasprintf("%s%s%s", prefix, prefix[0] ? "." : "", key);
             flatten(path, item, out);
         }
@@ -295,8 +294,7 @@ static void namespaces_text(json_t *o, struct str *out)
     const char *name;
     json_t *pair;
 
-    json_object_foreach(o, name, pair)
-    {
+    json_object_foreach (o, name, pair) {
         struct str *to =
             json_equal(json_array_get(pair, 0), json_array_get(pair, 1)) ? &shared : &own;
         str_addc(to, ' ');
@@ -315,8 +313,7 @@ static void processes_text(json_t *a, struct str *out)
 
     comma(out);
     str_add(out, "on the host:");
-    json_array_foreach(a, i, p)
-    {
+    json_array_foreach (a, i, p) {
         const char *is = json_string_value(json_object_get(p, "is"));
         str_addc(out, i ? ',' : ' ');
         if (i)
@@ -333,8 +330,7 @@ static void put_proof(const struct view *v, const char *json)
     _cleanup_(str_release) struct str t = STR_INIT;
     const char *key;
 
-    json_object_foreach(o, key, item)
-    {
+    json_object_foreach (o, key, item) {
         if (str_eq(key, "namespaces_its_and_ours") && json_is_object(item))
             namespaces_text(item, &t);
         else if (str_eq(key, "processes") && json_is_array(item))

@@ -218,8 +218,7 @@ static json_t *printable(const json_t *v, unsigned depth)
     if (json_is_object(v)) {
         json_t *copy = json_object(), *value;
         const char *key;
-        json_object_foreach((json_t *)v, key, value)
-        {
+        json_object_foreach ((json_t *)v, key, value) {
             _cleanup_free_ char *name = xstrdup(key);
             text_clean(name);
             json_t *item = printable(value, depth + 1);

@@ -34,8 +34,7 @@ int params_from_json(const json_t *o, struct params *ret, struct err *err)
     if (!json_is_object(o) || json_object_size(o) > PARAMS_MAX)
         return err_set(err, ERR_USAGE, EINVAL, "params: expected an object of at most %d members",
                        PARAMS_MAX);
-    json_object_foreach((json_t *)o, name, v)
-    {
+    json_object_foreach ((json_t *)o, name, v) {
         struct param *to = &p.v[p.n];
         if (!name_ok(name, sizeof(to->name) - 1))
             return err_set(err, ERR_USAGE, EINVAL, "params: \"%.40s\" is no name", name);

@@ -104,8 +104,7 @@ static int get_files(const json_t *list, struct appspec *a, struct err *err)
         return 0;
     if (!json_is_array(list) || json_array_size(list) > APPSPEC_FILES_MAX)
         return bad(err, "files", "are no list, or too many");
-    json_array_foreach((json_t *)list, i, o)
-    {
+    json_array_foreach ((json_t *)list, i, o) {
         const char *path = json_string_value(json_object_get(o, "path"));
         const char *text = json_string_value(json_object_get(o, "text"));
         const json_t *mode = json_object_get(o, "mode");
@@ -130,8 +129,7 @@ static int get_setup(const json_t *list, struct appspec *a, struct err *err)
         return 0;
     if (!json_is_array(list) || json_array_size(list) > APPSPEC_SETUP_MAX)
         return bad(err, "setup", "is no list, or too long");
-    json_array_foreach((json_t *)list, i, o)
-    {
+    json_array_foreach ((json_t *)list, i, o) {
         int r = get_command(o, "setup", &a->setup[a->n_setup++], err);
         if (r < 0)
             return r;

@@ -407,8 +407,7 @@ static int get_cpus(const json_t *j, const char *key, struct frame_prepare *p, s
         return bad(err, key, "is too long");
     size_t i;
     json_t *v;
-    json_array_foreach(j, i, v)
-    {
+    json_array_foreach (j, i, v) {
         int64_t cpu;
         int r = get_number(v, key, 0, WIRE_CPU_MAX, &cpu, err);
         if (r < 0)
@@ -426,8 +425,7 @@ static int get_facts(json_t *j, const char *key, struct facts *f, struct err *er
         return bad(err, key, "has too many entries");
     const char *name;
     json_t *v;
-    json_object_foreach(j, name, v)
-    {
+    json_object_foreach (j, name, v) {
         struct fact *fact = facts_new(f, name);
         if (!fact)
             return bad(err, key, "has an empty, over-long or repeated name");

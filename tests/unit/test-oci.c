@@ -98,8 +98,7 @@ static void test_config(void **state)
     json_t *spaces = json_object_get(json_object_get(c, "linux"), "namespaces"), *one;
     size_t i;
     assert_int_equal(json_array_size(spaces), 5);
-    json_array_foreach(spaces, i, one)
-    {
+    json_array_foreach (spaces, i, one) {
         const char *type = json_string_value(json_object_get(one, "type"));
         const char *where = json_string_value(json_object_get(one, "path"));
         assert_true(str_eq(where, str_eq(type, "network") ? "/n/2" : NULL));
