@@ -319,18 +319,15 @@ static int kill_all(struct live *l, bool by_bwrap, struct calm *calm, struct err
 static int take_down(struct live *l, bool by_bwrap, struct lifetimes *life, struct err *err)
 {
     struct calm calm = calm_begin(l->site->loop);
-    struct err ground_err = ERR_INIT;
     int r = cgroup_exists(&l->site->machine->cgroups, l->ground.box)
                 ? kill_all(l, by_bwrap, &calm, err)
                 : 0;
     life->exited_ns = l->exited_ns;
     life->gone_ns = time_mono_ns();
-    int ground_r = ground_remove(l->site, &l->ground, &ground_err);
-    if (r == 0 && ground_r < 0)
-        r = err_set(err, ground_err.kind, ground_err.code, "%s", ground_err.msg);
+    int ground_r = ground_remove(l->site, &l->ground, r < 0 ? NULL : err);
     live_free(l);
     calm_end(&calm);
-    return r;
+    return r < 0 ? r : ground_r;
 }
 
 static int bwrap_start(struct site *s, struct engine *e, const struct launch *what,

@@ -187,17 +187,15 @@ static int take_down(struct live *l, bool by_kata, struct lifetimes *life, struc
 {
     struct site *s = l->site;
     struct calm calm = calm_begin(s->loop);
-    struct err ground_err = ERR_INIT;
     end_container(l, by_kata, &calm);
     life->exited_ns = l->exited_ns;
     life->gone_ns = time_mono_ns();
     int r = kata_ground_remove(l, err);
     /* Were something of Kata's still mounted, what is removed now could be seen through it. */
-    int ground_r = r < 0 ? 0 : ground_remove(s, &l->ground, &ground_err);
-    if (r == 0 && ground_r == 0)
+    if (r == 0)
+        r = ground_remove(s, &l->ground, err);
+    if (r == 0)
         r = ground_container_gone(s, l->engine, &l->ground, err);
-    else if (r == 0)
-        r = err_set(err, ground_err.kind, ground_err.code, "%s", ground_err.msg);
     live_free(l);
     calm_end(&calm);
     return r;

@@ -200,7 +200,6 @@ static int take_down(struct live *l, bool by_runtime, struct lifetimes *life, st
 {
     struct site *s = l->site;
     struct calm calm = calm_begin(s->loop);
-    struct err ground_err = ERR_INIT;
     if (by_runtime)
         destroy_container(l, &calm);
     else
@@ -208,11 +207,11 @@ static int take_down(struct live *l, bool by_runtime, struct lifetimes *life, st
     int r = remove_entries(l, err);
     life->exited_ns = l->exited_ns;
     life->gone_ns = time_mono_ns();
-    int ground_r = ground_remove(s, &l->ground, &ground_err);
-    if (r == 0 && ground_r == 0)
+    int ground_r = ground_remove(s, &l->ground, r < 0 ? NULL : err);
+    if (r == 0)
+        r = ground_r;
+    if (r == 0)
         r = ground_container_gone(s, l->engine, &l->ground, err);
-    else if (r == 0)
-        r = err_set(err, ground_err.kind, ground_err.code, "%s", ground_err.msg);
     live_free(l);
     calm_end(&calm);
     return r;

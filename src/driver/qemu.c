@@ -265,17 +265,15 @@ static void end_guest(struct live *l, struct calm *calm)
 static int take_down(struct live *l, bool by_engine, struct lifetimes *life, struct err *err)
 {
     struct calm calm = calm_begin(l->site->loop);
-    struct err ground_err = ERR_INIT;
     end_guest(l, &calm);
     life->exited_ns = l->exited_ns;
     int r = guest_forget(l, err);
     life->gone_ns = time_mono_ns();
-    if (ground_remove(l->site, &l->ground, &ground_err) < 0 && r == 0)
-        r = err_set(err, ground_err.kind, ground_err.code, "%s", ground_err.msg);
+    int ground_r = ground_remove(l->site, &l->ground, r < 0 ? NULL : err);
     free(l->own);
     live_free(l);
     calm_end(&calm);
-    return r;
+    return r < 0 ? r : ground_r;
 }
 
 static int check_launch(const struct live *l, const struct launch *what, struct err *err)
