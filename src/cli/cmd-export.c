@@ -85,11 +85,7 @@ static const struct option_def export_options[] = {
     {.name = "summary",
      .kind = OPTION_FLAG,
      .help = "with csv: a line per cell and target, with estimates and verdicts"},
-    {.name = "output",
-     .letter = 'o',
-     .arg = "FILE",
-     .kind = OPTION_TEXT,
-     .help = "write to FILE, which is replaced as a whole or not at all"},
+    OPTION_OUTPUT,
     OPTION_DB,
 };
 

@@ -98,11 +98,7 @@ static const struct option_def machines_options[] = {
      .choices = "term|md|csv|json",
      .help = "term (default), md; csv: a line a machine, cell and target; json: every figure"},
     {.name = "json", .kind = OPTION_FLAG, .help = "the same as --format json"},
-    {.name = "output",
-     .letter = 'o',
-     .arg = "FILE",
-     .kind = OPTION_TEXT,
-     .help = "write to FILE, which is replaced as a whole or not at all; default: standard output"},
+    OPTION_OUTPUT,
     OPTION_DB,
 };
 

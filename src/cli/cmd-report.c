@@ -50,11 +50,7 @@ static int report_run(struct cli *cli, const struct options *o, struct err *err)
 }
 
 static const struct option_def report_options[] = {
-    {.name = "output",
-     .letter = 'o',
-     .arg = "FILE",
-     .kind = OPTION_TEXT,
-     .help = "write to FILE, which is replaced as a whole or not at all; default: standard output"},
+    OPTION_OUTPUT,
     {.name = "format",
      .letter = 'f',
      .arg = "FORMAT",

@@ -40,6 +40,14 @@ int command_find(const char *name, const struct command **ret, struct err *err);
         .help = "the results file (default: results.db in the state directory)"                    \
     }
 
+/* Of those that write a document. */
+#define OPTION_OUTPUT                                                                              \
+    {                                                                                              \
+        .name = "output", .letter = 'o', .arg = "FILE", .kind = OPTION_TEXT,                       \
+        .help = "write to FILE, which is replaced as a whole or not at all; default: standard "    \
+                "output"                                                                           \
+    }
+
 /* Of those that judge a stored run. */
 #define OPTION_EMULATED_TOO                                                                        \
     {                                                                                              \
