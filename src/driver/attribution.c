@@ -484,10 +484,9 @@ void attribution_release(struct attribution *a)
 
 struct claim live_claim(const struct live *l)
 {
-    /* A pod's group is not the session's own, where kubectl is. */
-    const char *cgroup = l->session ? l->session->caps.cgroup : "";
-    bool others = *cgroup && !str_eq(cgroup, l->ground.group);
-    return (struct claim){.group = others ? cgroup : l->ground.group,
+    /* Its own group has only the engine's command line then. */
+    bool others = l->session && l->session->caps.others_cgroup;
+    return (struct claim){.group = others ? l->session->caps.cgroup : l->ground.group,
                           .tool = others ? NULL : l->ground.tool,
                           .kind = l->engine->info.kind,
                           .root = l->pid,

@@ -41,8 +41,6 @@ int group_confine(const struct cgroups *c, const char *group, const cpu_set_t *c
                   struct err *err)
 {
     struct err why = ERR_INIT;
-    if (!str_starts(group, "/cupel-")) /* a pod's: its settings are the kubelet's */
-        return confine_processes(c, group, cpus, err);
     int r = cgroup_set_cpus(c, group, cpus, &why);
     if (r < 0 && why.kind == ERR_UNSUPPORTED)
         return confine_processes(c, group, cpus, err);
@@ -55,7 +53,9 @@ int session_confine(const struct site *s, struct session *sess, const cpu_set_t 
                     struct err *err)
 {
     if (sess->caps.cgroup[0]) {
-        int r = group_confine(&s->machine->cgroups, sess->caps.cgroup, cpus, err);
+        const struct cgroups *c = &s->machine->cgroups;
+        int r = sess->caps.others_cgroup ? confine_processes(c, sess->caps.cgroup, cpus, err)
+                                         : group_confine(c, sess->caps.cgroup, cpus, err);
         for (size_t i = 0; r == 0 && i < sess->n_outside; i++)
             if ((r = confine_threads(sess->outside[i].pid, cpus, err)) == -ENOENT)
                 r = 0;

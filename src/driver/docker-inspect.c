@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/time.h"
 #include "driver/oci.h"
 
@@ -34,12 +35,6 @@ static void ask_users(struct site *s, struct users *u)
     docker_free(api);
 }
 
-static const char *text_of(json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-    return text ? text : "";
-}
-
 /* Has the registered runtime the argument --name=value? */
 static bool has_argument(json_t *runtime, const char *name, const char *value)
 {
@@ -47,8 +42,7 @@ static bool has_argument(json_t *runtime, const char *name, const char *value)
     size_t i;
     json_t *arg;
     str_format(want, sizeof(want), "--%s=%s", name, value);
-    json_array_foreach(json_object_get(runtime, "runtimeArgs"), i, arg)
-    {
+    json_array_foreach (json_object_get(runtime, "runtimeArgs"), i, arg) {
         const char *text = json_string_value(arg);
         if (text && (str_eq(text, want) || str_eq(text, want + 1)))
             return true;
@@ -62,8 +56,7 @@ static void platform_of(json_t *runtime, char *dst, size_t size)
     size_t i;
     json_t *arg;
     dst[0] = '\0';
-    json_array_foreach(json_object_get(runtime, "runtimeArgs"), i, arg)
-    {
+    json_array_foreach (json_object_get(runtime, "runtimeArgs"), i, arg) {
         const char *text = json_string_value(arg);
         if (text && (str_starts(text, "--platform=") || str_starts(text, "-platform=")))
             str_copy(dst, size, strchr(text, '=') + 1);
@@ -84,7 +77,7 @@ static bool is_same_program(const char *registered, const char *wanted)
 static bool suits(const char *name, json_t *runtime, const struct target *t,
                   const struct target_info *info)
 {
-    const char *path = text_of(runtime, "path"), *slash = strrchr(path, '/');
+    const char *path = object_text(runtime, "path"), *slash = strrchr(path, '/');
     char platform[24];
     bool by_name = str_eq(name, t->runtime) || str_eq(slash ? slash + 1 : path, t->runtime);
     if (!*path || !(by_name || is_same_program(path, t->runtime)))
@@ -106,8 +99,7 @@ static const char *told_config(json_t *runtime)
     static const char option[] = "--kata-config";
     json_t *args = json_object_get(runtime, "runtimeArgs"), *arg;
     size_t i;
-    json_array_foreach(args, i, arg)
-    {
+    json_array_foreach (args, i, arg) {
         const char *text = json_string_value(arg);
         if (!text || !str_starts(text, option))
             continue;
@@ -148,7 +140,7 @@ static bool inspect_kata(struct site *s, const struct target *t, const char *typ
     if (type) {
         kata_inspect_shim(s, &as, type, &info, config);
     } else {
-        str_copy(as.runtime, sizeof(as.runtime), text_of(runtime, "path"));
+        str_copy(as.runtime, sizeof(as.runtime), object_text(runtime, "path"));
         kata_inspect_runtime(s, &as, &info, config);
     }
     info.target = *t;
@@ -160,11 +152,11 @@ static bool inspect_kata(struct site *s, const struct target *t, const char *typ
  * version 23 know none. */
 static const char *shim_of(const struct users *u, const char *name, json_t *runtime)
 {
-    const char *type = text_of(runtime, "runtimeType");
+    const char *type = object_text(runtime, "runtimeType");
     if (*type)
         return kata_is_shim(type) ? type : NULL;
     return !runtime && kata_is_shim(name) &&
-                   strtoul(text_of(u->info, "ServerVersion"), NULL, 10) >= 23
+                   strtoul(object_text(u->info, "ServerVersion"), NULL, 10) >= 23
                ? name
                : NULL;
 }
@@ -188,10 +180,9 @@ static bool find_kata(struct site *s, const struct target *t, const struct users
         inspect_kata(s, t, t->runtime, NULL, ret, &choice->kata);
         return true;
     }
-    json_object_foreach(all, key, one)
-    {
+    json_object_foreach (all, key, one) {
         const char *type = shim_of(u, key, one);
-        bool is_kata = type || is_kata_program(text_of(one, "path"));
+        bool is_kata = type || is_kata_program(object_text(one, "path"));
         if (!is_kata || !(str_eq(t->runtime, "kata") || str_eq(t->runtime, key)))
             continue;
         str_copy(choice->runtime, sizeof(choice->runtime), key);
@@ -207,7 +198,7 @@ static bool inspect_registered(struct site *s, const struct target *t, const cha
                                json_t *runtime, struct target_info *ret)
 {
     struct target as = *t;
-    const char *path = text_of(runtime, "path");
+    const char *path = object_text(runtime, "path");
     if (!*path || !str_copy(as.runtime, sizeof(as.runtime), path))
         return false;
     struct target_info info;
@@ -226,10 +217,9 @@ static bool find_registered(struct site *s, const struct target *t, const struct
     const char *key;
     if (one && inspect_registered(s, t, t->runtime, one, ret))
         return str_copy(name, size, t->runtime);
-    json_object_foreach(all, key, one)
-    {
+    json_object_foreach (all, key, one) {
         /* Only what looks right is worth asking its program. */
-        const char *path = text_of(one, "path"), *slash = strrchr(path, '/');
+        const char *path = object_text(one, "path"), *slash = strrchr(path, '/');
         if (!str_eq(slash ? slash + 1 : path, t->runtime) && !is_same_program(path, t->runtime))
             continue;
         if (inspect_registered(s, t, key, one, ret))
@@ -255,7 +245,8 @@ static void short_version(struct site *s, const char *program, char *dst, size_t
 static const char *users_state(const struct users *u, char *dst, size_t size)
 {
     if (u->info)
-        str_format(dst, size, "%.40s runs without this runtime", text_of(u->info, "ServerVersion"));
+        str_format(dst, size, "%.40s runs without this runtime",
+                   object_text(u->info, "ServerVersion"));
     else if (u->why.code == ENOENT || u->why.code == ECONNREFUSED)
         str_copy(dst, size, "is installed but not running");
     else
@@ -314,7 +305,7 @@ static void choose_kata(const struct users *u, struct docker_choice *choice,
     }
     str_copy(config, sizeof(config), ret->reason);
     str_format(ret->reason, sizeof(ret->reason), "%.100s; docker %.40s runs: its runtime %s",
-               config, text_of(u->info, "ServerVersion"), choice->runtime);
+               config, object_text(u->info, "ServerVersion"), choice->runtime);
 }
 
 void docker_choose(struct site *s, const struct target *t, struct target_info *ret,
@@ -343,7 +334,7 @@ void docker_choose(struct site *s, const struct target *t, struct target_info *r
     } else if (u.info && find_registered(s, t, &u, ret, choice->runtime, sizeof(choice->runtime))) {
         choice->whose = DOCKER_USERS;
         str_format(ret->reason, sizeof(ret->reason), "docker %.40s runs: its runtime %s",
-                   text_of(u.info, "ServerVersion"), choice->runtime);
+                   object_text(u.info, "ServerVersion"), choice->runtime);
     } else {
         choose_own(s, t, &u, ret);
     }

@@ -2,6 +2,7 @@
  * NetworkMode alone; no network is made and no option of one is changed. */
 #include "driver/docker-daemon.h"
 
+#include "base/json.h"
 #include "base/time.h"
 #include "driver/engine-network.h"
 
@@ -9,18 +10,12 @@
 
 #define ASK_NS (5 * NS_PER_S)
 
-static const char *text_of(json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-    return text ? text : "";
-}
-
 /* "com.docker.network.bridge.NAME" of a network. */
 static const char *option_of(json_t *network, const char *name)
 {
     char key[80];
     str_format(key, sizeof(key), "com.docker.network.bridge.%s", name);
-    return text_of(json_object_get(network, "Options"), key);
+    return object_text(json_object_get(network, "Options"), key);
 }
 
 static int none(const struct docker_daemon *d, struct err *err)
@@ -46,7 +41,7 @@ static int read_network(struct docker_daemon *d, json_t **ret, struct err *err)
         return none(d, err);
     if (r < 0)
         return r;
-    if (str_eq(text_of(*ret, "Driver"), "bridge") &&
+    if (str_eq(object_text(*ret, "Driver"), "bridge") &&
         str_copy(d->bridge, sizeof(d->bridge), option_of(*ret, "name")) && d->bridge[0])
         return 0;
     json_decref(*ret);
@@ -88,8 +83,8 @@ int docker_network_place(struct live *l, json_t *found, struct err *err)
     *p = (struct engine_place){.network = DOCKER_NETWORK, .interface = "eth0"};
     str_copy(p->bridge, sizeof(p->bridge), d->bridge);
     str_copy(p->netns, sizeof(p->netns), d->place);
-    if (str_copy(p->address, sizeof(p->address), text_of(its, "IPAddress")) && p->address[0] &&
-        str_copy(p->gateway, sizeof(p->gateway), text_of(its, "Gateway")))
+    if (str_copy(p->address, sizeof(p->address), object_text(its, "IPAddress")) && p->address[0] &&
+        str_copy(p->gateway, sizeof(p->gateway), object_text(its, "Gateway")))
         return 0;
     return err_set(err, ERR_MEASUREMENT, EBADMSG,
                    "docker inspect tells no IPv4 address of it on the network " DOCKER_NETWORK);

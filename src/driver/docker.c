@@ -10,6 +10,7 @@
  * and containerd serve all and are on nobody's bill. */
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "driver/docker-daemon.h"
@@ -234,39 +235,34 @@ static json_t *shim_options(const struct live *l)
     return json_loadb(text.buf, text.len, 0, NULL);
 }
 
-static const char *text_of(json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-    return text ? text : "";
-}
-
 static bool is_shim(json_t *registered, const char *name)
 {
-    return kata_is_shim(name) || kata_is_shim(text_of(registered, "runtimeType"));
+    return kata_is_shim(name) || kata_is_shim(object_text(registered, "runtimeType"));
 }
 
 static int state_text(struct live *l, json_t *found, char **ret, struct err *err)
 {
     const struct docker_daemon *d = daemon_of(l);
     json_t *state = json_object_get(found, "State"), *options = shim_options(l);
-    const char *name = text_of(json_object_get(found, "HostConfig"), "Runtime");
+    const char *name = object_text(json_object_get(found, "HostConfig"), "Runtime");
     json_t *registered = json_object_get(d->runtimes, name);
     char runtime[256], shim[256] = "";
     proc_exe(l->shim, shim, sizeof(shim));
     str_printable(shim);
     /* Where its runtime keeps what it knows of it. */
-    str_copy(l->engine->state_dir, sizeof(l->engine->state_dir), text_of(options, "root"));
+    str_copy(l->engine->state_dir, sizeof(l->engine->state_dir), object_text(options, "root"));
     str_format(l->entry, sizeof(l->entry), "moby/%s", l->engine_id);
-    json_t *o = json_pack(
-        "{s:s, s:i, s:s, s:s, s:O?, s:s, s:{s:i, s:s}, s:{s:s, s:b, s:s, s:s, s:s, s:s}}", "status",
-        text_of(state, "Status"), "pid", (int)l->pid, "runtime",
-        is_shim(registered, name)
-            ? shim_called(l, runtime, sizeof(runtime))
-            : called(l, text_of(options, "binary_name"), registered, runtime, sizeof(runtime)),
-        "runtime_name", name, "runtime_registered", registered, "shim_calls",
-        text_of(options, "binary_name"), "shim_process", "pid", (int)l->shim, "exe", shim, "engine",
-        "version", d->version, "private", d->whose == DOCKER_OWN, "socket", docker_socket(d->api),
-        "daemon", d->path, "daemon_sha256", d->sha256, "storage", d->storage);
+    json_t *o =
+        json_pack("{s:s, s:i, s:s, s:s, s:O?, s:s, s:{s:i, s:s}, s:{s:s, s:b, s:s, s:s, s:s, s:s}}",
+                  "status", object_text(state, "Status"), "pid", (int)l->pid, "runtime",
+                  is_shim(registered, name) ? shim_called(l, runtime, sizeof(runtime))
+                                            : called(l, object_text(options, "binary_name"),
+                                                     registered, runtime, sizeof(runtime)),
+                  "runtime_name", name, "runtime_registered", registered, "shim_calls",
+                  object_text(options, "binary_name"), "shim_process", "pid", (int)l->shim, "exe",
+                  shim, "engine", "version", d->version, "private", d->whose == DOCKER_OWN,
+                  "socket", docker_socket(d->api), "daemon", d->path, "daemon_sha256", d->sha256,
+                  "storage", d->storage);
     *ret = o ? json_dumps(o, JSON_COMPACT) : NULL;
     json_decref(o);
     json_decref(options);

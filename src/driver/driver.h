@@ -96,6 +96,9 @@ struct target_info {
     /* Its CPU is emulated in software (QEMU's TCG): no figure of it says anything of the hardware.
      */
     bool emulated;
+    char machine[264]; /* where it runs, if that is not here: "node n2" */
+    /* What its RuntimeClass counts for a pod's sandbox, as it says it ("250m", "120Mi"); "". */
+    char pod_fixed_cpu[32], pod_fixed_memory[32];
 };
 
 struct target_infos {

@@ -128,8 +128,7 @@ static bool is_called_as_we(const json_t *status)
     json_t *a;
 
     (void)gethostname(host, sizeof(host) - 1);
-    json_array_foreach(json_object_get(status, "addresses"), i, a)
-    {
+    json_array_foreach (json_object_get(status, "addresses"), i, a) {
         const char *type = json_string_value(json_object_get(a, "type"));
         const char *address = json_string_value(json_object_get(a, "address"));
         if (address && (str_eq(type, "Hostname") ? str_eq(address, host) : is_our_address(address)))
@@ -138,34 +137,13 @@ static bool is_called_as_we(const json_t *status)
     return false;
 }
 
-static bool is_ready(const json_t *status)
-{
-    size_t i;
-    json_t *c;
-
-    json_array_foreach(
-        json_object_get(status, "conditions"), i,
-        c) if (str_eq(json_string_value(json_object_get(c, "type")),
-                      "Ready")) return str_eq(json_string_value(json_object_get(c, "status")),
-                                              "True");
-    return false;
-}
-
 static void read_node(const json_t *o, struct k8s_node *ret)
 {
-    json_t *status = json_object_get(o, "status"), *info = json_object_get(status, "nodeInfo");
-    struct k8s_node n = {.ready = is_ready(status)};
     char own[40] = "";
 
-    take(json_object_get(o, "metadata"), "name", n.name, sizeof(n.name));
-    take(info, "containerRuntimeVersion", n.runtime, sizeof(n.runtime));
-    take(info, "kernelVersion", n.kernel, sizeof(n.kernel));
-    take(info, "bootID", n.boot_id, sizeof(n.boot_id));
-    take(info, "kubeletVersion", n.kubelet, sizeof(n.kubelet));
-    take(info, "architecture", n.arch, sizeof(n.arch));
+    k8s_node_read(o, ret);
     (void)file_read_line("/proc/sys/kernel/random/boot_id", own, sizeof(own));
-    n.here = own[0] && str_eq(own, n.boot_id);
-    *ret = n;
+    ret->here = own[0] && str_eq(own, ret->boot_id);
 }
 
 /* The node that is this machine: by name or address, else by its boot, if it is the only one. */
@@ -175,8 +153,7 @@ static int pick_node(const json_t *list, struct k8s_node *ret, struct err *err)
     struct k8s_node by_name = {.name = ""}, by_boot = {.name = ""}, n;
     json_t *o;
 
-    json_array_foreach(json_object_get(list, "items"), i, o)
-    {
+    json_array_foreach (json_object_get(list, "items"), i, o) {
         read_node(o, &n);
         if (n.here && booted++ == 0)
             by_boot = n;
@@ -290,6 +267,10 @@ void k8s_inspect(struct site *s, const struct target *t, struct target_info *ret
     str_format(ret->reason, sizeof(ret->reason), "node %.60s%s, handler %s, image %.100s",
                k.node.name, k.node.here ? " (this machine)" : " (another machine)",
                k.handler[0] ? k.handler : "not said", k.image);
+    if (!k.node.here)
+        str_format(ret->machine, sizeof(ret->machine), "node %s", k.node.name);
+    str_copy(ret->pod_fixed_cpu, sizeof(ret->pod_fixed_cpu), k.fixed_cpu);
+    str_copy(ret->pod_fixed_memory, sizeof(ret->pod_fixed_memory), k.fixed_memory);
     ret->usable = true;
 }
 
@@ -304,8 +285,7 @@ size_t k8s_found(struct loop *l, char (*ret)[TARGET_TEXT_MAX], size_t max)
         kubectl_reach(l, &k, time_deadline(REACH_NS), version, sizeof(version), NULL) < 0 ||
         get(l, &k, "/apis/node.k8s.io/v1/runtimeclasses", time_deadline(REACH_NS), &list, NULL) < 0)
         return 0;
-    json_array_foreach(json_object_get(list, "items"), i, o)
-    {
+    json_array_foreach (json_object_get(list, "items"), i, o) {
         const char *name =
             json_string_value(json_object_get(json_object_get(o, "metadata"), "name"));
         if (n < max && name && is_object_name(name) && !str_eq(name, K8S_DEFAULT_CLASS) &&

@@ -111,114 +111,72 @@ int k8s_pod_object(const struct live *l, const char *nonce, struct str *ret, str
 
 /* ---- what became of it ---- */
 
-/* Nothing comes of these by waiting. */
-static const char *const fatal_waits[] = {
-    "ErrImageNeverPull",    "ErrImagePull",      "ImagePullBackOff",
-    "InvalidImageName",     "ImageInspectError", "CreateContainerConfigError",
-    "CreateContainerError", "RunContainerError", "CrashLoopBackOff",
-};
-
-static const char *text_of(const json_t *o, const char *key)
+static void note(struct k8s_watched *p, const char *reason, const char *message)
 {
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
+    if (!p->why[0])
+        str_format(p->why, sizeof(p->why), "%s%s%s", reason, *reason && *message ? ": " : "",
+                   message);
 }
 
-static json_t *at(const json_t *o, const char *a, const char *b)
+static void over(struct k8s_watched *p, const char *reason, const char *message)
 {
-    return json_object_get(json_object_get(o, a), b);
-}
-
-static void note(struct k8s_pod *p, const char *reason, const char *message)
-{
-    if (p->why[0])
-        return;
-    str_format(p->why, sizeof(p->why), "%s%s%s", reason, *reason && *message ? ": " : "", message);
-    str_printable(p->why);
-}
-
-static void over(struct k8s_pod *p, const char *reason, const char *message)
-{
-    p->phase = K8S_OVER;
+    p->over = true;
     note(p, reason, message);
 }
 
-static json_t *condition(const json_t *object, const char *type)
+static void see_container(struct k8s_watched *p)
 {
-    size_t i;
-    json_t *c;
+    const struct k8s_pod *now = &p->seen;
 
-    json_array_foreach(at(object, "status", "conditions"), i,
-                       c) if (str_eq(text_of(c, "type"), type)) return c;
-    return NULL;
-}
-
-static void see_container(struct k8s_pod *p, const json_t *state)
-{
-    json_t *waits = json_object_get(state, "waiting"),
-           *ended = json_object_get(state, "terminated");
-
-    for (size_t i = 0; waits && i < ARRAY_SIZE(fatal_waits); i++)
-        if (str_eq(text_of(waits, "reason"), fatal_waits[i]))
-            over(p, fatal_waits[i], text_of(waits, "message"));
-    if (ended) {
-        char how[64];
-        int code = (int)json_integer_value(json_object_get(ended, "exitCode"));
-        str_format(how, sizeof(how), "%.24s, exit %d", text_of(ended, "reason"), code);
-        over(p, how, text_of(ended, "message"));
-    } else if (json_object_get(state, "running") && p->phase == K8S_COMING) {
-        p->phase = K8S_RUNNING;
+    /* Nothing comes of these by waiting. */
+    if (k8s_waits_for_image(now->waiting.reason) || k8s_waits_for_start(now->waiting.reason))
+        over(p, now->waiting.reason, now->waiting.message);
+    if (now->over) {
+        char how[K8S_WORD_MAX + 24];
+        str_format(how, sizeof(how), "%s, exit %d", now->ended.reason, now->exit_code);
+        over(p, how, now->ended.message);
+    } else if (now->started && k8s_pod_comes(p)) {
         p->running_ns = time_mono_ns();
     }
 }
 
-/* It may have got there before anybody told of it. */
-static void see_place(struct k8s_pod *p)
+void k8s_pod_see(struct k8s_watched *p, json_t *object, bool gone)
 {
-    json_t *c = condition(p->object, "PodScheduled");
-
-    if (!p->placed_ns && str_eq(text_of(c, "status"), "True"))
-        p->placed_ns = time_mono_ns();
-}
-
-void k8s_pod_see(struct k8s_pod *p, json_t *object, bool gone)
-{
-    json_t *status = json_object_get(object, "status");
+    struct k8s_pod *now = &p->seen;
 
     p->news = true;
-    if (gone || (json_object_get(json_object_get(object, "metadata"), "deletionTimestamp") &&
-                 !p->ours_ends))
+    if (json_is_object(object)) {
+        json_incref(object);
+        json_decref(p->object);
+        p->object = object;
+        k8s_pod_read(object, now);
+    }
+    if (gone || (now->deleting && !p->ours_ends))
         over(p, "", "the pod was deleted by somebody else");
     if (!json_is_object(object))
         return;
-    json_incref(object);
-    json_decref(p->object);
-    p->object = object;
-    str_copy(p->version, sizeof(p->version),
-             text_of(json_object_get(object, "metadata"), "resourceVersion"));
-    see_place(p);
+    if (!p->placed_ns && now->placed) /* it may have got there before anybody told of it */
+        p->placed_ns = time_mono_ns();
     /* Evicted, OutOfcpu, ...: said of the pod, and more than its containers know. */
-    if (str_eq(text_of(status, "phase"), "Failed") && *text_of(status, "reason"))
-        over(p, text_of(status, "reason"), text_of(status, "message"));
-    see_container(p, json_object_get(
-                         json_array_get(json_object_get(status, "containerStatuses"), 0), "state"));
-    if (str_eq(text_of(status, "phase"), "Failed"))
-        over(p, "Failed", text_of(status, "message"));
+    if (now->failed && now->status.reason[0])
+        over(p, now->status.reason, now->status.message);
+    see_container(p);
+    if (now->failed)
+        over(p, "Failed", now->status.message);
 }
 
 /* ---- following it ---- */
 
-static void take_event(struct k8s_pod *p, const char *text, size_t n)
+static void take_event(struct k8s_watched *p, const char *text, size_t n)
 {
     json_t *event = json_loadb(text, n, 0, NULL), *object = json_object_get(event, "object");
-    const char *type = text_of(event, "type");
 
-    if (str_eq(text_of(json_object_get(object, "metadata"), "uid"), p->uid))
-        k8s_pod_see(p, object, str_eq(type, "DELETED"));
+    if (str_eq(object_text(json_object_get(object, "metadata"), "uid"), p->uid))
+        k8s_pod_see(p, object, str_eq(object_text(event, "type"), "DELETED"));
     json_decref(event);
 }
 
-static void take_lines(struct k8s_pod *p)
+static void take_lines(struct k8s_watched *p)
 {
     char *from = p->line.buf, *end;
 
@@ -234,7 +192,7 @@ static void take_lines(struct k8s_pod *p)
 
 static void on_watch(void *user, int fd, uint32_t events)
 {
-    struct k8s_pod *p = user;
+    struct k8s_watched *p = user;
     char chunk[16384];
     ssize_t n = read(fd, chunk, sizeof(chunk));
 
@@ -252,11 +210,11 @@ static void on_watch(void *user, int fd, uint32_t events)
 
 static void on_watcher_exit(void *user, pid_t pid, int wait_status, const struct rusage *usage)
 {
-    struct k8s_pod *p = user;
+    struct k8s_watched *p = user;
     p->watcher = 0;
 }
 
-int k8s_watch_begin(struct live *l, struct k8s_pod *p, struct err *err)
+int k8s_watch_begin(struct live *l, struct k8s_watched *p, struct err *err)
 {
     const struct k8s *k = l->engine->own;
     int fds[2];
@@ -267,7 +225,7 @@ int k8s_watch_begin(struct live *l, struct k8s_pod *p, struct err *err)
     str_format(raw, sizeof(raw),
                "--raw=%s?watch=1&fieldSelector=metadata.name%%3D%s&resourceVersion=%s"
                "&timeoutSeconds=600",
-               path, l->ground.id, p->version);
+               path, l->ground.id, p->seen.version);
     int r = fd_pipe(fds, err);
     if (r < 0)
         return r;
@@ -288,7 +246,7 @@ int k8s_watch_begin(struct live *l, struct k8s_pod *p, struct err *err)
     return r;
 }
 
-void k8s_watch_end(struct k8s_pod *p)
+void k8s_watch_end(struct k8s_watched *p)
 {
     if (!p->loop)
         return;
@@ -304,7 +262,7 @@ void k8s_watch_end(struct k8s_pod *p)
     p->loop = NULL;
 }
 
-int k8s_pod_look(struct live *l, struct k8s_pod *p, uint64_t deadline_ns, struct err *err)
+int k8s_pod_look(struct live *l, struct k8s_watched *p, uint64_t deadline_ns, struct err *err)
 {
     const struct k8s *k = l->engine->own;
     char path[512], raw[540];
@@ -317,7 +275,7 @@ int k8s_pod_look(struct live *l, struct k8s_pod *p, uint64_t deadline_ns, struct
         kubectl_json(l->site->loop, &k->kubectl, args, NULL, deadline_ns, K8S_ANSWER_MAX, &o, err);
     if (r < 0)
         return r;
-    const char *uid = text_of(json_object_get(o, "metadata"), "uid");
+    const char *uid = object_text(json_object_get(o, "metadata"), "uid");
     if (!p->uid[0])
         str_copy(p->uid, sizeof(p->uid), uid);
     if (str_eq(uid, p->uid))
@@ -330,23 +288,12 @@ int k8s_pod_look(struct live *l, struct k8s_pod *p, uint64_t deadline_ns, struct
 
 /* ---- events ---- */
 
-/* The stamps are of one form, so that the later is the greater text. */
-static const char *stamp_of(const json_t *e)
-{
-    static const char *const keys[] = {"lastTimestamp", "eventTime", "firstTimestamp"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-        if (*text_of(e, keys[i]))
-            return text_of(e, keys[i]);
-    return "";
-}
-
-void k8s_pod_ask_events(struct live *l, struct k8s_pod *p)
+void k8s_pod_ask_events(struct live *l, struct k8s_watched *p)
 {
     const struct k8s *k = l->engine->own;
-    json_t *list = NULL, *e, *last = NULL;
+    struct k8s_said said;
+    json_t *list = NULL;
     char path[512], raw[800];
-    size_t i;
 
     kubectl_api_path(&k->kubectl, "events", "", path, sizeof(path));
     str_format(raw, sizeof(raw), "--raw=%s?fieldSelector=involvedObject.uid%%3D%s", path, p->uid);
@@ -354,38 +301,9 @@ void k8s_pod_ask_events(struct live *l, struct k8s_pod *p)
     if (kubectl_json(l->site->loop, &k->kubectl, args, NULL, time_deadline(K8S_CALL_NS),
                      K8S_ANSWER_MAX, &list, NULL) < 0)
         return;
-    json_array_foreach(json_object_get(list, "items"), i,
-                       e) if (str_eq(text_of(e, "type"), "Warning") &&
-                              (!last || strcmp(stamp_of(e), stamp_of(last)) >= 0)) last = e;
-    if (last)
-        note(p, text_of(last, "reason"), text_of(last, "message"));
+    if (k8s_event_find(list, "Pod", l->ground.id, NULL, &said))
+        note(p, said.reason, said.message);
     json_decref(list);
-    json_t *placed = condition(p->object, "PodScheduled");
-    if (str_eq(text_of(placed, "status"), "False"))
-        note(p, text_of(placed, "reason"), text_of(placed, "message"));
-}
-
-json_t *k8s_pod_times(const json_t *object)
-{
-    static const char *const names[][2] = {
-        {"PodScheduled", "scheduled"},
-        {"PodReadyToStartContainers", "sandbox"},
-        {"Initialized", "initialized"},
-        {"ContainersReady", "containers_ready"},
-        {"Ready", "ready"},
-    };
-    json_t *o = json_object(), *state;
-    const char *text = text_of(json_object_get(object, "metadata"), "creationTimestamp");
-
-    json_object_set_new(o, "created", json_string(text));
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        json_t *c = condition(object, names[i][0]);
-        if (str_eq(text_of(c, "status"), "True"))
-            json_object_set_new(o, names[i][1], json_string(text_of(c, "lastTransitionTime")));
-    }
-    state = json_object_get(json_array_get(at(object, "status", "containerStatuses"), 0), "state");
-    text = text_of(json_object_get(state, "running"), "startedAt");
-    if (*text)
-        json_object_set_new(o, "started", json_string(text));
-    return o;
+    if (p->seen.scheduling.reason[0])
+        note(p, p->seen.scheduling.reason, p->seen.scheduling.message);
 }

@@ -115,7 +115,7 @@ static pid_t shim_above(pid_t pid)
 int k8s_attribute(struct live *l, struct err *err)
 {
     const struct k8s *k = l->engine->own;
-    const struct k8s_pod *p = l->own;
+    const struct k8s_watched *p = l->own;
     struct session *s = l->session;
     char group[CGROUP_PATH_MAX];
 
@@ -136,6 +136,7 @@ int k8s_attribute(struct live *l, struct err *err)
     if (r < 0)
         return err_wrap(err, "the pod's control group %s", group);
     str_copy(s->caps.cgroup, sizeof(s->caps.cgroup), group);
+    s->caps.others_cgroup = true;
     l->pid = s->caps.pid = find_probe(l, group);
     l->pid_ticks = l->pid ? proc_start_ticks(l->pid) : 0;
     l->shim = shim_above(l->pid);
@@ -165,14 +166,6 @@ static void read_runtime(const struct live *l, const char *container, char *dst,
     str_format(path, sizeof(path), "/proc/%d/cwd/../%s/runtime", (int)l->shim, id);
     (void)file_read_line(path, dst, size);
     str_printable(dst);
-}
-
-static const char *container_id(const struct k8s_pod *p)
-{
-    json_t *all = json_object_get(json_object_get(p->object, "status"), "containerStatuses");
-    const char *id = json_string_value(json_object_get(json_array_get(all, 0), "containerID"));
-
-    return id ? id : "";
 }
 
 /* By what the program says of itself: a link called crun that is runc is found out. */
@@ -215,19 +208,16 @@ static int check_kernel(const struct live *l, struct err *err)
     return 0;
 }
 
-static int check_place(const struct live *l, json_t *object, struct err *err)
+static int check_place(const struct live *l, const struct k8s_pod *seen, struct err *err)
 {
     const struct k8s *k = l->engine->own;
-    json_t *spec = json_object_get(object, "spec");
-    const char *node = json_string_value(json_object_get(spec, "nodeName"));
-    const char *class_ = json_string_value(json_object_get(spec, "runtimeClassName"));
 
-    if (!str_eq(node, k->node.name))
+    if (!str_eq(seen->node, k->node.name))
         return err_set(err, ERR_MEASUREMENT, EBADE, "the pod is on node %s, and not on %s",
-                       node ? node : "none", k->node.name);
-    if (!str_eq(class_ ? class_ : "", k->class_))
+                       seen->node[0] ? seen->node : "none", k->node.name);
+    if (!str_eq(seen->class_, k->class_))
         return err_set(err, ERR_MEASUREMENT, EBADE, "the pod is of class %s",
-                       class_ ? class_ : "none");
+                       seen->class_[0] ? seen->class_ : "none");
     return 0;
 }
 
@@ -254,7 +244,7 @@ static json_t *seen_from_here(const struct live *l)
                      "confined", 1, "probe_pid", (int)l->pid, "shim_pid", (int)l->shim);
 }
 
-static json_t *facts(const struct live *l, const struct k8s_pod *p)
+static json_t *facts(const struct live *l, const struct k8s_watched *p)
 {
     const struct target_info *i = &l->engine->info;
     const struct k8s *k = l->engine->own;
@@ -274,7 +264,7 @@ static json_t *facts(const struct live *l, const struct k8s_pod *p)
                                   k->kubectl.context, "namespace", k->kubectl.namespace_));
     json_object_set_new(o, "pod",
                         json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", l->ground.id, "uid", p->uid,
-                                  "image", k->image, "container", container_id(p), "server_times",
+                                  "image", k->image, "container", p->seen.container, "server_times",
                                   k8s_pod_times(p->object)));
     json_object_set_new(o, "guest",
                         json_pack("{s:s, s:s, s:s}", "release", h->release, "version",
@@ -298,12 +288,12 @@ static int check_probe(const struct live *l, struct err *err)
 
 int k8s_prove(struct live *l, struct err *err)
 {
-    const struct k8s_pod *p = l->own;
+    const struct k8s_watched *p = l->own;
     char runtime[256];
     json_t *o = facts(l, p);
-    int r = check_place(l, p->object, err);
+    int r = check_place(l, &p->seen, err);
 
-    read_runtime(l, container_id(p), runtime, sizeof(runtime));
+    read_runtime(l, p->seen.container, runtime, sizeof(runtime));
     if (r == 0)
         r = check_kernel(l, err);
     if (r == 0)

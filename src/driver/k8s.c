@@ -70,7 +70,7 @@ static struct ledger_item item_of(const struct live *l, char *id, size_t size, c
         .kind = LEDGER_K8S, .path = k->config, .id = id, .runtime = k->path, .place = *ret_place};
 }
 
-static int intend(struct live *l, struct k8s_pod *p, struct err *err)
+static int intend(struct live *l, struct k8s_watched *p, struct err *err)
 {
     _cleanup_free_ char *place = NULL;
     char id[64];
@@ -81,7 +81,7 @@ static int intend(struct live *l, struct k8s_pod *p, struct err *err)
     return r;
 }
 
-static int create(struct live *l, struct k8s_pod *p, const struct str *object, struct err *err)
+static int create(struct live *l, struct k8s_watched *p, const struct str *object, struct err *err)
 {
     const struct k8s *k = k8s_of(l);
     char path[512], raw[540];
@@ -94,10 +94,9 @@ static int create(struct live *l, struct k8s_pod *p, const struct str *object, s
                          K8S_ANSWER_MAX, &o, err);
     if (r < 0)
         return err_wrap(err, "the pod is not created");
-    const char *uid = json_string_value(json_object_get(json_object_get(o, "metadata"), "uid"));
-    if (uid && str_copy(p->uid, sizeof(p->uid), uid) && *uid)
-        k8s_pod_see(p, o, false);
-    else
+    k8s_pod_see(p, o, false);
+    str_copy(p->uid, sizeof(p->uid), p->seen.uid);
+    if (!p->uid[0])
         r = err_set(err, ERR_ENVIRONMENT, EBADMSG, "the server's answer has no uid of the pod");
     json_decref(o);
     return r;
@@ -105,14 +104,14 @@ static int create(struct live *l, struct k8s_pod *p, const struct str *object, s
 
 /* ---- until it runs ---- */
 
-static int not_coming(const struct live *l, const struct k8s_pod *p, struct err *err)
+static int not_coming(const struct live *l, const struct k8s_watched *p, struct err *err)
 {
     return err_set(err, ERR_ENVIRONMENT, ECANCELED, "the pod does not come up on node %s: %s",
                    k8s_of(l)->node.name, p->why);
 }
 
 /* The server may end a watch when it likes, and be away for a while. */
-static int watch_again(struct live *l, struct k8s_pod *p, unsigned *watches, struct err *err)
+static int watch_again(struct live *l, struct k8s_watched *p, unsigned *watches, struct err *err)
 {
     int r = k8s_pod_look(l, p, time_deadline(K8S_CALL_NS), err);
 
@@ -120,22 +119,22 @@ static int watch_again(struct live *l, struct k8s_pod *p, unsigned *watches, str
         k8s_pod_see(p, NULL, true);
         return 0;
     }
-    if (r == 0 && p->phase == K8S_COMING && ++*watches > WATCHES_MAX)
+    if (r == 0 && k8s_pod_comes(p) && ++*watches > WATCHES_MAX)
         return err_set(err, ERR_ENVIRONMENT, EPIPE, "the server does not let us follow the pod");
-    return r < 0 || p->phase != K8S_COMING ? r : k8s_watch_begin(l, p, err);
+    return r < 0 || !k8s_pod_comes(p) ? r : k8s_watch_begin(l, p, err);
 }
 
-static int follow(struct live *l, struct k8s_pod *p, uint64_t deadline_ns, struct err *err)
+static int follow(struct live *l, struct k8s_watched *p, uint64_t deadline_ns, struct err *err)
 {
     uint64_t look_ns = time_deadline(l->site->start_timeout_ns);
     unsigned watches = 1;
     int r = k8s_watch_begin(l, p, err);
 
-    while (r == 0 && p->phase == K8S_COMING) {
+    while (r == 0 && k8s_pod_comes(p)) {
         p->news = p->watch_ended;
         r = loop_run_until(l->site->loop, &p->news, look_ns < deadline_ns ? look_ns : deadline_ns,
                            err);
-        if (r == 0 && p->watch_ended && p->phase == K8S_COMING)
+        if (r == 0 && p->watch_ended && k8s_pod_comes(p))
             r = watch_again(l, p, &watches, err);
         if (r != -ETIMEDOUT)
             continue;
@@ -147,21 +146,21 @@ static int follow(struct live *l, struct k8s_pod *p, uint64_t deadline_ns, struc
         look_ns = time_deadline(l->site->start_timeout_ns);
     }
     k8s_watch_end(p);
-    return r == 0 && p->phase == K8S_OVER ? not_coming(l, p, err) : r;
+    return r == 0 && p->over ? not_coming(l, p, err) : r;
 }
 
 /* ---- frames ---- */
 
 static const char *why_ended(const struct live *l)
 {
-    struct k8s_pod *p = l->own;
+    struct k8s_watched *p = l->own;
 
     if (l->session->leaving || p->ours_ends)
         return NULL;
     int r = k8s_pod_look((struct live *)l, p, time_deadline(K8S_CALL_NS), NULL);
     if (r == -ENOENT)
         k8s_pod_see(p, NULL, true);
-    return p->phase == K8S_OVER && p->why[0] ? p->why : r < 0 ? "its server does not answer" : NULL;
+    return p->over && p->why[0] ? p->why : r < 0 ? "its server does not answer" : NULL;
 }
 
 static int attach(struct live *l, const struct stdio *io, struct err *err)
@@ -191,7 +190,7 @@ static int attach(struct live *l, const struct stdio *io, struct err *err)
 /* What kubectl said, and what the server says of the pod, is more than that a stream ended. */
 static int say_why(struct live *l, int r, struct err *err)
 {
-    struct k8s_pod *p = l->own;
+    struct k8s_watched *p = l->own;
     char line[200];
 
     if (r == -EINTR || r == -ETIMEDOUT || !l->session)
@@ -199,7 +198,7 @@ static int say_why(struct live *l, int r, struct err *err)
     session_err_line(l->session, line, sizeof(line));
     if (!p->why[0])
         (void)why_ended(l);
-    if (p->phase == K8S_OVER && p->why[0])
+    if (p->over && p->why[0])
         return err_set(err, ERR_ENVIRONMENT, ECONNABORTED, "the pod ended at its start: %s%s%s",
                        p->why, *line ? "; " : "", line);
     return *line ? kubectl_failed(line, "kubectl attach", err) : r;
@@ -219,7 +218,7 @@ static int converse(struct live *l, const struct stdio *io, uint64_t *deadline_n
 static int launch(struct live *l, struct err *err)
 {
     _cleanup_(str_release) struct str object = STR_INIT;
-    struct k8s_pod *p = l->own;
+    struct k8s_watched *p = l->own;
     char nonce[WIRE_NONCE_SIZE];
     struct stdio io;
 
@@ -257,7 +256,7 @@ static int launch(struct live *l, struct err *err)
 
 /* ---- the end ---- */
 
-static int ask_deletion(struct live *l, struct k8s_pod *p, struct err *err)
+static int ask_deletion(struct live *l, struct k8s_watched *p, struct err *err)
 {
     uint64_t deadline_ns = time_deadline(K8S_CALL_NS);
     /* Whether the server has it is not known where its answer did not come. */
@@ -282,7 +281,7 @@ static int await_gone(struct live *l, struct err *err)
                         time_deadline(wait_ns + K8S_CALL_NS), err);
 }
 
-static int remove_pod(struct live *l, struct k8s_pod *p, struct calm *calm, struct err *err)
+static int remove_pod(struct live *l, struct k8s_watched *p, struct calm *calm, struct err *err)
 {
     _cleanup_free_ char *place = NULL;
     char id[64];
@@ -313,7 +312,7 @@ static void end_client(struct live *l, struct calm *calm)
 
 static int take_down(struct live *l, bool by_server, struct lifetimes *life, struct err *err)
 {
-    struct k8s_pod *p = l->own;
+    struct k8s_watched *p = l->own;
     struct calm calm = calm_begin(l->site->loop);
     struct err why = ERR_INIT;
 
@@ -361,7 +360,7 @@ static int k8s_start(struct site *s, struct engine *e, const struct launch *what
         r = live_begin(s, e, what, take_down, &l, err);
     if (r < 0)
         return r;
-    struct k8s_pod *p = l->own = xcalloc(1, sizeof(*p));
+    struct k8s_watched *p = l->own = xcalloc(1, sizeof(*p));
     p->fd = -1;
     str_init(&p->line);
     l->start_timeout_ns = s->start_timeout_ns * PATIENCE;

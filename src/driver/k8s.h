@@ -11,6 +11,7 @@
 
 #include "driver/ground.h"
 #include "driver/k8s-image-name.h"
+#include "host/k8sread.h"
 #include "host/kubectl.h"
 
 #define K8S_DEFAULT_CLASS "default" /* no runtimeClassName at all */
@@ -20,19 +21,11 @@
 #define K8S_ANSWER_MAX (4u << 20)
 #define K8S_CALL_NS    (10 * NS_PER_S)
 
-struct k8s_node {
-    char name[254];
-    char runtime[64]; /* "containerd://1.6.20" */
-    char kernel[128], boot_id[40], kubelet[40], arch[16];
-    bool ready;
-    bool here; /* its kernel is the one that runs cupel */
-};
-
 /* engine->own */
 struct k8s {
     struct kubectl kubectl;
     char version[40];                     /* of the server */
-    char class_[254];                     /* "": none is asked for */
+    char class_[K8S_OBJECT_MAX];          /* "": none is asked for */
     char handler[64];                     /* the class's; "" not known */
     char fixed_cpu[32], fixed_memory[32]; /* overhead.podFixed; "" none */
     struct k8s_node node;
@@ -40,17 +33,16 @@ struct k8s {
     bool never_pull; /* the image's name has no registry */
 };
 
-enum k8s_phase { K8S_COMING, K8S_RUNNING, K8S_OVER };
-
-/* live->own */
-struct k8s_pod {
-    char uid[64], version[32]; /* of the object, for the watch */
-    bool asked;                /* it is in the ledger, and may be there */
-    enum k8s_phase phase;
+/* live->own: a pod that is followed. It comes, it runs (running_ns), it is over. */
+struct k8s_watched {
+    char uid[64]; /* "": the server has not said that it has it */
+    bool asked;   /* it is in the ledger, and may be there */
+    bool over;
     bool ours_ends;                 /* we asked for its deletion */
-    char why[320];                  /* it is over, or does not come: the server's words; "" none */
+    char why[400];                  /* it is over, or does not come: the server's words; "" none */
     uint64_t placed_ns, running_ns; /* when the watch told of it */
-    json_t *object;                 /* as last seen; owned */
+    struct k8s_pod seen;            /* as last seen, */
+    json_t *object;                 /* and what that is read from; owned */
     /* The watch, while there is one. */
     struct loop *loop;
     struct loop_source *source, *child;
@@ -75,18 +67,21 @@ bool k8s_has_registry(const char *image);
 /* ---- k8s-pod.c ---- */
 /* The object to be created. ERR_UNSUPPORTED: the plan's limits have one that pods do not know. */
 int k8s_pod_object(const struct live *l, const char *nonce, struct str *ret, struct err *err);
+/* Has it still to come? */
+static inline bool k8s_pod_comes(const struct k8s_watched *p)
+{
+    return !p->over && !p->running_ns;
+}
 /* Takes in what the server says of the pod; gone: it was told that there is none any more. */
-void k8s_pod_see(struct k8s_pod *p, json_t *object, bool gone);
-/* Starts to follow it from p->version on; each line of the watch goes to k8s_pod_see. */
-int k8s_watch_begin(struct live *l, struct k8s_pod *p, struct err *err);
-void k8s_watch_end(struct k8s_pod *p);
+void k8s_pod_see(struct k8s_watched *p, json_t *object, bool gone);
+/* Starts to follow it from its version on; each line of the watch goes to k8s_pod_see. */
+int k8s_watch_begin(struct live *l, struct k8s_watched *p, struct err *err);
+void k8s_watch_end(struct k8s_watched *p);
 /* Reads it once. -ENOENT: there is none of this uid. */
-int k8s_pod_look(struct live *l, struct k8s_pod *p, uint64_t deadline_ns, struct err *err);
+int k8s_pod_look(struct live *l, struct k8s_watched *p, uint64_t deadline_ns, struct err *err);
 /* The words of the last warning among its events, "FailedCreatePodSandBox: ...", into p->why, if
  * nothing is there yet. */
-void k8s_pod_ask_events(struct live *l, struct k8s_pod *p);
-/* The server's own times of a pod's steps, as it gives them: {"scheduled": "2026-...Z", ...}. */
-json_t *k8s_pod_times(const json_t *object);
+void k8s_pod_ask_events(struct live *l, struct k8s_watched *p);
 
 /* ---- k8s-proof.c ---- */
 /* Where the node is this machine: the pod's control group, its process and its shim, into the

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "driver/engine-network.h"
 #include "driver/oci.h"
 #include "driver/plug.h"
@@ -143,12 +144,6 @@ int podman_network_enter(struct live *l, struct err *err)
     return l->net_fd < 0 ? l->net_fd : mountns_for_daemon(&what, &l->cover_fd, err);
 }
 
-static const char *text_of(json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-    return text ? text : "";
-}
-
 int podman_network_place(struct live *l, json_t *networks, struct err *err)
 {
     const struct podman *podman = l->engine->own;
@@ -156,8 +151,8 @@ int podman_network_place(struct live *l, json_t *networks, struct err *err)
     struct engine_place *p = &l->net_place;
     *p = (struct engine_place){.network = PODMAN_NETWORK, .interface = "eth0"};
     str_copy(p->netns, sizeof(p->netns), podman->place);
-    if (str_copy(p->address, sizeof(p->address), text_of(its, "IPAddress")) && p->address[0] &&
-        str_copy(p->gateway, sizeof(p->gateway), text_of(its, "Gateway")))
+    if (str_copy(p->address, sizeof(p->address), object_text(its, "IPAddress")) && p->address[0] &&
+        str_copy(p->gateway, sizeof(p->gateway), object_text(its, "Gateway")))
         return 0;
     return err_set(err, ERR_MEASUREMENT, EBADMSG,
                    "podman inspect tells no IPv4 address of it on the network " PODMAN_NETWORK);

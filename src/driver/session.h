@@ -30,7 +30,8 @@
 struct session_caps {
     pid_t pid;                    /* host pid of the payload or sandbox, 0: none */
     char cgroup[CGROUP_PATH_MAX]; /* "" none: no CPU set, no host CPU time */
-    bool eof_reaches_us;          /* closing our end ends it, its end shows as end of file */
+    bool others_cgroup; /* that is the kubelet's: it is read, and none of its settings is changed */
+    bool eof_reaches_us;  /* closing our end ends it, its end shows as end of file */
     uint64_t warm_up_ns;  /* after its start, until its clock runs as it will (gVisor: 1.2 s) */
     char dir_rootfs[128]; /* directories for fs workloads, as the guest names them; "" not there */
     char dir_tmpfs[128];

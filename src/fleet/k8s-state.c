@@ -2,48 +2,10 @@
 
 #include <errno.h>
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-    return text ? text : "";
-}
-
-static const json_t *at(const json_t *o, const char *a, const char *b)
-{
-    return json_object_get(json_object_get(o, a), b);
-}
-
-static void copy(const char *text, char *dst, size_t size)
-{
-    str_copy(dst, size, text);
-    str_printable(dst);
-}
-
-static void take_said(const json_t *o, struct k8s_said *ret)
-{
-    copy(text_of(o, "reason"), ret->reason, sizeof(ret->reason));
-    copy(text_of(o, "message"), ret->message, sizeof(ret->message));
-}
-
 static void say(struct k8s_said *s, const char *reason, const char *message)
 {
-    copy(reason, s->reason, sizeof(s->reason));
-    copy(message, s->message, sizeof(s->message));
-}
-
-static const json_t *condition(const json_t *object, const char *type)
-{
-    size_t i;
-    const json_t *c;
-
-    json_array_foreach(at(object, "status", "conditions"), i,
-                       c) if (str_eq(text_of(c, "type"), type)) return c;
-    return NULL;
-}
-
-static bool is_deleting(const json_t *object)
-{
-    return json_is_string(at(object, "metadata", "deletionTimestamp"));
+    k8s_copy(reason, s->reason, sizeof(s->reason));
+    k8s_copy(message, s->message, sizeof(s->message));
 }
 
 /* ---- reading ---- */
@@ -54,59 +16,15 @@ void k8s_job_find(const json_t *list, const char *job, struct k8s_job *ret)
     const json_t *o;
 
     *ret = (struct k8s_job){.there = false};
-    json_array_foreach(json_object_get(list, "items"), i, o)
-    {
-        if (!str_eq(text_of(o, "kind"), "Job") ||
-            !str_eq(text_of(json_object_get(o, "metadata"), "name"), job))
+    json_array_foreach (json_object_get(list, "items"), i, o) {
+        if (!str_eq(object_text(o, "kind"), "Job") ||
+            !str_eq(object_text(json_object_get(o, "metadata"), "name"), job))
             continue;
-        const json_t *failed = condition(o, "Failed");
         ret->there = true;
-        ret->deleting = is_deleting(o);
-        ret->failed = str_eq(text_of(failed, "status"), "True");
-        take_said(failed, &ret->failure);
+        ret->deleting = k8s_is_deleting(o);
+        ret->failed = str_eq(k8s_condition(o, "Failed", &ret->failure), "True");
         return;
     }
-}
-
-static void read_container(const json_t *status, struct k8s_pod *ret)
-{
-    const json_t *state =
-        json_object_get(json_array_get(json_object_get(status, "containerStatuses"), 0), "state");
-    const json_t *ended = json_object_get(state, "terminated");
-
-    take_said(json_object_get(state, "waiting"), &ret->waiting);
-    if (ended) {
-        take_said(ended, &ret->ended);
-        ret->exit_code = (int)json_integer_value(json_object_get(ended, "exitCode"));
-    }
-}
-
-static void read_pod(const json_t *o, struct k8s_pod *ret)
-{
-    static const struct {
-        const char *name;
-        enum k8s_phase phase;
-    } phases[] = {{"Running", K8S_RUNNING},
-                  {"Unknown", K8S_RUNNING}, /* nobody hears of the node */
-                  {"Succeeded", K8S_DONE},
-                  {"Failed", K8S_DONE}};
-    const json_t *status = json_object_get(o, "status");
-    const json_t *scheduled = condition(o, "PodScheduled");
-    const json_t *disruption = condition(o, "DisruptionTarget");
-
-    *ret = (struct k8s_pod){.phase = K8S_PENDING};
-    copy(text_of(json_object_get(o, "metadata"), "name"), ret->name, sizeof(ret->name));
-    for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
-        if (str_eq(text_of(status, "phase"), phases[i].name))
-            ret->phase = phases[i].phase;
-    ret->deleting = is_deleting(o);
-    ret->ready = str_eq(text_of(condition(o, "Ready"), "status"), "True");
-    take_said(status, &ret->status);
-    if (str_eq(text_of(scheduled, "status"), "False"))
-        take_said(scheduled, &ret->scheduling);
-    if (str_eq(text_of(disruption, "status"), "True"))
-        take_said(disruption, &ret->disruption);
-    read_container(status, ret);
 }
 
 /* The latest, if a Job ever had two: one that is not being deleted. */
@@ -116,47 +34,12 @@ void k8s_pod_find(const json_t *list, const char *job, struct k8s_pod *ret)
     const json_t *o;
 
     *ret = (struct k8s_pod){.phase = K8S_NONE};
-    json_array_foreach(json_object_get(list, "items"), i, o)
-    {
-        const json_t *labels = at(o, "metadata", "labels");
-        if (str_eq(text_of(o, "kind"), "Pod") && str_eq(text_of(labels, "job-name"), job) &&
-            (ret->phase == K8S_NONE || !is_deleting(o)))
-            read_pod(o, ret);
+    json_array_foreach (json_object_get(list, "items"), i, o) {
+        const json_t *labels = object_at(o, "metadata", "labels");
+        if (str_eq(object_text(o, "kind"), "Pod") && str_eq(object_text(labels, "job-name"), job) &&
+            (ret->phase == K8S_NONE || !k8s_is_deleting(o)))
+            k8s_pod_read(o, ret);
     }
-}
-
-static const char *time_of(const json_t *event)
-{
-    const char *last = text_of(event, "lastTimestamp");
-    return last[0] ? last : text_of(event, "eventTime");
-}
-
-static bool is_one_of(const char *word, const char *const *words)
-{
-    while (*words && !str_eq(word, *words))
-        words++;
-    return *words != NULL;
-}
-
-bool k8s_event_find(const json_t *list, const char *kind, const char *name,
-                    const char *const *reasons, struct k8s_said *ret)
-{
-    const char *latest = "";
-    bool found = false;
-    size_t i;
-    const json_t *o;
-
-    json_array_foreach(json_object_get(list, "items"), i, o)
-    {
-        const json_t *who = json_object_get(o, "involvedObject");
-        if (!str_eq(text_of(who, "kind"), kind) || !str_eq(text_of(who, "name"), name) ||
-            !is_one_of(text_of(o, "reason"), reasons) || strcmp(time_of(o), latest) < 0)
-            continue;
-        latest = time_of(o);
-        take_said(o, ret);
-        found = true;
-    }
-    return found;
 }
 
 /* ---- judging ---- */
@@ -246,11 +129,6 @@ enum fleet_outcome k8s_hindrance(const struct k8s_pod *pod, const struct k8s_sai
                                  const struct k8s_said *of_pod, struct k8s_said *ret_why,
                                  bool *ret_hopeless)
 {
-    static const char *const image[] = {
-        "ErrImagePull",      "ImagePullBackOff",    "ErrImageNeverPull",         "InvalidImageName",
-        "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed", NULL};
-    static const char *const start[] = {"CreateContainerConfigError", "CreateContainerError",
-                                        "RunContainerError", "CrashLoopBackOff", NULL};
     const struct k8s_said *waiting = &pod->waiting;
 
     *ret_hopeless = false;
@@ -262,12 +140,12 @@ enum fleet_outcome k8s_hindrance(const struct k8s_pod *pod, const struct k8s_sai
         return FLEET_QUEUED;
     }
     *ret_why = waiting->reason[0] ? *waiting : pod->status;
-    if (is_one_of(waiting->reason, image)) {
+    if (k8s_waits_for_image(waiting->reason)) {
         *ret_hopeless = str_eq(waiting->reason, "ErrImageNeverPull") ||
                         str_eq(waiting->reason, "InvalidImageName");
         return FLEET_NO_IMAGE;
     }
-    if (is_one_of(waiting->reason, start))
+    if (k8s_waits_for_start(waiting->reason))
         return is_other_architecture(waiting) ? FLEET_ARCHITECTURE : FLEET_NO_SANDBOX;
     if (of_pod->reason[0]) {
         *ret_why = *of_pod;

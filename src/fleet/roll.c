@@ -1,6 +1,7 @@
 #include "fleet/roll.h"
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "fleet/carrier.h"
 #include "ledger/ledger.h"
 
@@ -86,12 +87,6 @@ int roll_write(const struct fleet *f, const char *state_dir, struct err *err)
 
 /* ---- reading ---- */
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-    return text ? text : "";
-}
-
 static int damaged(const char *what, struct err *err)
 {
     return err_set(err, ERR_ENVIRONMENT, EINVAL, "it is damaged: %s", what);
@@ -99,23 +94,24 @@ static int damaged(const char *what, struct err *err)
 
 static int read_machine(const json_t *o, struct fleet *f, struct err *err)
 {
-    const char *spec, *place = text_of(o, "place");
+    const char *spec, *place = object_text(o, "place");
     struct fleet_machine m = {.status = -1};
 
-    if (f->machines.n == FLEET_MACHINES_MAX || !str_copy(m.on, sizeof(m.on), text_of(o, "on")) ||
-        !str_copy(m.from, sizeof(m.from), text_of(o, "from")) ||
+    if (f->machines.n == FLEET_MACHINES_MAX ||
+        !str_copy(m.on, sizeof(m.on), object_text(o, "on")) ||
+        !str_copy(m.from, sizeof(m.from), object_text(o, "from")) ||
         carrier_of(m.from, &m.carrier, &spec, err) < 0 || m.carrier->check(spec, err) < 0)
         return damaged("on", err);
     if ((place[0] && !roll_place_ok(place)) || !str_copy(m.place, sizeof(m.place), place))
         return damaged("place", err);
     m.ended = json_is_true(json_object_get(o, "ended"));
-    if (fleet_outcome_parse(text_of(o, "outcome"), &m.outcome) < 0 && m.ended)
+    if (fleet_outcome_parse(object_text(o, "outcome"), &m.outcome) < 0 && m.ended)
         return damaged("outcome", err);
-    str_copy(m.why, sizeof(m.why), text_of(o, "why"));
-    str_copy(m.hostname, sizeof(m.hostname), text_of(o, "hostname"));
-    str_copy(m.id, sizeof(m.id), text_of(o, "id"));
-    str_copy(m.boot, sizeof(m.boot), text_of(o, "boot"));
-    str_copy(m.uuid, sizeof(m.uuid), text_of(o, "uuid"));
+    str_copy(m.why, sizeof(m.why), object_text(o, "why"));
+    str_copy(m.hostname, sizeof(m.hostname), object_text(o, "hostname"));
+    str_copy(m.id, sizeof(m.id), object_text(o, "id"));
+    str_copy(m.boot, sizeof(m.boot), object_text(o, "boot"));
+    str_copy(m.uuid, sizeof(m.uuid), object_text(o, "uuid"));
     m.status = (int)json_integer_value(json_object_get(o, "status"));
     VEC_PUSH(&f->machines, m);
     return 0;
@@ -127,21 +123,22 @@ static int read_fleet(const json_t *o, struct fleet *f, struct err *err)
     const json_t *item;
     int r = 0;
 
-    if (!str_eq(text_of(o, "kind"), "cupel fleet") ||
-        !str_copy(f->id, sizeof(f->id), text_of(o, "id")))
+    if (!str_eq(object_text(o, "kind"), "cupel fleet") ||
+        !str_copy(f->id, sizeof(f->id), object_text(o, "id")))
         return damaged("kind", err);
-    str_add(&f->plan, text_of(o, "plan"));
+    str_add(&f->plan, object_text(o, "plan"));
     f->started_real_ns = (uint64_t)json_integer_value(json_object_get(o, "started_real_ns"));
     f->lease_ns = (uint64_t)json_integer_value(json_object_get(o, "lease_ns"));
     f->keep_ns = (uint64_t)json_integer_value(json_object_get(o, "keep_ns"));
     f->privileged = json_is_true(json_object_get(o, "privileged"));
     f->install = json_is_true(json_object_get(o, "install"));
-    json_array_foreach(json_object_get(o, "args"), i, item)
+    json_array_foreach (json_object_get(o, "args"), i, item)
         VEC_PUSH(&f->args, xstrdup(json_is_string(item) ? json_string_value(item) : ""));
-    json_array_foreach(json_object_get(o, "wanted"), i, item)
+    json_array_foreach (json_object_get(o, "wanted"), i, item)
         VEC_PUSH(&f->wanted, xstrdup(json_is_string(item) ? json_string_value(item) : ""));
-    json_array_foreach(json_object_get(o, "machines"), i, item) if (r == 0) r =
-        read_machine(item, f, err);
+    json_array_foreach (json_object_get(o, "machines"), i, item)
+        if (r == 0)
+            r = read_machine(item, f, err);
     return r;
 }
 

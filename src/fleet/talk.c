@@ -1,6 +1,7 @@
 #include "fleet/talk.h"
 
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/time.h"
 #include "fleet/install.h"
 #include "fleet/roll.h"
@@ -18,12 +19,6 @@
 #define NOTHING_MEASURED 4
 
 /* ---- what comes ---- */
-
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-    return text ? text : "";
-}
 
 static int nonsense(const char *what, struct err *err)
 {
@@ -107,7 +102,7 @@ static int on_hello(struct talk *t, const json_t *o, struct err *err)
 {
     const json_t *machine = json_object_get(o, "machine");
     struct fleet_machine *m = t->m;
-    const char *place = text_of(o, "place"), *id = text_of(machine, "id");
+    const char *place = object_text(o, "place"), *id = object_text(machine, "id");
 
     /* A second one comes from the steward that follows a killed one. */
     if (!roll_place_ok(place) || (t->hello && !str_eq(place, m->place)))
@@ -116,15 +111,15 @@ static int on_hello(struct talk *t, const json_t *o, struct err *err)
         return err_set(err, ERR_ENVIRONMENT, EXDEV, "it is another machine by now");
     str_copy(m->place, sizeof(m->place), place);
     str_copy(m->id, sizeof(m->id), id);
-    str_copy(m->hostname, sizeof(m->hostname), text_of(machine, "hostname"));
-    str_copy(m->boot, sizeof(m->boot), text_of(o, "boot"));
+    str_copy(m->hostname, sizeof(m->hostname), object_text(machine, "hostname"));
+    str_copy(m->boot, sizeof(m->boot), object_text(o, "boot"));
     str_printable(m->id);
     str_printable(m->hostname);
     str_printable(m->boot);
     t->hello = true;
-    tell_version(t, text_of(o, "version"));
+    tell_version(t, object_text(o, "version"));
     int r = roll_write(t->v->fleet, t->v->o->state_dir, err);
-    if (r < 0 || !str_eq(text_of(o, "stage"), "new")) {
+    if (r < 0 || !str_eq(object_text(o, "stage"), "new")) {
         t->ordered = true;
         return r;
     }
@@ -172,9 +167,8 @@ enum fleet_outcome talk_judge(const json_t *report, char *const *wanted, size_t 
     for (i = 0; i < n; i++)
         if (strpbrk(wanted[i], "=/")) /* a program, or an engine's: seen when it is started */
             return FLEET_MEASURED;
-    json_array_foreach(json_object_get(report, "targets"), i, t)
-    {
-        const char *text = text_of(t, "target");
+    json_array_foreach (json_object_get(report, "targets"), i, t) {
+        const char *text = object_text(t, "target");
         if (is_host(text) || !is_wanted(text, wanted, n))
             continue;
         listed++;
@@ -189,11 +183,10 @@ static const char *first_reason(const json_t *report, char *const *wanted, size_
     size_t i;
     const json_t *t;
 
-    json_array_foreach(json_object_get(report, "targets"), i, t)
-    {
-        const char *text = text_of(t, "target");
-        if (!is_host(text) && is_wanted(text, wanted, n) && text_of(t, "reason")[0])
-            return text_of(t, "reason");
+    json_array_foreach (json_object_get(report, "targets"), i, t) {
+        const char *text = object_text(t, "target");
+        if (!is_host(text) && is_wanted(text, wanted, n) && object_text(t, "reason")[0])
+            return object_text(t, "reason");
     }
     return "cupel doctor there lists all";
 }
@@ -203,9 +196,8 @@ static bool lacks(const json_t *report, const struct fleet *f, const char *runti
     size_t i, n = strlen(runtime);
     const json_t *t;
 
-    json_array_foreach(json_object_get(report, "targets"), i, t)
-    {
-        const char *text = text_of(t, "target");
+    json_array_foreach (json_object_get(report, "targets"), i, t) {
+        const char *text = object_text(t, "target");
         if (strncmp(text, runtime, n) == 0 && (!text[n] || text[n] == ':') &&
             !json_is_true(json_object_get(t, "usable")) &&
             is_wanted(text, f->wanted.v, f->wanted.n))
@@ -257,12 +249,12 @@ static void on_doctor(struct talk *t, const json_t *o)
 static void on_say(struct talk *t, const json_t *o)
 {
     char line[512];
-    size_t n = strlen(text_of(o, "text"));
+    size_t n = strlen(object_text(o, "text"));
 
     if (t->said > SAID_MAX || !t->v->o->say)
         return;
     t->said += n + 1;
-    str_copy(line, sizeof(line), text_of(o, "text"));
+    str_copy(line, sizeof(line), object_text(o, "text"));
     str_printable(line);
     t->v->o->say(t->v->o->user, t->m, line);
 }
@@ -270,11 +262,11 @@ static void on_say(struct talk *t, const json_t *o)
 static void on_failed(struct talk *t, const json_t *o)
 {
     enum fleet_outcome outcome;
-    const char *kind = text_of(o, "kind");
+    const char *kind = object_text(o, "kind");
 
     if (t->m->ended) {
         /* It has its outcome, and cannot remove what was brought: m->place stays. */
-        str_format(t->m->why, sizeof(t->m->why), "left there: %.400s", text_of(o, "why"));
+        str_format(t->m->why, sizeof(t->m->why), "left there: %.400s", object_text(o, "why"));
         str_printable(t->m->why);
         return;
     }
@@ -283,7 +275,7 @@ static void on_failed(struct talk *t, const json_t *o)
     if (!(str_eq(kind, "busy") || str_eq(kind, "disk-full")) ||
         fleet_outcome_parse(kind, &outcome) < 0)
         outcome = FLEET_FAILED;
-    machine_ends(t->m, outcome, "%.400s", text_of(o, "why"));
+    machine_ends(t->m, outcome, "%.400s", object_text(o, "why"));
     bye(t);
 }
 
@@ -303,14 +295,14 @@ static void on_end(struct talk *t, const json_t *o)
     t->m->status = (int)json_integer_value(json_object_get(o, "status"));
     /* Else its last line is chatter. */
     bool broke_off = part && t->m->status != 0 && t->m->status != SOME_FAILED;
-    str_copy(t->why, sizeof(t->why), broke_off ? text_of(o, "why") : "");
+    str_copy(t->why, sizeof(t->why), broke_off ? object_text(o, "why") : "");
     if (stored && part && t->resume && !t->again && !t->stopping) {
         t->again = true;
         link_tell(t->link, json_pack("{s:s}", "e", "again"));
     } else if (stored) {
         link_tell(t->link, json_pack("{s:s}", "e", "fetch"));
     } else {
-        const char *why = text_of(o, "why");
+        const char *why = object_text(o, "why");
         machine_ends(t->m, nothing_why(t->m->status, why), "%.400s", why);
         bye(t);
     }
@@ -325,7 +317,7 @@ static int mark(struct talk *t, const struct str *text, char **ret, char ret_uui
     json_t *doc = json_loadb(text->buf, text->len, JSON_REJECT_DUPLICATES, NULL);
     json_t *run = json_object_get(doc, "run"), *machine = json_object_get(run, "machine");
 
-    str_copy(ret_uuid, 37, text_of(run, "uuid"));
+    str_copy(ret_uuid, 37, object_text(run, "uuid"));
     if (json_is_object(machine)) {
         json_object_set_new(machine, "fleet", json_string(t->v->fleet->id));
         json_object_set_new(machine, "fleet_on", json_string(t->m->on));
@@ -372,7 +364,7 @@ static int on_file(struct talk *t, const json_t *o, struct err *err)
     if (r < 0)
         return r;
     fs_sha256_bytes(text.buf, text.len, hex);
-    if (!str_eq(hex, text_of(o, "sha256")))
+    if (!str_eq(hex, object_text(o, "sha256")))
         return nonsense("a run that is not what was to come", err);
     r = (t->take ? t->take : talk_import)(t, &text, err);
     if (r < 0)
@@ -384,7 +376,7 @@ static int on_file(struct talk *t, const json_t *o, struct err *err)
 
 static int act(struct talk *t, const json_t *o, struct err *err)
 {
-    const char *e = text_of(o, "e");
+    const char *e = object_text(o, "e");
 
     if (!t->hello && !str_eq(e, "hello"))
         return nonsense("no hello", err);
@@ -414,7 +406,7 @@ int talk_through(struct talk *t, struct err *err)
     while (r == 0) {
         json_t *o = NULL;
         r = next_event(t, &o, err);
-        if (r == 0 && t->hello && str_eq(text_of(o, "e"), "gone")) {
+        if (r == 0 && t->hello && str_eq(object_text(o, "e"), "gone")) {
             json_decref(o);
             if (!t->m->ended)
                 return nonsense("gone before its time", err);

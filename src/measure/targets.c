@@ -253,6 +253,12 @@ char *target_info_json(const struct target_info *i)
                           i->usable ? "" : err_kind_name(i->why), "version", i->version, "path",
                           i->path, "sha256", i->sha256, "platform", i->platform, "kind", i->kind,
                           "work_around", i->work_around, "emulated", i->emulated);
+    if (o && i->machine[0])
+        json_object_set_new(o, "machine", json_string(i->machine));
+    if (o && (i->pod_fixed_cpu[0] || i->pod_fixed_memory[0]))
+        json_object_set_new(
+            o, "pod_fixed",
+            json_pack("{s:s, s:s}", "cpu", i->pod_fixed_cpu, "memory", i->pod_fixed_memory));
     char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
     json_decref(o);

@@ -39,7 +39,7 @@ PARSERS = {
     "fuzz-talk": ["fleet/talk.c"],
     "fuzz-slurm": ["host/slurmtext.c"],
     "fuzz-runlog": ["fleet/runlog.c"],
-    "fuzz-k8s": ["fleet/k8s-state.c"],
+    "fuzz-k8s": ["fleet/k8s-state.c", "host/k8sread.c"],
     "fuzz-conftext": ["host/conftext.c"],
     "fuzz-seccomp": ["host/seccomp-follow.c"],
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -227,6 +228,78 @@ static void test_objects(void **state)
     json_decref(list);
 }
 
+static const char whole[] =
+    "{'metadata':{'name':'p','uid':'u-1','resourceVersion':'7','creationTimestamp':'2026-01\\u0007'"
+    "},"
+    "'spec':{'nodeName':'n1','runtimeClassName':'crun'},'status':{'phase':'Failed','reason':"
+    "'Evicted','message':'low on memory','conditions':[{'type':'PodScheduled','status':'True',"
+    "'lastTransitionTime':'2026-02'},{'type':'Ready','status':'False','lastTransitionTime':'x'},"
+    "{'type':'DisruptionTarget','status':'True','reason':'EvictionByEvictionAPI'}],"
+    "'containerStatuses':[{'containerID':'containerd://0a','state':{'terminated':{'exitCode':137,"
+    "'reason':'OOMKilled'}}}]}}";
+
+static void test_a_pod(void **state)
+{
+    json_t *o = parse(whole);
+    struct k8s_pod p;
+
+    k8s_pod_read(o, &p);
+    assert_string_equal(p.uid, "u-1");
+    assert_string_equal(p.version, "7");
+    assert_string_equal(p.node, "n1");
+    assert_string_equal(p.class_, "crun");
+    assert_string_equal(p.container, "containerd://0a");
+    assert_true(p.phase == K8S_DONE && p.failed && p.over && p.placed);
+    assert_false(p.ready || p.started || p.deleting);
+    assert_int_equal(p.exit_code, 137);
+    assert_string_equal(p.ended.reason, "OOMKilled");
+    assert_string_equal(p.status.reason, "Evicted");
+    assert_string_equal(p.disruption.reason, "EvictionByEvictionAPI");
+    json_t *times = k8s_pod_times(o);
+    _cleanup_free_ char *text = json_dumps(times, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(text, "{\"created\":\"2026-01?\",\"scheduled\":\"2026-02\"}");
+    json_decref(times);
+    json_decref(o);
+    k8s_pod_read(NULL, &p);
+    assert_true(p.phase == K8S_PENDING && !p.name[0]);
+}
+
+/* Half a name would be another's. */
+static void test_a_name_too_long_is_none(void **state)
+{
+    _cleanup_(str_release) struct str text = STR_INIT;
+    struct k8s_node n;
+
+    str_add(&text, "{'metadata':{'name':'");
+    for (int i = 0; i < K8S_OBJECT_MAX; i++)
+        str_addc(&text, 'a');
+    str_add(&text, "'},'status':{'conditions':[{'type':'Ready','status':'True'}],'nodeInfo':{"
+                   "'containerRuntimeVersion':'containerd://2','bootID':'b'}}}");
+    json_t *o = parse(text.buf);
+    k8s_node_read(o, &n);
+    assert_string_equal(n.name, "");
+    assert_true(n.ready);
+    assert_string_equal(n.runtime, "containerd://2");
+    assert_string_equal(n.boot_id, "b");
+    json_decref(o);
+}
+
+static void test_quantities(void **state)
+{
+    static const struct {
+        const char *text;
+        double is;
+    } good[] = {{"250m", .25}, {"1", 1},     {"1.5", 1.5},   {"120Mi", 120 * 0x1p20}, {"10M", 1e7},
+                {"1e3", 1e3},  {"2E", 2e18}, {"12E2", 1200}, {".5Gi", 0x1p29},        {"0", 0}};
+    static const char *const bad[] = {"",     "m",   "-1",  " 1",  "0x10",
+                                      "1 Mi", "1mi", "nan", "inf", "."};
+
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+        assert_float_equal(k8s_quantity(good[i].text), good[i].is, 1e-9 * good[i].is);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_true(isnan(k8s_quantity(bad[i])));
+}
+
 static void test_events(void **state)
 {
     static const char *const reasons[] = {"FailedCreatePodSandBox", NULL};
@@ -242,6 +315,7 @@ static void test_events(void **state)
     assert_true(k8s_event_find(list, "Pod", "p", reasons, &said));
     assert_string_equal(said.message, "later?");
     assert_false(k8s_event_find(list, "Job", "p", reasons, &said));
+    assert_false(k8s_event_find(list, "Pod", "p", NULL, &said)); /* they are no warnings */
     json_decref(list);
 }
 
@@ -348,6 +422,9 @@ int main(void)
         cmocka_unit_test(test_hostile_logs),
         cmocka_unit_test(test_logs_of_several_pods),
         cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_a_pod),
+        cmocka_unit_test(test_a_name_too_long_is_none),
+        cmocka_unit_test(test_quantities),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_hindrances),
         cmocka_unit_test(test_ends),
