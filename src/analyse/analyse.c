@@ -46,6 +46,7 @@ static int take_target(void *user, uint32_t idx, const struct target_row *t)
     a->targets[idx].info = xstrdup(t->info);
     o = t->info ? json_loads(t->info, 0, NULL) : NULL;
     a->emulated[idx] = json_is_true(json_object_get(o, "emulated"));
+    a->machine[idx] = xstrdup(json_string_value(json_object_get(o, "machine")));
     const char *reason = json_string_value(json_object_get(o, "reason"));
     if (!t->usable)
         str_copy(a->target_reason[idx], sizeof(a->target_reason[idx]),
@@ -131,6 +132,8 @@ static int judge_all(struct gather *g, double *sds, struct err *err)
                                 a->head.plan.targets.v[t].label);
             if (a->emulated[t])
                 r->flags |= CELL_FLAG_EMULATED;
+            if (!str_eq(a->machine[t], a->machine[a->head.base]))
+                r->flags |= CELL_FLAG_OTHER_MACHINE;
             if (analysis_withholds(a, t))
                 withhold(r);
         }
@@ -272,6 +275,7 @@ static int load(struct store *s, int64_t run, struct analysis *a, struct err *er
     a->targets = xcalloc(a->n_targets + 1, sizeof(*a->targets));
     a->target_reason = xcalloc(a->n_targets + 1, sizeof(*a->target_reason));
     a->emulated = xcalloc(a->n_targets + 1, sizeof(*a->emulated));
+    a->machine = xcalloc(a->n_targets + 1, sizeof(*a->machine));
     a->results = xcalloc(a->n_cells * a->n_targets + 1, sizeof(*a->results));
     a->geomean = xcalloc(a->n_targets + 1, sizeof(*a->geomean));
     r = store_targets(s, run, take_target, a, err);
@@ -339,9 +343,12 @@ void analysis_release(struct analysis *a)
 {
     for (size_t i = 0; a->targets && i < a->n_targets; i++)
         free(a->targets[i].info);
+    for (size_t i = 0; a->machine && i < a->n_targets; i++)
+        free(a->machine[i]);
     free(a->targets);
     free(a->target_reason);
     free(a->emulated);
+    free(a->machine);
     free(a->results);
     free(a->warnings);
     free(a->geomean);

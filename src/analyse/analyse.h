@@ -49,7 +49,9 @@ enum cell_status {
 #define CELL_FLAG_HUGE_PAGES 512u  /* other huge pages than the base has */
 #define CELL_FLAG_PEER       1024u /* the server was busy throughout, and the client was not */
 #define CELL_SEMANTICS       5     /* how many these are, from MEMORY_FS on */
-#define CELL_FLAG_EMULATED   2048u /* its CPU is emulated in software, whatever the operation did */
+/* Whatever the operation did: */
+#define CELL_FLAG_EMULATED      2048u /* its CPU is emulated in software */
+#define CELL_FLAG_OTHER_MACHINE 4096u /* it ran on another machine than the base */
 
 struct cell_result {
     uint32_t cell, target;
@@ -86,6 +88,7 @@ struct analysis {
     struct target_row *targets;  /* n_targets */
     char (*target_reason)[240];  /* why a target was not measured, "" if it was */
     bool *emulated;              /* per target: its CPU is emulated in software */
+    char **machine;              /* per target: where it ran, if not here: "node n2"; NULL */
     struct cell_result *results; /* n_cells * n_targets, cell-major */
     struct warning *warnings;
     size_t n_warnings;

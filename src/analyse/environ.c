@@ -47,6 +47,7 @@ static const struct known target_fields[] = {
     {"version", "version", ENVIRON_TELL},         {"path", "program", ENVIRON_TELL},
     {"sha256", "program's sha256", ENVIRON_TELL}, {"platform", "platform", ENVIRON_TELL},
     {"work_around", "work-around", ENVIRON_TELL}, {"emulated", "emulated CPU", ENVIRON_TELL},
+    {"machine", "machine", ENVIRON_TELL},
 };
 
 /* Takes text. */
@@ -85,8 +86,7 @@ static void add_configuration(struct environ *e, size_t run, json_t *files)
     json_t *file;
     size_t n = 0;
 
-    json_object_foreach(files, path, file)
-    {
+    json_object_foreach (files, path, file) {
         const char *hex = json_string_value(json_object_get(file, "sha256"));
         if (hex && n++ < CONFIGURATION_FILES)
             put(e, run, path, ENVIRON_TELL, xasprintf("sha256 %.12s", hex));

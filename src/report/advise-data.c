@@ -33,7 +33,7 @@ static json_t *flags_json(const struct cell_result *r)
 {
     json_t *all = json_array();
 
-    for (unsigned bit = 1; r && bit <= CELL_FLAG_HUGE_PAGES; bit <<= 1)
+    for (unsigned bit = 1; r && bit <= CELL_FLAG_OTHER_MACHINE; bit <<= 1)
         if (r->flags & bit)
             json_array_append_new(all, json_string(flag_words(bit)));
     return all;

@@ -250,11 +250,11 @@ static void remark_words(const struct advise_limit *l, const struct advise_findi
                  f->broken, f->limits);
     /* What disturbs times does not disturb counts. */
     bool counted = words[l->kind].figure == COUNT && l->kind != ADVISE_FIT;
-    for (unsigned bit = 1; f->cell && !counted && bit <= CELL_FLAG_HUGE_PAGES; bit <<= 1) {
+    for (unsigned bit = 1; f->cell && !counted && bit <= CELL_FLAG_OTHER_MACHINE; bit <<= 1) {
         /* Of a figure that is no ratio, what was found of the ratios does not count; of too few
-         * blocks for an interval the verdict tells. */
+         * blocks for an interval, and of an emulated CPU, the verdict tells. */
         bool of_ratio = bit <= CELL_FLAG_NOT_STEADY;
-        if ((f->cell->flags & bit) && bit != CELL_FLAG_TOO_FEW &&
+        if ((f->cell->flags & bit) && bit != CELL_FLAG_TOO_FEW && bit != CELL_FLAG_EMULATED &&
             (l->kind == ADVISE_LOSS || !of_ratio))
             str_addf(out, "; %s", flag_words(bit));
     }

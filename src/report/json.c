@@ -35,12 +35,13 @@ static json_t *flags_json(unsigned flags)
         unsigned bit;
         const char *name;
     } names[] = {
-        {CELL_FLAG_ASYMMETRIC, "asymmetric"},  {CELL_FLAG_AUTOCORRELATED, "autocorrelated"},
-        {CELL_FLAG_NOT_STEADY, "not-steady"},  {CELL_FLAG_DRIFT, "clock-drift"},
-        {CELL_FLAG_TOO_FEW, "too-few-blocks"}, {CELL_FLAG_NOISY_ENV, "noisy-environment"},
-        {CELL_FLAG_MEMORY_FS, "memory-fs"},    {CELL_FLAG_NOT_COLD, "not-cold"},
-        {CELL_FLAG_FSYNC, "fsync-doubtful"},   {CELL_FLAG_HUGE_PAGES, "huge-pages-differ"},
-        {CELL_FLAG_PEER, "peer-limited"},      {CELL_FLAG_EMULATED, "emulated-cpu"},
+        {CELL_FLAG_ASYMMETRIC, "asymmetric"},       {CELL_FLAG_AUTOCORRELATED, "autocorrelated"},
+        {CELL_FLAG_NOT_STEADY, "not-steady"},       {CELL_FLAG_DRIFT, "clock-drift"},
+        {CELL_FLAG_TOO_FEW, "too-few-blocks"},      {CELL_FLAG_NOISY_ENV, "noisy-environment"},
+        {CELL_FLAG_MEMORY_FS, "memory-fs"},         {CELL_FLAG_NOT_COLD, "not-cold"},
+        {CELL_FLAG_FSYNC, "fsync-doubtful"},        {CELL_FLAG_HUGE_PAGES, "huge-pages-differ"},
+        {CELL_FLAG_PEER, "peer-limited"},           {CELL_FLAG_EMULATED, "emulated-cpu"},
+        {CELL_FLAG_OTHER_MACHINE, "other-machine"},
     };
     json_t *a = json_array();
 
@@ -125,6 +126,7 @@ static json_t *targets_json(const struct analysis *a)
         json_object_set_new(o, "target", js_inert(a->head.plan.targets.v[i].label));
         json_object_set_new(o, "usable", json_boolean(a->targets[i].usable));
         json_object_set_new(o, "emulated", json_boolean(a->emulated[i]));
+        json_object_set_new(o, "machine", a->machine[i] ? js_inert(a->machine[i]) : json_null());
         json_object_set_new(o, "reason",
                             a->target_reason[i][0] ? js_inert(a->target_reason[i]) : json_null());
         json_object_set_new(o, "geometric_mean",

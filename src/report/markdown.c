@@ -203,12 +203,14 @@ static void put_where(const struct analysis *a, const struct style *s, struct st
     }
 }
 
-static void put_notes(const struct analysis *a, const struct style *s, struct str *out)
+static void put_notes(const struct analysis *a, const struct overheads *o, const struct style *s,
+                      struct str *out)
 {
     _cleanup_(str_release) struct str t = STR_INIT;
 
     notes_failures(a, s, md_bullet, &t);
     notes_semantics(a, s, md_bullet, &t);
+    notes_overheads(a, o, s, md_bullet, &t);
     notes_warnings(a, s, md_bullet, &t);
     if (t.len)
         str_addf(out, "\n## Failures and warnings\n\n%s", t.buf);
@@ -283,7 +285,7 @@ static void put_whole(const struct analysis *a, const struct report_more *more, 
     str_add(out, "\n## Values\n\n");
     o.absolute = true;
     report_markdown(a, &none, &o, out);
-    put_notes(a, &style, out);
+    put_notes(a, &more->overheads, &style, out);
     put_machine(a, out);
 }
 

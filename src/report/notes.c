@@ -78,7 +78,7 @@ void notes_failures(const struct analysis *a, const struct style *s, note_line *
 
 void notes_semantics(const struct analysis *a, const struct style *s, note_line *line, void *user)
 {
-    for (unsigned bit = CELL_FLAG_MEMORY_FS; bit <= CELL_FLAG_EMULATED; bit <<= 1) {
+    for (unsigned bit = CELL_FLAG_MEMORY_FS; bit <= CELL_FLAG_OTHER_MACHINE; bit <<= 1) {
         for (uint32_t target = 0; target < a->n_targets; target++) {
             const char *first = NULL;
             _cleanup_(str_release) struct str text = STR_INIT;
@@ -99,6 +99,35 @@ void notes_semantics(const struct analysis *a, const struct style *s, note_line 
             str_addf(&text, ": %s", flag_words(bit));
             line(user, text.buf);
         }
+    }
+}
+
+/* "120 MiB and 250m" */
+static void put_amounts(double bytes, double cpus, struct str *out)
+{
+    char memory[UNIT_TEXT] = "";
+
+    if (isfinite(bytes))
+        unit_bytes((uint64_t)bytes, memory);
+    str_add(out, memory);
+    if (isfinite(cpus))
+        str_addf(out, "%s%.3gm of a CPU", memory[0] ? " and " : "", cpus * 1000);
+}
+
+void notes_overheads(const struct analysis *a, const struct overheads *all, const struct style *s,
+                     note_line *line, void *user)
+{
+    VEC_FOREACH (&all->list, const struct overhead, o) {
+        _cleanup_(str_release) struct str text = STR_INIT;
+        if (!isfinite(o->counted_bytes) && !isfinite(o->counted_cpus))
+            continue;
+        str_addf(&text, "%s ", style_glyph(s, overhead_is_more(o) ? GLYPH_WARN : GLYPH_NONE));
+        text_inert(&text, a->head.plan.targets.v[o->target].label);
+        str_add(&text, ": its RuntimeClass counts ");
+        put_amounts(o->counted_bytes, o->counted_cpus, &text);
+        str_add(&text, " for a pod's sandbox (podFixed), and one takes ");
+        put_amounts(o->memory_bytes, o->cpus, &text);
+        line(user, text.buf);
     }
 }
 

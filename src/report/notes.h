@@ -7,7 +7,7 @@
 #ifndef CUPEL_REPORT_NOTES_H
 #define CUPEL_REPORT_NOTES_H
 
-#include "analyse/analyse.h"
+#include "analyse/overhead.h"
 #include "report/style.h"
 
 typedef void note_line(void *user, const char *text);
@@ -18,6 +18,9 @@ void notes_failures(const struct analysis *a, const struct style *s, note_line *
 /* What the operations really did, where that is not what their name says: a line a kind and target.
  */
 void notes_semantics(const struct analysis *a, const struct style *s, note_line *line, void *user);
+/* What RuntimeClasses count for a pod's sandbox, beside what one was found to take. */
+void notes_overheads(const struct analysis *a, const struct overheads *o, const struct style *s,
+                     note_line *line, void *user);
 /* Warnings by kind: the worst one speaks, the others are counted. */
 void notes_warnings(const struct analysis *a, const struct style *s, note_line *line, void *user);
 

@@ -402,7 +402,7 @@ static json_t *gate_json(const struct analysis *a, const struct gate *g)
     return json_pack("{s:s, s:o}", "text", text.buf, "lines", lines);
 }
 
-static json_t *answers_json(const struct analysis *a)
+static json_t *answers_json(const struct analysis *a, const struct overheads *o)
 {
     json_t *failures = json_array(), *semantics = json_array(), *warnings = json_array();
     _cleanup_(str_release) struct str what = STR_INIT, cheapest = STR_INIT;
@@ -411,6 +411,7 @@ static json_t *answers_json(const struct analysis *a)
     answer_cheapest(a, &cheapest);
     notes_failures(a, &page_style, append_line, failures);
     notes_semantics(a, &page_style, append_line, semantics);
+    notes_overheads(a, o, &page_style, append_line, semantics);
     notes_warnings(a, &page_style, append_line, warnings);
     return json_pack("{s:s, s:s, s:o, s:o, s:o}", "what", what.buf, "cheapest", cheapest.buf,
                      "failures", failures, "semantics", semantics, "warnings", warnings);
@@ -504,7 +505,7 @@ int page_data(struct store *s, const struct analysis *a, const struct report_mor
     add(o, "head", head_json(&a->head));
     add(o, "plan", plan_json(&a->head.plan));
     add(o, "machine", stored_json(a->head.machine));
-    add(o, "answers", answers_json(a));
+    add(o, "answers", answers_json(a, &more->overheads));
     if (more->has_gate)
         add(o, "gate", gate_json(a, &more->gate));
     if (more->has_trade)

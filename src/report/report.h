@@ -15,6 +15,7 @@
 #include "analyse/analyse.h"
 #include "analyse/gate.h"
 #include "analyse/matrix.h"
+#include "analyse/overhead.h"
 #include "analyse/trade.h"
 #include "report/style.h"
 #include "stats/simulate.h"
@@ -33,6 +34,7 @@ struct report_more {
     struct trade trade;
     struct gate gate;
     struct aa aa;
+    struct overheads overheads;
     bool has_trade, has_gate, has_aa; /* a gate and A/A: where the run's plan has them */
 };
 /* trade: also where the run has figures of one kind alone. */
@@ -98,7 +100,7 @@ void report_summary_csv(const struct analysis *a, struct str *out);
 /* The same as JSON: {"base", "blocks", "cells": [...], "geometric_mean": [...], "warnings": [...]}.
  * A new reference. Figures that do not exist are null. */
 json_t *report_summary_json(const struct analysis *a);
-/* With "trade", "gate", "aa", where there are such. A new reference. */
+/* With "trade", "overheads", "gate", "aa", where there are such. A new reference. */
 json_t *report_whole_json(const struct analysis *a, const struct report_more *more);
 /* A document as text for people, too; takes the reference. */
 void report_json_text(json_t *o, struct str *out);
@@ -106,7 +108,7 @@ void report_json_text(json_t *o, struct str *out);
 int report_samples_csv(struct store *s, int64_t run, struct str *out, struct err *err);
 
 /* A RuntimeClass for every target that was weighed, with its overhead and the evidence, as YAML.
- * ERR_USAGE: the run has no density.all. */
+ * ERR_USAGE: the run weighed none. */
 int report_runtimeclass(struct store *s, const struct analysis *a, struct str *out,
                         struct err *err);
 

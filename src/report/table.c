@@ -242,6 +242,7 @@ void report_table(const struct analysis *a, const struct report_more *more,
         report_matrix(a, &more->matrix, o, out);
     notes_failures(a, &o->style, put_note, &noted);
     notes_semantics(a, &o->style, put_note, &noted);
+    notes_overheads(a, &more->overheads, &o->style, put_note, &noted);
     notes_warnings(a, &o->style, put_note, &noted);
     put_hint(&t, out);
     table_release(&t);

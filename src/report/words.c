@@ -223,6 +223,8 @@ const char *flag_words(unsigned flag)
         {CELL_FLAG_PEER, "the server at the other end had no CPU time left: it was what limited"},
         {CELL_FLAG_EMULATED,
          "its CPU is emulated in software: no figure of it says anything of the hardware"},
+        {CELL_FLAG_OTHER_MACHINE,
+         "it ran on another machine than the base: the ratio is of the two machines, too"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(remarks); i++)
