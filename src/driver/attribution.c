@@ -16,9 +16,9 @@ static const char *const names[COMPONENT_COUNT] = {
     [COMPONENT_PAYLOAD] = "payload", [COMPONENT_SENTRY] = "sentry",
     [COMPONENT_GOFER] = "gofer",     [COMPONENT_STUB] = "stub",
     [COMPONENT_VMM] = "vmm",         [COMPONENT_VIRTIOFSD] = "virtiofsd",
-    [COMPONENT_PROXY] = "proxy",     [COMPONENT_SHIM] = "shim",
-    [COMPONENT_CONMON] = "conmon",   [COMPONENT_TOOL] = "tool",
-    [COMPONENT_DAEMON] = "daemon",
+    [COMPONENT_PROXY] = "proxy",     [COMPONENT_PAUSE] = "pause",
+    [COMPONENT_SHIM] = "shim",       [COMPONENT_CONMON] = "conmon",
+    [COMPONENT_TOOL] = "tool",       [COMPONENT_DAEMON] = "daemon",
 };
 
 const char *component_name(enum component what)
@@ -415,7 +415,11 @@ static enum component part_of(const struct attribution *a, const struct claim *c
         return x->what;
     if (x->in_tool)
         return COMPONENT_TOOL;
-    return str_eq(c->kind, "runsc") ? gvisor_part(a, i, root) : COMPONENT_PAYLOAD;
+    if (str_eq(c->kind, "runsc"))
+        return gvisor_part(a, i, root);
+    /* What the payload left behind is its container's first process's. */
+    bool beside = c->pod && root != PROC_NO_INDEX && i != root && !descends(a, i, root);
+    return beside ? COMPONENT_PAUSE : COMPONENT_PAYLOAD;
 }
 
 static void classify(struct attribution *a, const struct attribution_input *in)
@@ -488,6 +492,7 @@ struct claim live_claim(const struct live *l)
     bool others = l->session && l->session->caps.others_cgroup;
     return (struct claim){.group = others ? l->session->caps.cgroup : l->ground.group,
                           .tool = others ? NULL : l->ground.tool,
+                          .pod = others,
                           .kind = l->engine->info.kind,
                           .root = l->pid,
                           .root_ticks = l->pid_ticks,

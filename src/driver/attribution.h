@@ -35,6 +35,7 @@ enum component {
     COMPONENT_VMM,       /* the process that is the virtual machine */
     COMPONENT_VIRTIOFSD, /* a virtual machine's file server */
     COMPONENT_PROXY,     /* kata-proxy */
+    COMPONENT_PAUSE,     /* what else is in a pod: the container that holds its namespaces */
     COMPONENT_SHIM,   /* containerd-shim-*, kata-shim: what waits for the container in an engine's
                          place */
     COMPONENT_CONMON, /* podman's */
@@ -66,6 +67,7 @@ struct claim {
                           Without it gVisor's parts cannot be told apart, nor a conmon inside of
                           the group from a payload */
     uint64_t root_ticks; /* its start, so that a number given anew is known; 0: not known */
+    bool pod;            /* the group is a pod's: more than one container is in there */
     const char *ids[2];  /* the container's id and name, as engines write them on command lines;
                             NULL: none */
 };

@@ -39,8 +39,8 @@ static bool counts(enum component what, enum weight_sum which)
 {
     if (what == COMPONENT_DAEMON)
         return false;
-    return which == WEIGHT_ALL ||
-           (what != COMPONENT_SHIM && what != COMPONENT_CONMON && what != COMPONENT_TOOL);
+    return which == WEIGHT_ALL || (what != COMPONENT_SHIM && what != COMPONENT_CONMON &&
+                                   what != COMPONENT_TOOL && what != COMPONENT_PAUSE);
 }
 
 uint64_t weight_pss(const struct weight *w, enum weight_sum which)

@@ -132,6 +132,19 @@ def deleted_by_somebody_else(c):
     expect(pods(c) == [], "pods are left: %s" % pods(c))
 
 
+@case
+def what_a_pod_weighs(c):
+    r = cupel(c, "run", "--target", "host", "--target", "k8s/crun", "-w", "density.all", "-p", "max=10", "--repeats", "1")
+    expect(re.search("k8s/crun: its RuntimeClass counts [^–▲]* for a pod's sandbox", said(r)), said(r))
+    d = json.loads(cupel(c, "export").stdout)
+    parts = [p for t in d["trials"] for p in t["parts"] if d["targets"][p["target"]]["label"] == "k8s/crun"]
+    for p in parts:
+        facts = p["facts"]
+        expect(facts["running"] == facts["payload_processes"] == facts["pause_processes"] == facts["shim_processes"] == 10, facts)
+        expect(0 < facts["pause_bytes"] < facts["shim_bytes"] and facts["payload_bytes"] > 0, facts)
+    expect(parts and pods(c) == [], "pods are left: %s" % pods(c))
+
+
 @full_case
 def the_quick_suite_fills_every_cell(c):
     r = cupel(c, "run", "--suite", "quick", "--target", "host", "--target", "runc", "--target", "k8s/runc", "--target", "k8s/crun", "--blocks", "6")

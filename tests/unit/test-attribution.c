@@ -354,6 +354,27 @@ static void test_gvisor(void **state)
     check(w, 702, 0, COMPONENT_SENTRY); /* not to be told apart, and all of it is counted */
 }
 
+/* A pod: the container of its namespaces lies in the same group, and is no payload. */
+static void test_pod(void **state)
+{
+    struct world *w = *state;
+    ADD(w, {.pid = 750, .parent = 1, .comm = "containerd-shim"},
+        {.pid = 751, .parent = 750, .comm = "pause", .group = "/kubepods/pod1/a"},
+        {.pid = 752, .parent = 750, .comm = "cupel-probe", .group = "/kubepods/pod1/b"},
+        {.pid = 753, .parent = 752, .comm = "pause", .group = "/kubepods/pod1/b"},
+        {.pid = 754, .parent = 753, .comm = "cupel-probe", .group = "/kubepods/pod1/b"});
+    claim(w, "/kubepods/pod1", NULL, "crun", 752, ID_A);
+    w->claims[0].pod = true;
+    look(w);
+    check(w, 750, 0, COMPONENT_SHIM);
+    check(w, 751, 0, COMPONENT_PAUSE);
+    for (pid_t pid = 752; pid <= 754; pid++)
+        check(w, pid, 0, COMPONENT_PAYLOAD);
+    w->claims[0].root = 0; /* not to be told apart */
+    look(w);
+    check(w, 751, 0, COMPONENT_PAYLOAD);
+}
+
 /* Kata: the shim alone in the group, the rest beside it; and all of it inside. */
 static void test_vm(void **state)
 {
@@ -502,6 +523,7 @@ int main(void)
         TEST(test_hostile_payload),
         TEST(test_strangers),
         TEST(test_gvisor),
+        TEST(test_pod),
         TEST(test_vm),
         TEST(test_reused_numbers),
         TEST(test_shared_ancestor),
