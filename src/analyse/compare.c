@@ -82,6 +82,11 @@ static int take_theta(const struct compare_request *q, struct compare *c, struct
     return 0;
 }
 
+bool compare_forbids(const struct compare *c, const struct environ_field *f)
+{
+    return f->weight >= (c->absolute ? ENVIRON_REFUSE : ENVIRON_REFUSE_RATIOS);
+}
+
 /* One line that names the first field; the others are counted. */
 static int check_environ(const struct compare *c, struct err *err)
 {
@@ -91,7 +96,7 @@ static int check_environ(const struct compare *c, struct err *err)
 
     VEC_FOREACH (&c->environ.fields, const struct environ_field, f) {
         size_t i, k;
-        if (f->weight != ENVIRON_REFUSE || !environ_pair(f, c->n_runs, &i, &k))
+        if (!compare_forbids(c, f) || !environ_pair(f, c->n_runs, &i, &k))
             continue;
         others += first != NULL;
         if (!first) {
@@ -105,10 +110,11 @@ static int check_environ(const struct compare *c, struct err *err)
     if (others)
         str_format(more, sizeof(more), " (and %zu more field%s)", others, others == 1 ? "" : "s");
     return err_set(err, ERR_USAGE, EXDEV,
-                   "r%lld has %s %.60s and r%lld %.60s%s: their ratios do not mean the same; "
+                   "r%lld has %s %.60s and r%lld %.60s%s: their %s do not mean the same; "
                    "--force compares them all the same",
                    (long long)c->runs[a].head.id, first->name, first->values[a],
-                   (long long)c->runs[b].head.id, first->values[b], more);
+                   (long long)c->runs[b].head.id, first->values[b], more,
+                   c->absolute ? "values" : "ratios");
 }
 
 static uint64_t ended_ns(const struct run_head *h)
@@ -325,7 +331,8 @@ static int compare_all(struct compare *c, struct err *err)
     if (!common)
         return err_set(err, ERR_USAGE, EINVAL,
                        "the two sides have no cell in common that both measured on the same target "
-                       "against a base: there is nothing to compare");
+                       "against a base: there is nothing to compare%s",
+                       c->absolute ? "" : " but the values themselves (--absolute)");
     c->n_primary = adjust(c, true);
     c->n_rest = adjust(c, false);
     for (size_t i = 0; i < n; i++)
@@ -336,7 +343,7 @@ static int compare_all(struct compare *c, struct err *err)
 int compare_runs(struct store *s, const struct compare_request *q, struct compare *ret,
                  struct err *err)
 {
-    struct compare c = {.n_runs = 0};
+    struct compare c = {.absolute = q->absolute};
     int r = read_runs(s, q, &c, err);
 
     if (r == 0 && !q->force)
@@ -345,6 +352,8 @@ int compare_runs(struct store *s, const struct compare_request *q, struct compar
         r = take_theta(q, &c, err);
     if (r == 0) {
         compare_cells_find(&c);
+        VEC_FOREACH (&c.cells, struct known_cell, x)
+            x->of_itself = x->of_itself || q->absolute;
         r = compare_cells_declare(&c, q->primary, q->n_primary, err);
     }
     if (r == 0)

@@ -5,7 +5,8 @@
  *
  * The replicate is the run. A run gives one number a cell and target, y = the log of its ratio to
  * that run's base (analyse.h: Hodges-Lehmann over blocks), and for cells that are factors of
- * themselves (time beside a neighbour / without) the log of that. B against A is
+ * themselves (time beside a neighbour / without), or for all if that is asked for, the log of the
+ * value. B against A is
  * exp(mean y_B - mean y_A) with Welch's interval over runs (stats/welch.h): whatever differs from
  * run to run is in the spread of y, and so is what noise is left of the blocks within; that spread
  * is never taken to be less than what the runs' own intervals show of this noise. All blocks
@@ -36,7 +37,8 @@ struct compare_request {
     /* Cells declared to be what it is about: their names, their workloads, families or globs. */
     const char *const *primary;
     size_t n_primary;
-    bool force; /* also where ratios do not mean the same */
+    bool absolute; /* what cells came to, where there is no base: ratios of B's values to A's */
+    bool force;    /* also where ratios do not mean the same */
 };
 
 enum comparison_status {
@@ -89,6 +91,7 @@ enum compare_order {
 
 struct compare {
     size_t n_runs, n_a; /* A's come first */
+    bool absolute;
     struct analysis *runs;
     double theta;
     struct known_cells cells;     /* of any run */
@@ -108,8 +111,10 @@ int compare_runs(struct store *s, const struct compare_request *q, struct compar
                  struct err *err);
 void compare_release(struct compare *c);
 const struct comparison *compare_at(const struct compare *c, size_t cell, size_t target);
-/* Is it the base of a run? Then only what is a factor of itself can be compared. */
+/* Is it the base of a run? Then only values can be compared, and no ratios to it. */
 bool compare_is_base(const struct compare *c, size_t target);
+/* Do figures of runs that differ in this field not mean the same? */
+bool compare_forbids(const struct compare *c, const struct environ_field *f);
 size_t compare_side_runs(const struct compare *c, enum compare_side_name side);
 /* Stable, for csv and json: "ok", "too-few-runs", "no-figure", "one-side-only". */
 const char *comparison_status_name(enum comparison_status s);

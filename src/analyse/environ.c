@@ -165,8 +165,8 @@ static void add_plan(struct environ *e, size_t run, const struct run_head *h)
 
     if (h->base < p->targets.n) {
         const struct target *t = &p->targets.v[h->base];
-        put(e, run, "base", ENVIRON_REFUSE, xstrdup(t->label));
-        put(e, run, "base's definition", ENVIRON_REFUSE, xstrdup(t->text));
+        put(e, run, "base", ENVIRON_REFUSE_RATIOS, xstrdup(t->label));
+        put(e, run, "base's definition", ENVIRON_REFUSE_RATIOS, xstrdup(t->text));
     }
     put(e, run, "limits", ENVIRON_REFUSE, limits_text(&p->limits));
     put(e, run, "cupel", ENVIRON_TELL, xstrdup(h->version));

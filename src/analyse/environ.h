@@ -20,8 +20,9 @@
 #define ENVIRON_NAME_MAX (TARGET_LABEL_MAX + 32)
 
 enum environ_weight {
-    ENVIRON_TELL,  /* may be what a difference comes from */
-    ENVIRON_REFUSE /* ratios of runs that differ here do not mean the same */
+    ENVIRON_TELL,          /* may be what a difference comes from */
+    ENVIRON_REFUSE_RATIOS, /* ratios of runs that differ here do not mean the same, values do */
+    ENVIRON_REFUSE         /* neither does */
 };
 
 struct environ_field {

@@ -19,7 +19,7 @@
 struct known_cell {
     struct cell cell;
     bool primary;
-    bool of_itself;                /* a factor: compared without a base */
+    bool of_itself;                /* compared without a base: a factor, or by its value */
     char name[CELL_NAME_MAX + 96]; /* with the parameters that tell it from one of the same name */
     unsigned cpus;                 /* of the machine, where it uses all of them; else 0 */
 };
@@ -43,7 +43,7 @@ void known_cells_tell_apart(struct known_cells *k);
 /* ret[0 .. k->n): which of the run's cells each is; -1: none. */
 void known_cells_index(const struct known_cells *k, const struct run_head *h, int32_t *ret);
 
-/* The log of what a run found of it: the ratio to the run's base, or the factor that it is. NAN
+/* The log of what a run found of it: the ratio to the run's base, or the value. NAN
  * without. ret_se: its own standard error, from its interval at the level that this achieved; NAN
  * without one. */
 double known_cell_log(const struct known_cell *c, const struct cell_result *r, double *ret_se);

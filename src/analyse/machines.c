@@ -258,7 +258,7 @@ static int check_environ(const struct machines *m, const struct machines_request
 {
     VEC_FOREACH (&m->environ.fields, const struct environ_field, f) {
         size_t a = 0, b;
-        if (f->weight != ENVIRON_REFUSE || str_eq(f->name, "architecture") ||
+        if (f->weight < ENVIRON_REFUSE_RATIOS || str_eq(f->name, "architecture") ||
             !environ_differs(f, 0, q->n))
             continue;
         while (!f->values[a])

@@ -20,6 +20,7 @@ static int compare_read(struct store *s, const struct options *o, struct compare
     const char *primary[64];
     struct compare_request q = {.theta = options_fraction(o, "theta", 0),
                                 .primary = primary,
+                                .absolute = options_flag(o, "absolute"),
                                 .force = options_flag(o, "force")};
 
     if (q.theta > PLAN_FRACTION_MAX)
@@ -80,6 +81,10 @@ static const struct option_def compare_options[] = {
      .arg = "FRACTION",
      .kind = OPTION_FRACTION,
      .help = "differences up to this much are alike; default: the runs' own"},
+    {.name = "absolute",
+     .kind = OPTION_FLAG,
+     .help = "the values themselves, where there is no base to take a ratio to (pods that measured "
+             "their own sandbox): whatever else the machines did is in them"},
     {.name = "force",
      .kind = OPTION_FLAG,
      .help = "also where base, architecture, limits or probe differ, so that ratios do not mean "
@@ -99,6 +104,7 @@ static const struct example compare_examples[] = {
     {"cupel compare r1,r2,r3 r4,r5,r6", "three runs before an upgrade, three after it"},
     {"cupel compare r1,r3,r5 r2,r4,r6 --primary sys.getpid", "made in turns, with one question"},
     {"cupel compare r1,r2,r3 r4,r5,r6 --format md > upgrade.md", "for a pull request"},
+    {"cupel compare r1..r5 r6..r10 --absolute", "pods of one RuntimeClass, pods of another"},
 };
 
 const struct command cmd_compare = {

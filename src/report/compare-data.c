@@ -8,6 +8,12 @@
 #include <inttypes.h>
 #include <math.h>
 
+/* What a side has a mean of. */
+static const char *what_name(const struct compare *c)
+{
+    return c->absolute ? "value" : "ratio";
+}
+
 static void csv_side(const struct comparison_side *s, struct str *out)
 {
     str_addf(out, ",%zu,%zu", s->runs, s->n);
@@ -39,23 +45,27 @@ static void csv_row(const struct compare *c, const struct comparison *x, struct 
 
 void report_compare_csv(const struct compare *c, struct str *out)
 {
-    str_add(out, "cell,target,status,primary,"
-                 "a_runs,a_n,a_ratio,a_log_sd,a_within_log_se,a_blocks_tried,a_blocks_failed,"
-                 "b_runs,b_n,b_ratio,b_log_sd,b_within_log_se,b_blocks_tried,b_blocks_failed,"
-                 "ratio,ratio_lo,ratio_hi,df,between_log_sd,within_log_se,p,adjusted_p,verdict,"
-                 "held_back_by\n");
+    const char *what = what_name(c);
+
+    str_addf(out,
+             "cell,target,status,primary,"
+             "a_runs,a_n,a_%s,a_log_sd,a_within_log_se,a_blocks_tried,a_blocks_failed,"
+             "b_runs,b_n,b_%s,b_log_sd,b_within_log_se,b_blocks_tried,b_blocks_failed,"
+             "ratio,ratio_lo,ratio_hi,df,between_log_sd,within_log_se,p,adjusted_p,verdict,"
+             "held_back_by\n",
+             what, what);
     for (size_t i = 0; i < c->cells.n * c->targets.n; i++)
         if (c->results[i].status != COMPARISON_ABSENT)
             csv_row(c, &c->results[i], out);
 }
 
-static json_t *side_json(const struct comparison_side *s)
+static json_t *side_json(const struct compare *c, const struct comparison_side *s)
 {
     json_t *o = json_object();
 
     json_object_set_new(o, "runs", json_integer((json_int_t)s->runs));
     json_object_set_new(o, "n", json_integer((json_int_t)s->n));
-    json_object_set_new(o, "ratio", js_number(s->n ? exp(s->mean) : NAN));
+    json_object_set_new(o, what_name(c), js_number(s->n ? exp(s->mean) : NAN));
     json_object_set_new(o, "log_sd", js_number(s->sd));
     json_object_set_new(o, "within_log_se", js_number(s->within));
     json_object_set_new(o, "blocks_tried", json_integer((json_int_t)s->tried));
@@ -76,8 +86,8 @@ static json_t *comparison_json(const struct compare *c, const struct comparison 
     json_object_set_new(o, "target", js_inert(c->targets.v[x->target]));
     json_object_set_new(o, "status", json_string(comparison_status_name(x->status)));
     json_object_set_new(o, "primary", json_boolean(x->primary));
-    json_object_set_new(o, "a", side_json(&x->side[SIDE_A]));
-    json_object_set_new(o, "b", side_json(&x->side[SIDE_B]));
+    json_object_set_new(o, "a", side_json(c, &x->side[SIDE_A]));
+    json_object_set_new(o, "b", side_json(c, &x->side[SIDE_B]));
     json_object_set_new(o, "ratio", js_estimate(&x->ratio));
     json_object_set_new(o, "df", js_number(has ? x->w.df : NAN));
     json_object_set_new(o, "between_log_sd", js_number(x->between));
@@ -156,6 +166,7 @@ json_t *report_compare_json(const struct compare *c)
     json_object_set_new(o, "a", runs_json(c, SIDE_A));
     json_object_set_new(o, "b", runs_json(c, SIDE_B));
     json_object_set_new(o, "base", json_string(base.buf));
+    json_object_set_new(o, "absolute", json_boolean(c->absolute));
     json_object_set_new(o, "theta", js_number(c->theta));
     json_object_set_new(o, "level", js_number(1 - COMPARE_ALPHA));
     json_object_set_new(o, "order", json_string(order_name(c->order)));

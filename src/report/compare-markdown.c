@@ -65,7 +65,7 @@ static void put_environ(const struct compare *c, struct str *out)
 void report_compare_markdown(const struct compare *c, struct str *out)
 {
     const struct style style = {.utf8 = true};
-    _cleanup_(str_release) struct str base = STR_INIT;
+    _cleanup_(str_release) struct str what = STR_INIT;
 
     for (enum compare_side_name i = SIDE_A; i < SIDES; i++) {
         _cleanup_(str_release) struct str side = STR_INIT;
@@ -73,9 +73,9 @@ void report_compare_markdown(const struct compare *c, struct str *out)
         str_add(out, i == SIDE_A ? "A: " : ", B: ");
         md_line(out, side.buf);
     }
-    compare_base_text(c, &base);
-    str_add(out, "; ratios to ");
-    md_line(out, base.buf);
+    compare_what_text(c, &what);
+    str_add(out, "; ");
+    md_line(out, what.buf);
     str_addf(out,
              ", mean over runs, and B against A with 95 %% intervals over runs; alike within "
              "%g %%. *runs*: spread from run to run, *within*: what of that the runs' own noise "

@@ -1,5 +1,7 @@
 #include "report/compare-words.h"
 
+#include "report/figure.h"
+
 #include <math.h>
 
 const char *compare_head(enum compare_column column)
@@ -24,13 +26,16 @@ bool compare_target_has_rows(const struct compare *c, size_t target)
     return false;
 }
 
-static void side_words(const struct comparison *x, enum compare_side_name side,
+static void side_words(const struct style *style, const struct compare *c,
+                       const struct comparison *x, enum compare_side_name side,
                        struct cell_words *ret)
 {
     const struct comparison_side *s = &x->side[side];
 
     ret->tone = TONE_QUIET;
-    if (s->n)
+    if (s->n && c->absolute)
+        figure_parts(style, &c->cells.v[x->cell].cell, exp(s->mean), ret->number, ret->unit);
+    else if (s->n)
         unit_ratio(exp(s->mean), interval_half(x->ratio.lo, x->ratio.hi), ret->number);
     else
         str_copy(ret->word, sizeof(ret->word), "none");
@@ -60,7 +65,7 @@ static void none_words(const struct style *s, const struct comparison *x, struct
         return;
     }
     cell_words_unusable(s, ERR_UNSUPPORTED, ret);
-    str_format(ret->word, sizeof(ret->word), "no ratio in %s",
+    str_format(ret->word, sizeof(ret->word), "no figure in %s",
                x->side[SIDE_A].n   ? "B"
                : x->side[SIDE_B].n ? "A"
                                    : "both");
@@ -71,7 +76,7 @@ void compare_words(const struct style *s, const struct compare *c, const struct 
 {
     *ret = (struct cell_words){.tone = TONE_PLAIN};
     if (column == COLUMN_A || column == COLUMN_B) {
-        side_words(x, column == COLUMN_A ? SIDE_A : SIDE_B, ret);
+        side_words(s, c, x, column == COLUMN_A ? SIDE_A : SIDE_B, ret);
     } else if (column == COLUMN_BETWEEN || column == COLUMN_WITHIN) {
         spread_words(column == COLUMN_BETWEEN ? x->between : x->within, ret);
     } else if (x->status == COMPARISON_NONE) {
@@ -177,8 +182,31 @@ static void order_note(const struct compare *c, const struct style *s, note_line
     line(user, t.buf);
 }
 
+static void absolute_note(const struct compare *c, const struct style *s, note_line *line,
+                          void *user)
+{
+    _cleanup_free_ char *text =
+        xasprintf("%s the values themselves, without a base: whatever else a machine did, and how "
+                  "fast it ran, is in them",
+                  style_glyph(s, GLYPH_WARN));
+
+    if (c->absolute)
+        line(user, text);
+}
+
+void compare_what_text(const struct compare *c, struct str *out)
+{
+    if (c->absolute) {
+        str_add(out, "values");
+        return;
+    }
+    str_add(out, "ratios to ");
+    compare_base_text(c, out);
+}
+
 void compare_notes(const struct compare *c, const struct style *s, note_line *line, void *user)
 {
+    absolute_note(c, s, line, user);
     few_note(c, s, line, user);
     multiplicity_note(c, line, user);
     order_note(c, s, line, user);
@@ -324,7 +352,7 @@ static void put_difference(const struct compare *c, const struct environ_field *
                            void (*each)(void *user, const struct compare_difference *d), void *user)
 {
     d->name = f->name;
-    d->refused = f->weight == ENVIRON_REFUSE;
+    d->refused = compare_forbids(c, f);
     for (enum compare_side_name i = SIDE_A; i < SIDES; i++) {
         str_init(&d->values[i]);
         side_values(c, f, i, brief, &d->values[i]);

@@ -10,7 +10,7 @@
 #include "report/words.h"
 
 enum compare_column {
-    COLUMN_A, /* the ratio to the base, mean over A's runs */
+    COLUMN_A, /* the ratio to the base, or the value, mean over A's runs */
     COLUMN_B,
     COLUMN_RATIO,   /* B against A, with its interval and verdict */
     COLUMN_BETWEEN, /* spread from run to run */
@@ -26,6 +26,8 @@ bool compare_has_row(const struct comparison *x);
 bool compare_target_has_rows(const struct compare *c, size_t target);
 /* "r1 r2 r3 on vm-7f3a", inert. */
 void compare_side_text(const struct compare *c, enum compare_side_name side, struct str *out);
+/* What is compared: "ratios to host", "values". */
+void compare_what_text(const struct compare *c, struct str *out);
 /* "host"; where bases differ, "host, runc". Inert. */
 void compare_base_text(const struct compare *c, struct str *out);
 

@@ -23,7 +23,7 @@ static void put_line(void *user, const char *text)
 static void put_head(const struct view *v)
 {
     const struct compare *c = v->c;
-    _cleanup_(str_release) struct str base = STR_INIT;
+    _cleanup_(str_release) struct str what = STR_INIT;
     struct flow f;
 
     flow_begin(&f, v->out, v->style, "", 2);
@@ -32,8 +32,8 @@ static void put_head(const struct view *v)
         compare_side_text(c, i, &side);
         flow_add(&f, "%s %s", i == SIDE_A ? "A" : "B", side.buf);
     }
-    compare_base_text(c, &base);
-    flow_add(&f, "ratios to %s, mean over runs", base.buf);
+    compare_what_text(c, &what);
+    flow_add(&f, "%s, mean over runs", what.buf);
     flow_add(&f, "95 %% intervals over runs");
     flow_end(&f);
 }

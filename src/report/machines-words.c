@@ -360,7 +360,7 @@ size_t machines_differences(const struct machines *m,
 
     VEC_FOREACH (&m->environ.fields, const struct environ_field, f) {
         struct machines_difference d = {.name = f->name,
-                                        .refused = f->weight == ENVIRON_REFUSE &&
+                                        .refused = f->weight >= ENVIRON_REFUSE_RATIOS &&
                                                    !str_eq(f->name, "architecture")};
         if (str_eq(f->name, "machine") || !environ_differs(f, 0, m->n_runs))
             continue;

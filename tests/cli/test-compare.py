@@ -104,6 +104,18 @@ def comparisons(*args, **more):
 
 
 @case
+def values_without_a_base():
+    golden("compare-absolute.txt", compared("--absolute"))
+    r, x = comparisons("--absolute")
+    expect(r["absolute"] and x["sys.getpid", "host"]["status"] == "ok", r)
+    pid = x["sys.getpid", "runc"]
+    expect(math.isclose(pid["a"]["value"], 1000, rel_tol=1e-4) and math.isclose(pid["b"]["value"], 1100, rel_tol=1e-4), pid)
+    rows = list(csv.DictReader(io.StringIO(compared("--absolute", "--format", "csv"))))
+    expect(all(float(x["a_value"]) > 0 for x in rows if x["status"] == "ok"), rows)
+    expect("; values, mean over runs" in compared("--absolute", "--format", "md"), "what they are of")
+
+
+@case
 def figures_worked_out_by_hand():
     r, x = comparisons()
 

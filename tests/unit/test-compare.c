@@ -67,6 +67,61 @@ static void the_run_is_what_is_repeated(void **state)
     store_close(s);
 }
 
+/* 100 ns on the base, in every run; and where there is nothing but a base. */
+static void values_by_themselves(void **state)
+{
+    struct store *s = opened(state);
+    const struct made a = {.ratio = {1.5}, .targets = {"host", "runc"}},
+                      b = {.ratio = {1.8}, .targets = {"host", "runc"}},
+                      alone = {.ratio = {1}, .targets = {"sandbox=host"}};
+    struct compare_request q = {.n = {3, 3}, .absolute = true};
+    struct compare c;
+    struct err why = ERR_INIT;
+    int64_t runs[6];
+
+    make_six(s, &a, &b, .01, runs);
+    q.runs = runs;
+    assert_ok(compare_runs(s, &q, &c, err));
+    assert_true(c.absolute);
+    near(compare_at(&c, 0, 1)->ratio.value, 1.2);
+    assert_int_equal(compare_at(&c, 0, 0)->status, COMPARISON_OK); /* the base has values, too */
+    near(compare_at(&c, 0, 0)->ratio.value, 1);
+    assert_int_equal(compare_at(&c, 0, 0)->verdict, VERDICT_EQUIVALENT);
+    near(exp(compare_at(&c, 0, 1)->side[SIDE_B].mean) /
+             exp(compare_at(&c, 0, 0)->side[SIDE_B].mean),
+         1.8);
+    compare_release(&c);
+
+    make_six(s, &alone, &alone, 0, runs);
+    assert_ok(compare_runs(s, &q, &c, err));
+    assert_int_equal(compare_at(&c, 0, 0)->status, COMPARISON_OK);
+    compare_release(&c);
+    q.absolute = false;
+    assert_int_equal(compare_runs(s, &q, &c, &why), -EINVAL);
+    assert_non_null(strstr(why.msg, "--absolute"));
+    store_close(s);
+}
+
+/* Against another base: ratios do not mean the same, values do. */
+static void a_base_is_nothing_to_values(void **state)
+{
+    struct store *s = opened(state);
+    const struct made a = {.ratio = {1.5}, .targets = {"host", "runc"}},
+                      b = {.ratio = {1.5}, .targets = {"other=host", "runc"}};
+    struct compare_request q = {.n = {3, 3}, .absolute = true};
+    struct compare c;
+    struct err why = ERR_INIT;
+    int64_t runs[6];
+
+    make_six(s, &a, &b, .01, runs);
+    q.runs = runs;
+    assert_ok(compare_runs(s, &q, &c, err));
+    compare_release(&c);
+    q.absolute = false;
+    assert_int_equal(compare_runs(s, &q, &c, &why), -EXDEV);
+    store_close(s);
+}
+
 static size_t cell_named(const struct compare *c, const char *name)
 {
     for (size_t i = 0; i < c->cells.n; i++)
@@ -319,7 +374,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(the_run_is_what_is_repeated), TEST(only_the_same_is_compared),
+        TEST(the_run_is_what_is_repeated), TEST(values_by_themselves),
+        TEST(a_base_is_nothing_to_values), TEST(only_the_same_is_compared),
         TEST(failures_are_outcomes),       TEST(many_comparisons),
         TEST(environments_are_compared),   TEST(ratios_that_mean_another_thing),
         TEST(what_cannot_be_compared),
