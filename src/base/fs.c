@@ -240,6 +240,22 @@ int fs_sha256(const char *path, char ret_hex[FS_SHA256_HEX], struct err *err)
     return 0;
 }
 
+bool fs_unchanged(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+bool fs_is_same(const char *path, const struct stat *hashed, const char *sha256)
+{
+    struct stat st;
+    char hex[FS_SHA256_HEX];
+    if (stat(path, &st) < 0)
+        return false;
+    return fs_unchanged(&st, hashed) || (st.st_size == hashed->st_size &&
+                                         fs_sha256(path, hex, NULL) == 0 && str_eq(hex, sha256));
+}
+
 void fs_sha256_bytes(const void *bytes, size_t n, char ret_hex[FS_SHA256_HEX])
 {
     SHA2_CTX ctx;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #define FS_SHA256_HEX 65 /* 64 hexadecimal digits and a NUL */
@@ -22,6 +23,11 @@ int fs_remove_tree(const char *path, struct err *err);
 int fs_copy_file(const char *from, const char *to, mode_t mode, struct err *err);
 /* SHA-256 of a regular file, lower-case hexadecimal. */
 int fs_sha256(const char *path, char ret_hex[FS_SHA256_HEX], struct err *err);
+/* Is what lies there the file that was hashed, by what the kernel says of it and not by its path;
+ * or one of the same hash? */
+bool fs_is_same(const char *path, const struct stat *hashed, const char *sha256);
+/* Two looks at a file: the same one, with the same bytes as far as that shows? */
+bool fs_unchanged(const struct stat *a, const struct stat *b);
 void fs_sha256_bytes(const void *bytes, size_t n, char ret_hex[FS_SHA256_HEX]);
 /* Absolute path of a program found on $PATH (or name itself if it holds a slash), executable.
  * -ENOENT quietly. */

@@ -10,6 +10,7 @@
  * and containerd serve all and are on nobody's bill. */
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -217,7 +218,7 @@ static const char *shim_called(const struct live *l, char *dst, size_t size)
     const struct engine *e = l->engine;
     char exe[64];
     str_format(exe, sizeof(exe), "/proc/%d/exe", (int)l->shim);
-    if (l->shim > 0 && proof_same_file(exe, &e->runtime_stat, e->info.sha256))
+    if (l->shim > 0 && fs_is_same(exe, &e->runtime_stat, e->info.sha256))
         str_copy(dst, size, e->info.path);
     else if (l->shim <= 0 || proc_exe(l->shim, dst, size) < 0)
         str_copy(dst, size, "nobody knows what");

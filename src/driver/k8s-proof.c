@@ -8,7 +8,6 @@
 #include "base/time.h"
 #include "driver/attribution.h"
 #include "driver/oci.h"
-#include "driver/proof.h"
 #include "host/proc.h"
 
 #include <dirent.h>
@@ -96,7 +95,7 @@ static pid_t find_probe(const struct live *l, const char *group)
     for (size_t i = 0; i < pids.n && !found; i++) {
         char exe[64];
         str_format(exe, sizeof(exe), "/proc/%d/exe", (int)pids.v[i]);
-        if (proof_same_file(exe, &l->program->stat, l->program->sha256))
+        if (fs_is_same(exe, &l->program->stat, l->program->sha256))
             found = pids.v[i];
     }
     return found;

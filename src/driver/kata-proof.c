@@ -8,8 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/fs.h"
 #include "driver/attribution.h"
-#include "driver/proof.h"
 #include "host/proc.h"
 
 #include <dirent.h>
@@ -80,7 +80,7 @@ static void see_vmm(const struct live *l, const struct proc_entry *p, struct mac
     str_printable(m->path);
     name_of_vmm(p->comm, m->vmm_name, sizeof(m->vmm_name));
     if (k->configured) {
-        m->is_configured = proof_same_file(exe, &k->hypervisor_stat, k->hypervisor_sha256);
+        m->is_configured = fs_is_same(exe, &k->hypervisor_stat, k->hypervisor_sha256);
         m->behind_script = !m->is_configured && is_script(k->config.hypervisor);
     }
     if (proc_cmdline(p->pid, text, CMDLINE_MAX) == 0) {
@@ -100,7 +100,7 @@ static void see(const struct live *l, const struct proc_entry *p, enum component
 {
     char exe[64];
     str_format(exe, sizeof(exe), "/proc/%d/exe", (int)p->pid);
-    m->probes += proof_same_file(exe, &l->program->stat, l->program->sha256);
+    m->probes += fs_is_same(exe, &l->program->stat, l->program->sha256);
     m->virtiofsds += what == COMPONENT_VIRTIOFSD;
     m->proxies += what == COMPONENT_PROXY;
     if (what == COMPONENT_VMM)
@@ -171,7 +171,7 @@ static bool shim_contradicts(const struct live *l)
     if (!slash || !str_starts(slash + 1, "containerd-shim") || is_script(e->info.path))
         return false;
     str_format(exe, sizeof(exe), "/proc/%d/exe", (int)l->shim);
-    return l->shim == 0 || !proof_same_file(exe, &e->runtime_stat, e->info.sha256);
+    return l->shim == 0 || !fs_is_same(exe, &e->runtime_stat, e->info.sha256);
 }
 
 static const char *guest_contradicts(const struct live *l)

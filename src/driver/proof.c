@@ -79,22 +79,6 @@ static int read_namespaces(struct evidence *ev, const struct live *l, struct err
 }
 
 /* Not the time of the inode's change: a link made of the file counts as one. */
-static bool same_stat(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-bool proof_same_file(const char *path, const struct stat *hashed, const char *sha256)
-{
-    struct stat st;
-    char hex[FS_SHA256_HEX];
-    if (stat(path, &st) < 0)
-        return false;
-    return same_stat(&st, hashed) || (st.st_size == hashed->st_size &&
-                                      fs_sha256(path, hex, NULL) == 0 && strcmp(hex, sha256) == 0);
-}
-
 static void read_exe(struct evidence *ev, const struct live *l, pid_t pid)
 {
     const struct engine *e = l->engine;
@@ -102,9 +86,9 @@ static void read_exe(struct evidence *ev, const struct live *l, pid_t pid)
     str_format(exe, sizeof(exe), "/proc/%d/exe", (int)pid);
     proc_exe(pid, path, sizeof(path));
     str_printable(path);
-    ev->exe_is_probe = proof_same_file(exe, &l->program->stat, l->program->sha256);
+    ev->exe_is_probe = fs_is_same(exe, &l->program->stat, l->program->sha256);
     if (!ev->exe_is_probe && e->info.path[0])
-        ev->exe_is_runtime = proof_same_file(exe, &e->runtime_stat, e->info.sha256);
+        ev->exe_is_runtime = fs_is_same(exe, &e->runtime_stat, e->info.sha256);
     json_object_set_new(ev->json, "root_process",
                         json_pack("{s:i, s:s, s:s, s:s}", "pid", (int)pid, "exe", path, "is",
                                   ev->exe_is_probe     ? "probe"
@@ -167,7 +151,7 @@ static void read_bwrap(struct evidence *ev, const struct live *l)
         return;
     str_format(exe, sizeof(exe), "/proc/%d/exe", (int)waits);
     ev->waits_runtime =
-        proc_parent(l->pid) == waits && proof_same_file(exe, &e->runtime_stat, e->info.sha256);
+        proc_parent(l->pid) == waits && fs_is_same(exe, &e->runtime_stat, e->info.sha256);
     str_format(root, sizeof(root), "/proc/%d/root", (int)l->pid);
     ev->root_is_its = stat(root, &its) == 0 && stat(l->ground.rootfs, &ours) == 0 &&
                       its.st_dev == ours.st_dev && its.st_ino == ours.st_ino;
@@ -301,7 +285,7 @@ static int check_unchanged(const struct live *l, struct err *err)
 {
     const struct engine *e = l->engine;
     struct stat now;
-    if (!e->info.path[0] || (stat(e->info.path, &now) == 0 && same_stat(&now, &e->runtime_stat)))
+    if (!e->info.path[0] || (stat(e->info.path, &now) == 0 && fs_unchanged(&now, &e->runtime_stat)))
         return 0;
     return err_set(err, ERR_ENVIRONMENT, ESTALE, "%s changed while the run goes on", e->info.path);
 }

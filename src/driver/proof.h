@@ -12,10 +12,6 @@
 
 #include "driver/ground.h"
 
-/* Is it the file that was hashed, by what the kernel says of it and not by its path; or one of the
- * same hash? */
-bool proof_same_file(const char *path, const struct stat *hashed, const char *sha256);
-
 /* state_text: what the runtime's `state` printed, NULL for host. */
 int proof_make(const struct live *l, const char *state_text, struct err *err);
 

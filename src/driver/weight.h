@@ -27,7 +27,8 @@ struct weight {
 };
 
 enum weight_sum {
-    WEIGHT_CONTAINER, /* without what stands above or beside it: shim, conmon, command lines, a pod's pause */
+    WEIGHT_CONTAINER, /* without what stands above or beside it: shim, conmon, command lines, a
+                         pod's pause */
     WEIGHT_ALL,       /* everything that exists because of the session; no daemon */
 };
 
