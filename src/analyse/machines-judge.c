@@ -91,8 +91,10 @@ static int judge_one(struct machines *m, size_t group, size_t cell, size_t targe
     x->ratio.lo = exp(t.lo);
     x->ratio.hi = exp(t.hi);
     x->ratio.level = t.level;
-    x->p = t.p;
-    x->verdict = verdict_of(t.lo, t.hi, m->theta, false);
+    if (!m->absolute) { /* no value is 1 */
+        x->p = t.p;
+        x->verdict = verdict_of(t.lo, t.hi, m->theta, false);
+    }
     /* Within its own kind where there are several. */
     if ((m->groups.n > 1) == (group > 0))
         add_apart(m, cell, target, y, who, x->n);

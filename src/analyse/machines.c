@@ -114,6 +114,7 @@ static void see_head(struct machines *m, size_t run, struct run_head **h, const 
     if (!row->status[0] && !ended_well(*h))
         str_copy(row->status, sizeof(row->status), (*h)->status);
     known_targets_add(&m->targets, *h);
+    m->absolute = m->absolute && (*h)->plan.targets.n < 2;
     if (known_cells_add(&m->cells, *h) == 0)
         return;
     VEC_PUSH(&m->kept, *h);
@@ -252,13 +253,18 @@ static int read_runs(struct store *s, const struct machines_request *q, struct m
     return r;
 }
 
+bool machines_forbid(const struct machines *m, const struct environ_field *f)
+{
+    return f->weight >= (m->absolute ? ENVIRON_REFUSE : ENVIRON_REFUSE_RATIOS);
+}
+
 /* One line that names the first field. */
 static int check_environ(const struct machines *m, const struct machines_request *q,
                          struct err *err)
 {
     VEC_FOREACH (&m->environ.fields, const struct environ_field, f) {
         size_t a = 0, b;
-        if (f->weight < ENVIRON_REFUSE_RATIOS || str_eq(f->name, "architecture") ||
+        if (!machines_forbid(m, f) || str_eq(f->name, "architecture") ||
             !environ_differs(f, 0, q->n))
             continue;
         while (!f->values[a])
@@ -266,10 +272,10 @@ static int check_environ(const struct machines *m, const struct machines_request
         for (b = a + 1; !f->values[b] || str_eq(f->values[a], f->values[b]);)
             b++;
         return err_set(err, ERR_USAGE, EXDEV,
-                       "r%lld has %s %.60s and r%lld %.60s: their ratios do not mean the same; "
+                       "r%lld has %s %.60s and r%lld %.60s: their %s do not mean the same; "
                        "name the runs that go together, or --force puts them all in one table",
                        (long long)q->runs[a], f->name, f->values[a], (long long)q->runs[b],
-                       f->values[b]);
+                       f->values[b], m->absolute ? "values" : "ratios");
     }
     return 0;
 }
@@ -277,7 +283,7 @@ static int check_environ(const struct machines *m, const struct machines_request
 int machines_read(struct store *s, const struct machines_request *q, struct machines *ret,
                   struct err *err)
 {
-    struct machines m = {.n_runs = q->n, .environ = {.n_runs = q->n}};
+    struct machines m = {.absolute = true, .n_runs = q->n, .environ = {.n_runs = q->n}};
     struct machines_group all = {.name = "all"};
     int r = check_twice(q, err);
 
@@ -288,6 +294,9 @@ int machines_read(struct store *s, const struct machines_request *q, struct mach
     m.machine_of = xcalloc(q->n, sizeof(*m.machine_of));
     r = read_heads(s, q, &m, err);
     if (r == 0) {
+        m.absolute = m.absolute || q->absolute;
+        VEC_FOREACH (&m.cells, struct known_cell, x)
+            x->of_itself = x->of_itself || m.absolute;
         known_cells_tell_apart(&m.cells);
         name_rows(&m);
         m.is_base = xcalloc(m.targets.n + 1, sizeof(*m.is_base));

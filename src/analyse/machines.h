@@ -11,6 +11,9 @@
  * claimed beyond them. Cells and targets of a group are held to Benjamini and Hochberg's procedure
  * together.
  *
+ * Where runs have no target but their base (a pod that measured its own sandbox), y is the log of
+ * the value: which machines stand apart can be told of it, and nothing is slower or faster.
+ *
  * Runs are analysed one after the other, and of each only its figures are kept: about 100 bytes a
  * machine, cell and target.
  *
@@ -38,8 +41,9 @@ struct machines_request {
      * runs' records. */
     const char *const *names;
     size_t n;
-    double theta; /* 0: the runs' own, which has to be one */
-    bool force;   /* also where ratios do not mean the same */
+    double theta;  /* 0: the runs' own, which has to be one */
+    bool absolute; /* values instead of ratios; so it is where no run has a target but its base */
+    bool force;    /* also where ratios do not mean the same */
 };
 
 /* What one machine found of a cell on a target. */
@@ -69,16 +73,17 @@ struct machine_row {
 
 /* What holds of a group of machines. */
 struct machines_result {
-    size_t machines;       /* that were to measure it */
-    size_t n;              /* that have a figure */
-    size_t failed;         /* in which it failed, once at least */
-    size_t first_failed;   /* machine: index of rows */
-    size_t withheld;       /* whose CPU is emulated in software */
-    struct estimate ratio; /* mean over machines; interval from MACHINES_MIN on; n: machines */
-    double between;        /* sd of the logs from machine to machine; NAN below 2 */
-    double within;         /* root mean square of their own standard errors, log; NAN unknown */
-    size_t least, most;    /* machines with the smallest and the greatest figure */
-    double p, adjusted_p;  /* NAN: not tested */
+    size_t machines;     /* that were to measure it */
+    size_t n;            /* that have a figure */
+    size_t failed;       /* in which it failed, once at least */
+    size_t first_failed; /* machine: index of rows */
+    size_t withheld;     /* whose CPU is emulated in software */
+    struct estimate
+        ratio;      /* or value; mean over machines; interval from MACHINES_MIN on; n: machines */
+    double between; /* sd of the logs from machine to machine; NAN below 2 */
+    double within;  /* root mean square of their own standard errors, log; NAN unknown */
+    size_t least, most;   /* machines with the smallest and the greatest figure */
+    double p, adjusted_p; /* NAN: not tested */
     enum verdict verdict;
     enum comparison_hold hold;
 };
@@ -92,12 +97,13 @@ struct machines_group {
 
 struct machine_apart {
     size_t machine, cell, target;
-    double ratio, median; /* of its group */
+    double ratio, median; /* of its group; values where those are compared */
     double score;
 };
 
 struct machines {
     double theta;
+    bool absolute; /* the figures are values: there is nothing to be slower or faster than */
     size_t n, n_runs;
     struct machine_row *rows; /* in the order in which they were met */
     struct known_cells cells;
@@ -122,6 +128,8 @@ const struct machines_result *machines_at(const struct machines *m, size_t group
                                           size_t target);
 const struct machine_figure *machines_figure(const struct machines *m, size_t machine, size_t cell,
                                              size_t target);
+/* Do figures of runs that differ in this field not mean the same? */
+bool machines_forbid(const struct machines *m, const struct environ_field *f);
 /* Was any machine to measure it? A base is there where it is a factor of itself. */
 bool machines_has(const struct machines *m, size_t cell, size_t target);
 /* The latest run of every machine that has one which is over, in the order of the results. */

@@ -25,6 +25,7 @@ static int read_machines(struct store *s, const struct options *o, struct machin
 {
     struct run_list runs = VEC_INIT;
     struct machines_request q = {.theta = options_fraction(o, "theta", 0),
+                                 .absolute = options_flag(o, "absolute"),
                                  .force = options_flag(o, "force")};
     int r = 0;
 
@@ -88,6 +89,10 @@ static const struct option_def machines_options[] = {
      .arg = "FRACTION",
      .kind = OPTION_FRACTION,
      .help = "differences up to this much are alike; default: the runs' own"},
+    {.name = "absolute",
+     .kind = OPTION_FLAG,
+     .help = "the values themselves instead of ratios to a base; so it is where no run has another "
+             "target than its base (pods that measured their own sandbox)"},
     {.name = "force",
      .kind = OPTION_FLAG,
      .help = "also where base, limits or probe differ, so that ratios do not mean the same"},

@@ -25,16 +25,26 @@ static void csv_row(const struct machines *m, size_t machine, size_t cell, size_
     csv_double(out, exp(f->lo));
     csv_double(out, exp(f->hi));
     csv_double(out, f->se);
-    str_addf(out, ",%s,%u,%s,", f->n == 1 ? verdict_name(f->verdict) : "", f->failed,
-             f->failed ? err_kind_name(f->fail_kind) : "");
+    str_addf(out, ",%s,%u,%s,", f->n == 1 && !m->absolute ? verdict_name(f->verdict) : "",
+             f->failed, f->failed ? err_kind_name(f->fail_kind) : "");
     csv_text(out, f->fail_text ? f->fail_text : "");
     str_addc(out, '\n');
 }
 
+/* What the figures are. */
+static const char *what_name(const struct machines *m)
+{
+    return m->absolute ? "value" : "ratio";
+}
+
 void report_machines_csv(const struct machines *m, struct str *out)
 {
-    str_add(out, "machine_id,machine,kind,run,cell,target,runs,n,ratio,ratio_lo,ratio_hi,log_se,"
-                 "verdict,blocks_failed,failure_kind,failure\n");
+    const char *what = what_name(m);
+
+    str_addf(out,
+             "machine_id,machine,kind,run,cell,target,runs,n,%s,%s_lo,%s_hi,log_se,"
+             "verdict,blocks_failed,failure_kind,failure\n",
+             what, what, what);
     for (size_t i = 0; i < m->n; i++)
         for (size_t c = 0; c < m->cells.n; c++)
             for (size_t t = 0; t < m->targets.n; t++)
@@ -65,7 +75,7 @@ static json_t *figure_json(const struct machines *m, size_t group, size_t cell, 
     json_object_set_new(o, "target", js_inert(m->targets.v[target]));
     json_object_set_new(o, "machines", json_integer((json_int_t)x->machines));
     json_object_set_new(o, "failed", json_integer((json_int_t)x->failed));
-    json_object_set_new(o, "ratio", js_estimate(&x->ratio));
+    json_object_set_new(o, what_name(m), js_estimate(&x->ratio));
     json_object_set_new(o, "between_log_sd", js_number(x->between));
     json_object_set_new(o, "within_log_se", js_number(x->within));
     json_object_set_new(o, "least", x->n ? json_string(m->rows[x->least].name) : json_null());
@@ -73,7 +83,8 @@ static json_t *figure_json(const struct machines *m, size_t group, size_t cell, 
     json_object_set_new(o, "p", js_number(x->p));
     json_object_set_new(o, "adjusted_p", js_number(x->adjusted_p));
     json_object_set_new(o, "verdict",
-                        x->ratio.level > 0 ? json_string(verdict_name(x->verdict)) : json_null());
+                        x->ratio.level > 0 && !m->absolute ? json_string(verdict_name(x->verdict))
+                                                           : json_null());
     json_object_set_new(o, "held_back_by",
                         x->hold ? json_string(comparison_hold_name(x->hold)) : json_null());
     return o;
@@ -99,7 +110,7 @@ static json_t *apart_json(const struct machines *m)
         json_array_append_new(
             all, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "machine", m->rows[a->machine].name,
                            "cell", js_inert(m->cells.v[a->cell].name), "target",
-                           js_inert(m->targets.v[a->target]), "ratio", js_number(a->ratio),
+                           js_inert(m->targets.v[a->target]), what_name(m), js_number(a->ratio),
                            "median", js_number(a->median), "score", js_number(a->score)));
     return all;
 }
@@ -129,6 +140,7 @@ json_t *report_machines_json(const struct machines *m)
     machines_differences(m, add_difference, differences);
     machines_notes(m, &plain, add_note, notes);
     json_object_set_new(o, "runs", json_integer((json_int_t)m->n_runs));
+    json_object_set_new(o, "absolute", json_boolean(m->absolute));
     json_object_set_new(o, "theta", js_number(m->theta));
     json_object_set_new(o, "level", js_number(1 - MACHINES_ALPHA));
     json_object_set_new(o, "machines", rows);

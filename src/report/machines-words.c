@@ -1,5 +1,7 @@
 #include "report/machines-words.h"
 
+#include "report/figure.h"
+
 #include <math.h>
 
 #define LIST_MOST   8 /* lines of one kind; the rest is counted */
@@ -89,11 +91,35 @@ void machines_lines(const struct machines *m, enum machines_by by, struct machin
 
 /* ---- figures ---- */
 
+static void put_figure(const struct style *s, const struct machines *m, size_t cell,
+                       const struct estimate *e, enum verdict verdict, struct cell_words *ret)
+{
+    const struct cell_result r = {
+        .status = CELL_OK, .ratio = *e, .absolute = *e, .verdict = verdict};
+
+    if (m->absolute)
+        cell_words_absolute(s, &r, &m->cells.v[cell].cell, ret);
+    else
+        cell_words_ratio(s, &r, &m->cells.v[cell].cell, ret);
+}
+
+/* The same in a sentence. */
+static void put_value(const struct style *s, const struct machines *m, size_t cell, double value,
+                      struct str *out)
+{
+    char number[UNIT_TEXT], unit[UNIT_TEXT] = "";
+
+    if (m->absolute)
+        figure_parts(s, &m->cells.v[cell].cell, value, number, unit);
+    else
+        unit_ratio(value, NAN, number);
+    str_addf(out, "%s%s%s", number, unit[0] ? " " : "", unit);
+}
+
 static void group_words(const struct style *s, const struct machines *m,
                         const struct machines_line *l, size_t target, struct cell_words *ret)
 {
     const struct machines_result *x = machines_at(m, l->index, l->cell, target);
-    const struct cell_result r = {.ratio = x->ratio, .verdict = x->verdict};
 
     if (x->n == 0 && x->withheld) {
         str_copy(ret->word, sizeof(ret->word), "emulated CPU");
@@ -102,7 +128,7 @@ static void group_words(const struct style *s, const struct machines *m,
         const struct machine_figure *f = machines_figure(m, x->first_failed, l->cell, target);
         cell_words_unusable(s, f->fail_kind, ret);
     } else if (x->n > 0) {
-        cell_words_ratio(s, &r, &m->cells.v[l->cell].cell, ret);
+        put_figure(s, m, l->cell, &x->ratio, x->verdict, ret);
         if (x->n < MACHINES_MIN)
             str_copy(ret->word, sizeof(ret->word), "too few");
     }
@@ -112,7 +138,6 @@ static void machine_words(const struct style *s, const struct machines *m,
                           const struct machines_line *l, size_t target, struct cell_words *ret)
 {
     const struct machine_figure *f = machines_figure(m, l->index, l->cell, target);
-    struct cell_result r = {.status = CELL_OK, .verdict = f->verdict};
 
     if (f->runs == 0)
         return;
@@ -123,8 +148,8 @@ static void machine_words(const struct style *s, const struct machines *m,
             str_copy(ret->word, sizeof(ret->word), "not measured");
         return;
     }
-    r.ratio = (struct estimate){exp(f->log), exp(f->lo), exp(f->hi), .95, f->n};
-    cell_words_ratio(s, &r, &m->cells.v[l->cell].cell, ret);
+    const struct estimate e = {exp(f->log), exp(f->lo), exp(f->hi), .95, f->n};
+    put_figure(s, m, l->cell, &e, f->verdict, ret);
     if (f->n > 1) { /* no interval of its own */
         str_format(ret->half, sizeof(ret->half), "%u runs", f->n);
         ret->word[0] = '\0';
@@ -172,7 +197,10 @@ void machines_head(const struct machines *m, note_line *part, void *user)
         str_add(&base, base.len ? ", " : "");
         text_inert(&base, m->targets.v[t]);
     }
-    say(part, user, "ratios to %s, mean over machines", base.buf ? base.buf : "nothing");
+    if (m->absolute)
+        say(part, user, "values, mean over machines");
+    else
+        say(part, user, "ratios to %s, mean over machines", base.len ? base.buf : "nothing");
     say(part, user, "95 %% intervals over machines");
 }
 
@@ -263,14 +291,13 @@ static void apart_notes(const struct machines *m, const struct style *s, note_li
 {
     for (size_t i = 0; i < m->apart.n && i < LIST_MOST; i++) {
         const struct machine_apart *a = &m->apart.v[i];
-        _cleanup_(str_release) struct str name = STR_INIT;
-        char is[UNIT_TEXT], median[UNIT_TEXT];
-        unit_ratio(a->ratio, NAN, is);
-        unit_ratio(a->median, NAN, median);
+        _cleanup_(str_release) struct str name = STR_INIT, is = STR_INIT, median = STR_INIT;
+        put_value(s, m, a->cell, a->ratio, &is);
+        put_value(s, m, a->cell, a->median, &median);
         text_inert(&name, m->targets.v[a->target]);
         say(line, user, "%s %s stands apart: %s on %s is %s there, and %s in the middle of %s",
             style_glyph(s, GLYPH_WARN), m->rows[a->machine].name, m->cells.v[a->cell].name,
-            name.buf, is, median, m->groups.n > 1 ? "its kind" : "all");
+            name.buf, is.buf, median.buf, m->groups.n > 1 ? "its kind" : "all");
     }
     if (m->apart.n > LIST_MOST)
         say(line, user, "and %zu more figures that stand apart", m->apart.n - LIST_MOST);
@@ -284,17 +311,16 @@ static void spread_notes(const struct machines *m, const struct style *s, note_l
     for (size_t i = 0; i < m->cells.n * m->targets.n; i++) {
         const struct machines_result *x = &m->groups.v[0].results[i];
         size_t c = i / m->targets.n, t = i % m->targets.n;
-        _cleanup_(str_release) struct str name = STR_INIT;
-        char least[UNIT_TEXT], most[UNIT_TEXT];
+        _cleanup_(str_release) struct str name = STR_INIT, least = STR_INIT, most = STR_INIT;
         if (x->n < MACHINES_MIN || !(x->between > SPREAD_TIMES * x->within) ||
             !(x->between > log1p(m->theta)) || n++ >= LIST_MOST)
             continue;
-        unit_ratio(exp(machines_figure(m, x->least, c, t)->log), NAN, least);
-        unit_ratio(exp(machines_figure(m, x->most, c, t)->log), NAN, most);
+        put_value(s, m, c, exp(machines_figure(m, x->least, c, t)->log), &least);
+        put_value(s, m, c, exp(machines_figure(m, x->most, c, t)->log), &most);
         text_inert(&name, m->targets.v[t]);
         say(line, user, "%s machines do not agree on %s on %s: from %s (%s) to %s (%s)",
-            style_glyph(s, GLYPH_WARN), m->cells.v[c].name, name.buf, least, m->rows[x->least].name,
-            most, m->rows[x->most].name);
+            style_glyph(s, GLYPH_WARN), m->cells.v[c].name, name.buf, least.buf,
+            m->rows[x->least].name, most.buf, m->rows[x->most].name);
     }
     if (n > LIST_MOST)
         say(line, user, "and on %zu more", n - LIST_MOST);
@@ -321,7 +347,7 @@ static bool seen_before(const struct environ_field *f, size_t i)
 }
 
 /* A hash is told from another by its first digits. */
-static void put_value(const char *value, struct str *out)
+static void put_text(const char *value, struct str *out)
 {
     bool hash = strlen(value) == 64 && strspn(value, "0123456789abcdef") == 64;
     _cleanup_free_ char *brief = xstrndup(value, hash ? 12 : 60);
@@ -342,7 +368,7 @@ static void put_values(const struct machines *m, const struct environ_field *f, 
         for (size_t k = i; k < m->n_runs; k++)
             n += str_eq(f->values[i], f->values[k]);
         str_add(out, out->len ? ", " : "");
-        put_value(f->values[i], out);
+        put_text(f->values[i], out);
         if (n > 1)
             str_addf(out, " (%zu runs)", n);
         else
@@ -359,9 +385,8 @@ size_t machines_differences(const struct machines *m,
     size_t n = 0;
 
     VEC_FOREACH (&m->environ.fields, const struct environ_field, f) {
-        struct machines_difference d = {.name = f->name,
-                                        .refused = f->weight >= ENVIRON_REFUSE_RATIOS &&
-                                                   !str_eq(f->name, "architecture")};
+        struct machines_difference d = {
+            .name = f->name, .refused = machines_forbid(m, f) && !str_eq(f->name, "architecture")};
         if (str_eq(f->name, "machine") || !environ_differs(f, 0, m->n_runs))
             continue;
         put_values(m, f, &d.values);

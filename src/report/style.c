@@ -120,7 +120,8 @@ void flow_add(struct flow *f, const char *fmt, ...)
 
 void flow_end(struct flow *f)
 {
-    str_addc(f->out, '\n');
+    if (f->column > 0 || !f->first)
+        str_addc(f->out, '\n');
 }
 
 void text_wrap(struct str *out, const struct style *s, const char *lead, unsigned indent,

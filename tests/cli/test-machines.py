@@ -106,6 +106,34 @@ def a_line_for_a_warehouse():
     expect(len(lost) == 1 and lost[0]["ratio"] == "" and lost[0]["failure_kind"] == "timeout", lost)
 
 
+def pod(i):
+    """A pod that measured its own sandbox on node i of ten; the last one's calls cost half as much again."""
+    def outcome(c, _, block):
+        late = i == 9 and CELLS[c] == "sys.getpid"
+        log = .002 * (i % 3 - 1) + .0004 * (block - 3.5) + (math.log(1.5) if late else 0)
+        return made.part(0, [(10**4, 10**7 * [5, .1, 2][c] * math.exp(log))])
+
+    machine = {"hostname": "node-%d" % i, "arch": "x86_64", "cpus_online": 4, "cpu_model": "EPYC", "memory_bytes": 16 << 30}
+    return made.document("0f0e0d0c-0b0a-4009-8807-0605040304%02x" % i, [made.target("sandbox", "host")],
+                         [made.cell(c) for c in CELLS], BLOCKS, outcome, run={"machine": machine, "machine_id": "%02x" % i * 32})
+
+
+@case
+def pods_have_values_alone():
+    where = made.state("pods", lambda: [pod(i) for i in range(10)])
+    say = lambda *args: cupel("machines", *args, env={"CUPEL_STATE": where, "COLUMNS": "100"}).out
+    golden("machines-pods.txt", say())
+    expect("node-9" in say("--by", "machine") and "values, mean over machines" in say("--format", "md"), say())
+    d = json.loads(say("--json"))
+    x = {r["cell"]: r for r in d["results"]}["cpu.prime"]
+    expect(d["absolute"] and x["verdict"] is None and math.isclose(x["value"]["value"], 5000, rel_tol=1e-3), x)
+    rows = list(csv.DictReader(io.StringIO(say("--format", "csv"))))
+    expect(len(rows) == 30 and all(float(r["value"]) > 0 and r["verdict"] == "" for r in rows), rows)
+    # The same fleet's ratios and values; a base is a column of values.
+    both = json.loads(shown(18, "--json", "--absolute"))
+    expect({r["target"] for r in both["results"]} == {"host", "runc", "runsc:ptrace"}, both["results"])
+
+
 @case
 def runs_are_named_as_lists_and_ranges():
     expect("3 machines, 3 runs" in shown(18, "r2,r4", "r6"), "list")

@@ -231,6 +231,37 @@ static void machines_may_be_named(void **state)
     store_close(s);
 }
 
+/* A millisecond on every base; nothing is slower or faster than a value. */
+static void values_have_no_verdict(void **state)
+{
+    struct store *s = opened(state);
+    const struct made like = {.ratio = {1.2}, .machine = EPYC},
+                      alone = {.targets = {"sandbox=host"}, .machine = EPYC, .machine_id = "p"};
+    int64_t runs[6];
+    struct machines m;
+
+    make_machines(s, &like, 6, .01, runs);
+    assert_ok(machines_read(s, &(struct machines_request){.runs = runs, .n = 6, .absolute = true},
+                            &m, err));
+    assert_true(m.absolute && machines_has(&m, 0, 0));
+    const struct machines_result *x = machines_at(&m, 0, 0, 1);
+    assert_float_equal(x->ratio.value, 1.2e6, 1);
+    near(x->between, .01 * sqrt(.8));
+    near(log(x->ratio.hi), log(1.2e6) + 2.570582 * .01 * sqrt(.8 / 6));
+    assert_int_equal(x->verdict, VERDICT_INCONCLUSIVE);
+    assert_true(isnan(x->p));
+    assert_int_equal(m.groups.v[0].tested, 0);
+    machines_release(&m);
+
+    /* By itself, where there is nothing else. */
+    make_machines(s, &alone, 6, 0, runs);
+    assert_ok(machines_read(s, &(struct machines_request){.runs = runs, .n = 6}, &m, err));
+    assert_true(m.absolute && machines_has(&m, 0, 0));
+    assert_float_equal(machines_at(&m, 0, 0, 0)->ratio.value, 1e6, 1);
+    machines_release(&m);
+    store_close(s);
+}
+
 static void other_cells_and_targets(void **state)
 {
     struct store *s = opened(state);
@@ -294,6 +325,7 @@ int main(void)
         TEST(failures_and_parts_are_seen),
         TEST(emulated_cpus_say_nothing_of_machines),
         TEST(machines_may_be_named),
+        TEST(values_have_no_verdict),
         TEST(other_cells_and_targets),
         TEST(what_does_not_go_together),
     };
