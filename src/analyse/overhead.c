@@ -47,11 +47,13 @@ static int find_cell(const struct analysis *a)
     return -1;
 }
 
-static void read_counted(struct overhead *o, const char *info)
+static void read_class(struct overhead *o, const char *info)
 {
     json_t *about = info ? json_loads(info, 0, NULL) : NULL;
-    const json_t *fixed = json_object_get(about, "pod_fixed");
+    const json_t *class_ = json_object_get(about, "runtime_class");
+    const json_t *fixed = json_object_get(class_, "pod_fixed");
 
+    str_copy(o->handler, sizeof(o->handler), object_text(class_, "handler"));
     o->counted_bytes = k8s_quantity(object_text(fixed, "memory"));
     o->counted_cpus = k8s_quantity(object_text(fixed, "cpu"));
     json_decref(about);
@@ -76,7 +78,7 @@ int analyse_overheads(struct store *s, const struct analysis *a, struct overhead
         if (str_eq(a->head.plan.targets.v[t].driver, "host") ||
             analysis_at(a, (size_t)cell, t)->absolute.n == 0)
             continue;
-        read_counted(&o, a->targets[t].info);
+        read_class(&o, a->targets[t].info);
         VEC_PUSH(&all.list, o);
     }
     if (all.list.n)

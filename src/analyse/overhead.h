@@ -20,8 +20,9 @@ struct overhead {
     double pss_bytes, without_bytes, kernel_bytes;
     double cpus;
     size_t blocks;
-    double running; /* at once, at the most */
-    /* What its class counts; NAN: nothing, or it has none. */
+    double running;   /* at once, at the most */
+    char handler[64]; /* of its class; "": it has none */
+    /* What that counts; NAN: nothing. */
     double counted_bytes, counted_cpus;
 };
 

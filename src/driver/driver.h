@@ -97,8 +97,11 @@ struct target_info {
      */
     bool emulated;
     char machine[264]; /* where it runs, if that is not here: "node n2" */
-    /* What its RuntimeClass counts for a pod's sandbox, as it says it ("250m", "120Mi"); "". */
-    char pod_fixed_cpu[32], pod_fixed_memory[32];
+    /* Of a RuntimeClass: what its nodes call it, and what it counts for a pod's sandbox, as it says
+     * it ("250m", "120Mi"); "". */
+    struct {
+        char handler[64], fixed_cpu[32], fixed_memory[32];
+    } runtime_class;
 };
 
 struct target_infos {

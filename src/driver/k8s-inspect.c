@@ -269,8 +269,10 @@ void k8s_inspect(struct site *s, const struct target *t, struct target_info *ret
                k.handler[0] ? k.handler : "not said", k.image);
     if (!k.node.here)
         str_format(ret->machine, sizeof(ret->machine), "node %s", k.node.name);
-    str_copy(ret->pod_fixed_cpu, sizeof(ret->pod_fixed_cpu), k.fixed_cpu);
-    str_copy(ret->pod_fixed_memory, sizeof(ret->pod_fixed_memory), k.fixed_memory);
+    str_copy(ret->runtime_class.handler, sizeof(ret->runtime_class.handler), k.handler);
+    str_copy(ret->runtime_class.fixed_cpu, sizeof(ret->runtime_class.fixed_cpu), k.fixed_cpu);
+    str_copy(ret->runtime_class.fixed_memory, sizeof(ret->runtime_class.fixed_memory),
+             k.fixed_memory);
     ret->usable = true;
 }
 

@@ -255,10 +255,11 @@ char *target_info_json(const struct target_info *i)
                           "work_around", i->work_around, "emulated", i->emulated);
     if (o && i->machine[0])
         json_object_set_new(o, "machine", json_string(i->machine));
-    if (o && (i->pod_fixed_cpu[0] || i->pod_fixed_memory[0]))
-        json_object_set_new(
-            o, "pod_fixed",
-            json_pack("{s:s, s:s}", "cpu", i->pod_fixed_cpu, "memory", i->pod_fixed_memory));
+    if (o && i->runtime_class.handler[0])
+        json_object_set_new(o, "runtime_class",
+                            json_pack("{s:s, s:{s:s, s:s}}", "handler", i->runtime_class.handler,
+                                      "pod_fixed", "cpu", i->runtime_class.fixed_cpu, "memory",
+                                      i->runtime_class.fixed_memory));
     char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
     json_decref(o);

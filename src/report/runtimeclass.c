@@ -30,35 +30,39 @@ static void class_name(const char *label, char *dst, size_t size)
 }
 
 /* Against what the class counts today, where it was measured through one. */
-static void put_counted(const char *name, double counted, double taken, struct str *out)
+static void put_counted(double counted, double taken, struct str *out)
 {
     if (isfinite(counted))
-        str_addf(out, "; %s %.3g times that", name, counted / taken);
+        str_addf(out, "; the class counts %.3g times that", counted / taken);
 }
 
-static void put_class(const struct overhead *o, const char *label, struct str *out)
+static void put_class(const struct overhead *o, const struct target *t, struct str *out)
 {
-    char name[64];
+    bool known = o->handler[0]; /* it was measured through a class */
+    char name[64], handler[64];
 
-    class_name(label, name, sizeof(name));
+    class_name(known ? t->runtime : t->label, name, sizeof(name));
+    class_name(known ? o->handler : t->label, handler, sizeof(handler));
+    str_addf(out,
+             "---\n"
+             "apiVersion: node.k8s.io/v1\n"
+             "kind: RuntimeClass\n"
+             "metadata:\n"
+             "  name: %s\n"
+             "handler: %s%s\n"
+             "overhead:\n"
+             "  podFixed:\n",
+             name, handler, known ? "" : " # what your nodes' container runtime calls it");
     str_addf(
         out,
-        "---\n"
-        "apiVersion: node.k8s.io/v1\n"
-        "kind: RuntimeClass\n"
-        "metadata:\n"
-        "  name: %s\n"
-        "handler: %s # what your nodes' container runtime calls it\n"
-        "overhead:\n"
-        "  podFixed:\n"
         "    memory: %.0fMi # %.2f MiB by PSS, less %.2f of payload and command lines; %.2f MiB "
         "in the kernel",
-        name, name, fmax(ceil(o->memory_bytes / MIB), 1), o->pss_bytes / MIB,
-        o->without_bytes / MIB, o->kernel_bytes / MIB);
-    put_counted("the class counts", o->counted_bytes, o->memory_bytes, out);
+        fmax(ceil(o->memory_bytes / MIB), 1), o->pss_bytes / MIB, o->without_bytes / MIB,
+        o->kernel_bytes / MIB);
+    put_counted(o->counted_bytes, o->memory_bytes, out);
     str_addf(out, "\n    cpu: %.0fm # %.2f millicores while idle", fmax(ceil(o->cpus * 1000), 1),
              o->cpus * 1000);
-    put_counted("the class counts", o->counted_cpus, o->cpus, out);
+    put_counted(o->counted_cpus, o->cpus, out);
     str_addf(out, "\n    # the most of %zu block%s, up to %.0f at once\n", o->blocks,
              o->blocks == 1 ? "" : "s", o->running);
 }
@@ -79,6 +83,6 @@ int report_runtimeclass(struct store *s, const struct analysis *a, struct str *o
              "# r%" PRId64 ": what a pod's sandbox costs beside its payload, measured by cupel\n",
              a->head.id);
     VEC_FOREACH (&all.list, const struct overhead, o)
-        put_class(o, a->head.plan.targets.v[o->target].label, out);
+        put_class(o, &a->head.plan.targets.v[o->target], out);
     return 0;
 }

@@ -8,8 +8,9 @@ BLOCKS = 8
 MIB = 1 << 20
 # One crun's class counts ten times what one takes, and gVisor's less than that.
 TARGETS = [made.target("host", "host"),
-           made.target("k8s/crun", "k8s", "crun", info={"pod_fixed": {"cpu": "250m", "memory": "20Mi"}}),
-           made.target("k8s/gvisor", "k8s", "gvisor", info={"pod_fixed": {"cpu": "", "memory": "10M"}, "machine": "node n2"}),
+           made.target("k8s/crun", "k8s", "crun", info={"runtime_class": {"handler": "crun-h", "pod_fixed": {"cpu": "250m", "memory": "20Mi"}}}),
+           made.target("k8s/gvisor", "k8s", "gvisor", info={
+               "runtime_class": {"handler": "runsc", "pod_fixed": {"cpu": "", "memory": "10M"}}, "machine": "node n2"}),
            made.target("runc", "oci", "runc")]
 CELLS = [made.cell("sys.getpid"), made.cell("density.all", grain="whole", unit="KiB")]
 KIB = {1: 1536, 2: 30 * 1024, 3: 1024}
@@ -56,6 +57,7 @@ def as_json():
 def as_a_runtimeclass():
     classes = show("--format", "runtimeclass").split("---\n")[1:]
     expect(len(classes) == 3, classes)
+    expect("name: crun\nhandler: crun-h\n" in classes[0] and "name: runc\nhandler: runc # what" in classes[2], classes)
     expect("memory: 2Mi" in classes[0] and "; the class counts 10 times that" in classes[0] and "500 times" in classes[0], classes[0])
     expect("; the class counts 0.313 times that" in classes[1] and "cpu: 1m # 0.50 millicores while idle\n" in classes[1], classes[1])
     expect("counts" not in classes[2], classes[2])
