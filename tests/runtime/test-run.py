@@ -746,7 +746,7 @@ def a_crowd_grows_and_goes():
            re.search(r"\n    cpu: [1-9]m # ", classes[0]), classes)
     b.run(*targets("host"), *workloads("sys.getpid"), *SHORT, "--blocks", "1")
     r = b.cupel("show", "--format", "runtimeclass")
-    expect(r.returncode == 1 and "did not measure density.all" in r.stderr, r)
+    expect(r.returncode == 1 and "weighed no container (density.all)" in r.stderr, r)
     failure = parts["crowd.start-30"]["failure"]
     expect("not so many" in failure["text"] and "20 ran at once" in failure["text"], failure)
     b.expect_clean()
