@@ -155,7 +155,7 @@ def a_run_of_each_node_comes_back():
     r = c.cupel("show", "r1", "--absolute")
     expect("sandbox" in r.out and "host" not in r.out.split("sandbox")[0].splitlines()[-1], r)
     r = c.cupel("machines")
-    expect("2 machines, 2 runs" in r.out and "ratios to sandbox" in r.out, r)
+    expect("2 machines, 2 runs" in r.out and "values, mean over machines" in r.out, r)
 
 
 @case

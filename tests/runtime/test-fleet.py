@@ -126,7 +126,7 @@ class Bench:
 
 
 def line_of(r, name):
-    above = r.stdout.split(" ratios to ")[0] # the table of all of them names them, too
+    above = r.stdout.split(", mean over machines")[0] # the table of all of them names them, too
     found = [x for x in above.splitlines() if x.startswith("  ssh:%s " % name)]
     expect(len(found) == 1, r)
     return found[0]
