@@ -42,7 +42,7 @@ def long_case(f):
 
 
 def alone(f):
-    """Says how long something takes, or how much slower it is: no other case runs beside it."""
+    """Says how long something takes, or how much slower it is: no other case runs beside it, and no build."""
     f.alone = True
     return f
 
@@ -77,9 +77,16 @@ def _results(those, at_once, args):
             yield done.result()
 
 
+def _choose(names):
+    if names in (["--alone"], ["--together"]):
+        return [f for f in cases if hasattr(f, "alone") == (names == ["--alone"])]
+    return [f for f in cases if not names or f.__name__ in names]
+
+
 def run_cases(names=(), at_once=1, args=(), on_failure=None):
-    """Runs those of these names, or all, each with these arguments. How many failed."""
-    chosen = [f for f in cases if not names or f.__name__ in names]
+    """Runs those of these names, or all, each with these arguments; --alone: all that run alone; --together: all
+    others. How many failed."""
+    chosen = _choose(list(names))
     lone = [f for f in chosen if hasattr(f, "alone")]
     beside = [f for f in chosen if f not in lone]
     failed = 0
