@@ -60,10 +60,10 @@ function withUnit(value, unit) {
 /* For ticks, whose last digits are noughts. */
 function tickText(value, unit) {
   const [factor, name] = scaleFor(value || 1, unit);
-  return `${Number((value / factor).toPrecision(3))}${name ? ` ${name}` : ''}`;
+  return `${Number((value / factor).toPrecision(4))}${name ? ` ${name}` : ''}`;
 }
 
-function ratioTick(x) { return `×${Number(x.toPrecision(3))}`; }
+function ratioTick(x) { return `×${Number(x.toPrecision(6))}`; }
 /* With as many digits as the interval's half-width (a fraction) bears. */
 function ratioText(x, half = 1) { return is(x) ? `×${x < 9.995 ? x.toFixed(half < .005 ? 3 : 2) : digits(x)}` : '?'; }
 function halfOf(e) { return is(e.lo) && e.lo > 0 ? Math.sqrt(e.hi / e.lo) - 1 : 1; }
