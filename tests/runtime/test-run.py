@@ -1464,6 +1464,7 @@ def a_wire_has_its_rate_and_its_delay():
 
 
 @long_case
+@alone
 def an_open_loop_counts_from_the_intended_start():
     need()
     b = Bench()
