@@ -283,6 +283,7 @@ static int check_environ(const struct machines *m, const struct machines_request
 int machines_read(struct store *s, const struct machines_request *q, struct machines *ret,
                   struct err *err)
 {
+    /* Until a run with a second target is met. */
     struct machines m = {.absolute = true, .n_runs = q->n, .environ = {.n_runs = q->n}};
     struct machines_group all = {.name = "all"};
     int r = check_twice(q, err);

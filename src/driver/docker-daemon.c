@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/spawn.h"
 #include "base/time.h"
@@ -28,13 +29,6 @@
 
 /* ---- what it says of itself ---- */
 
-static void take_text(json_t *from, const char *key, char *dst, size_t size)
-{
-    const char *text = json_string_value(json_object_get(from, key));
-    str_copy(dst, size, text ? text : "");
-    str_printable(dst);
-}
-
 static int read_info(struct docker_daemon *d, uint64_t deadline_ns, struct err *err)
 {
     const struct docker_request q = {.method = "GET", .path = "/info", .what = "info"};
@@ -43,10 +37,10 @@ static int read_info(struct docker_daemon *d, uint64_t deadline_ns, struct err *
     int r = docker_call(d->api, &q, deadline_ns, &info, err);
     if (r < 0)
         return r;
-    take_text(info, "ServerVersion", d->version, sizeof(d->version));
-    take_text(info, "Driver", d->storage, sizeof(d->storage));
-    take_text(info, "DockerRootDir", d->root, sizeof(d->root));
-    take_text(info, "CgroupDriver", driver, sizeof(driver));
+    object_copy(info, "ServerVersion", d->version, sizeof(d->version));
+    object_copy(info, "Driver", d->storage, sizeof(d->storage));
+    object_copy(info, "DockerRootDir", d->root, sizeof(d->root));
+    object_copy(info, "CgroupDriver", driver, sizeof(driver));
     d->systemd = str_eq(driver, "systemd");
     json_decref(d->runtimes);
     d->runtimes = json_incref(json_object_get(info, "Runtimes"));

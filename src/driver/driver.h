@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "base/vec.h"
 #include "driver/session.h"
+#include "host/k8sread.h"
 #include "host/machine.h"
 #include "ledger/ledger.h"
 #include "model/plan.h"
@@ -96,12 +97,8 @@ struct target_info {
     /* Its CPU is emulated in software (QEMU's TCG): no figure of it says anything of the hardware.
      */
     bool emulated;
-    char machine[264]; /* where it runs, if that is not here: "node n2" */
-    /* Of a RuntimeClass: what its nodes call it, and what it counts for a pod's sandbox, as it says
-     * it ("250m", "120Mi"); "". */
-    struct {
-        char handler[64], fixed_cpu[32], fixed_memory[32];
-    } runtime_class;
+    char machine[264];              /* where it runs, if that is not here: "node n2" */
+    struct k8s_class runtime_class; /* of a RuntimeClass */
 };
 
 struct target_infos {

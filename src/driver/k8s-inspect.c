@@ -41,16 +41,6 @@ bool k8s_has_registry(const char *image)
     return image[n] && (memchr(image, '.', n) || memchr(image, ':', n));
 }
 
-/* Into dst, printable; what does not fit or is no text is "". */
-static void take(const json_t *o, const char *key, char *dst, size_t size)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-
-    if (!text || !str_copy(dst, size, text))
-        dst[0] = '\0';
-    str_printable(dst);
-}
-
 static int get(struct loop *l, const struct kubectl *k, const char *path, uint64_t deadline_ns,
                json_t **ret, struct err *err)
 {
@@ -89,10 +79,7 @@ static int find_class(struct loop *l, const char *name, uint64_t deadline_ns, st
         return err_set(err, ERR_USAGE, ENOENT, "the cluster has no RuntimeClass %s", name);
     if (r < 0)
         return r;
-    json_t *fixed = json_object_get(json_object_get(o, "overhead"), "podFixed");
-    take(o, "handler", k->handler, sizeof(k->handler));
-    take(fixed, "cpu", k->fixed_cpu, sizeof(k->fixed_cpu));
-    take(fixed, "memory", k->fixed_memory, sizeof(k->fixed_memory));
+    k8s_class_read(o, &k->about);
     json_decref(o);
     return 0;
 }
@@ -262,17 +249,14 @@ void k8s_inspect(struct site *s, const struct target *t, struct target_info *ret
         return;
     }
     str_copy(ret->path, sizeof(ret->path), k.kubectl.path);
-    str_copy(ret->kind, sizeof(ret->kind), k8s_kind(k.class_, k.handler));
+    str_copy(ret->kind, sizeof(ret->kind), k8s_kind(k.class_, k.about.handler));
     str_format(ret->version, sizeof(ret->version), "Kubernetes %s, %s", k.version, k.node.runtime);
     str_format(ret->reason, sizeof(ret->reason), "node %.60s%s, handler %s, image %.100s",
                k.node.name, k.node.here ? " (this machine)" : " (another machine)",
-               k.handler[0] ? k.handler : "not said", k.image);
+               k.about.handler[0] ? k.about.handler : "not said", k.image);
     if (!k.node.here)
         str_format(ret->machine, sizeof(ret->machine), "node %s", k.node.name);
-    str_copy(ret->runtime_class.handler, sizeof(ret->runtime_class.handler), k.handler);
-    str_copy(ret->runtime_class.fixed_cpu, sizeof(ret->runtime_class.fixed_cpu), k.fixed_cpu);
-    str_copy(ret->runtime_class.fixed_memory, sizeof(ret->runtime_class.fixed_memory),
-             k.fixed_memory);
+    ret->runtime_class = k.about;
     ret->usable = true;
 }
 

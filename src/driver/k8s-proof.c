@@ -252,11 +252,11 @@ static json_t *facts(const struct live *l, const struct k8s_watched *p)
                           i->path, "sha256", i->sha256);
 
     json_object_set_new(o, "class",
-                        json_pack("{s:s, s:s}", "name", k->class_, "handler", k->handler));
-    if (k->fixed_cpu[0] || k->fixed_memory[0])
+                        json_pack("{s:s, s:s}", "name", k->class_, "handler", k->about.handler));
+    if (k->about.fixed_cpu[0] || k->about.fixed_memory[0])
         json_object_set_new(
             o, "pod_fixed",
-            json_pack("{s:s, s:s}", "cpu", k->fixed_cpu, "memory", k->fixed_memory));
+            json_pack("{s:s, s:s}", "cpu", k->about.fixed_cpu, "memory", k->about.fixed_memory));
     json_object_set_new(o, "node", node_facts(k));
     json_object_set_new(o, "server",
                         json_pack("{s:s, s:s, s:s}", "version", k->version, "context",

@@ -24,10 +24,9 @@
 /* engine->own */
 struct k8s {
     struct kubectl kubectl;
-    char version[40];                     /* of the server */
-    char class_[K8S_OBJECT_MAX];          /* "": none is asked for */
-    char handler[64];                     /* the class's; "" not known */
-    char fixed_cpu[32], fixed_memory[32]; /* overhead.podFixed; "" none */
+    char version[40];            /* of the server */
+    char class_[K8S_OBJECT_MAX]; /* "": none is asked for */
+    struct k8s_class about;      /* that class */
     struct k8s_node node;
     char image[200];
     bool never_pull; /* the image's name has no registry */

@@ -1,6 +1,7 @@
 #include "fleet/courier.h"
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/spawn.h"
 #include "base/time.h"
 #include "fleet/carrier.h"
@@ -185,14 +186,6 @@ int courier_run(const char *dir, const char *order, unsigned number, struct err 
 
 /* ---- on the controller ---- */
 
-static void take_text(const json_t *o, const char *key, char *dst, size_t size)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-
-    str_copy(dst, size, text ? text : "");
-    str_printable(dst);
-}
-
 int courier_read(const char *folder, unsigned number, struct fleet_machine *m,
                  struct courier_result *ret, struct err *err)
 {
@@ -207,7 +200,7 @@ int courier_read(const char *folder, unsigned number, struct fleet_machine *m,
     if (r < 0)
         return r;
     json_t *o = json_loadb(text.buf, text.len, JSON_REJECT_DUPLICATES, NULL);
-    take_text(o, "outcome", outcome, sizeof(outcome));
+    object_copy(o, "outcome", outcome, sizeof(outcome));
     json_int_t bytes = json_integer_value(json_object_get(o, "bytes"));
     if (fleet_outcome_parse(outcome, &parsed) < 0 || bytes < 0) {
         json_decref(o);
@@ -215,11 +208,11 @@ int courier_read(const char *folder, unsigned number, struct fleet_machine *m,
     }
     *ret = (struct courier_result){.run = json_is_true(json_object_get(o, "run")),
                                    .bytes = (uint64_t)bytes};
-    take_text(o, "sha256", ret->sha256, sizeof(ret->sha256));
-    take_text(o, "hostname", m->hostname, sizeof(m->hostname));
-    take_text(o, "id", m->id, sizeof(m->id));
-    take_text(o, "boot", m->boot, sizeof(m->boot));
-    take_text(o, "why", m->why, sizeof(m->why));
+    object_copy(o, "sha256", ret->sha256, sizeof(ret->sha256));
+    object_copy(o, "hostname", m->hostname, sizeof(m->hostname));
+    object_copy(o, "id", m->id, sizeof(m->id));
+    object_copy(o, "boot", m->boot, sizeof(m->boot));
+    object_copy(o, "why", m->why, sizeof(m->why));
     m->status = (int)json_integer_value(json_object_get(o, "status"));
     m->outcome = parsed;
     json_decref(o);

@@ -4,8 +4,8 @@
 
 static void say(struct k8s_said *s, const char *reason, const char *message)
 {
-    k8s_copy(reason, s->reason, sizeof(s->reason));
-    k8s_copy(message, s->message, sizeof(s->message));
+    str_copy(s->reason, sizeof(s->reason), reason);
+    str_copy(s->message, sizeof(s->message), message);
 }
 
 /* ---- reading ---- */

@@ -53,13 +53,6 @@ static void add_named(const struct k8s_spec *s, struct found *ret)
     }
 }
 
-static const char *text_at(const json_t *o, const char *a, const char *b, const char *c)
-{
-    const json_t *inner = json_object_get(json_object_get(o, a), b);
-    const char *text = json_string_value(c ? json_object_get(inner, c) : inner);
-    return text ? text : "";
-}
-
 /* As machine_read makes it of /etc/machine-id, which is what a kubelet tells. */
 static void machine_id(const char *told, char ret[65])
 {
@@ -76,9 +69,8 @@ static void add_listed(const json_t *list, struct found *ret)
 
     json_array_foreach (json_object_get(list, "items"), i, node) {
         struct found_machine m = {.id = ""};
-        str_copy(m.name, sizeof(m.name), text_at(node, "metadata", "name", NULL));
-        str_printable(m.name);
-        machine_id(text_at(node, "status", "nodeInfo", "machineID"), m.id);
+        object_copy(json_object_get(node, "metadata"), "name", m.name, sizeof(m.name));
+        machine_id(object_text(object_at(node, "status", "nodeInfo"), "machineID"), m.id);
         if (m.name[0] && ret->n <= FLEET_MACHINES_MAX)
             VEC_PUSH(ret, m);
     }

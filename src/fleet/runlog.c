@@ -1,6 +1,7 @@
 #include "fleet/runlog.h"
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "store/exchange.h"
 
 #include <archive.h>
@@ -277,26 +278,18 @@ int runlog_unpack(const struct runlog *r, struct str *ret, struct err *err)
     return 0;
 }
 
-static void take_text(const json_t *o, const char *key, char *dst, size_t size)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-
-    str_copy(dst, size, text ? text : "");
-    str_printable(dst);
-}
-
 int runlog_outcome(const struct runlog *r, struct fleet_machine *m, struct err *err)
 {
     char outcome[32];
     enum fleet_outcome parsed;
 
-    take_text(r->head, "outcome", outcome, sizeof(outcome));
+    object_copy(r->head, "outcome", outcome, sizeof(outcome));
     if (fleet_outcome_parse(outcome, &parsed) < 0)
         return nonsense("how it ended", err);
-    take_text(r->head, "why", m->why, sizeof(m->why));
-    take_text(r->head, "hostname", m->hostname, sizeof(m->hostname));
-    take_text(r->head, "id", m->id, sizeof(m->id));
-    take_text(r->head, "boot", m->boot, sizeof(m->boot));
+    object_copy(r->head, "why", m->why, sizeof(m->why));
+    object_copy(r->head, "hostname", m->hostname, sizeof(m->hostname));
+    object_copy(r->head, "id", m->id, sizeof(m->id));
+    object_copy(r->head, "boot", m->boot, sizeof(m->boot));
     m->status = (int)json_integer_value(json_object_get(r->head, "status"));
     m->outcome = parsed;
     return 0;

@@ -6,29 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-void k8s_copy(const char *text, char *dst, size_t size)
-{
-    str_copy(dst, size, text);
-    str_printable(dst);
-}
-
-static void take(const json_t *o, const char *key, char *dst, size_t size)
-{
-    k8s_copy(object_text(o, key), dst, size);
-}
-
-/* What does not fit is no name of anything: half of it would be another's. */
-static void take_name(const json_t *o, const char *key, char *dst, size_t size)
-{
-    if (!str_copy(dst, size, object_text(o, key)))
-        dst[0] = '\0';
-    str_printable(dst);
-}
-
 static void take_said(const json_t *o, struct k8s_said *ret)
 {
-    take(o, "reason", ret->reason, sizeof(ret->reason));
-    take(o, "message", ret->message, sizeof(ret->message));
+    object_copy(o, "reason", ret->reason, sizeof(ret->reason));
+    object_copy(o, "message", ret->message, sizeof(ret->message));
 }
 
 static const json_t *find_condition(const json_t *object, const char *type)
@@ -81,7 +62,7 @@ static void read_container(const json_t *container, struct k8s_pod *ret)
     const json_t *state = json_object_get(container, "state");
     const json_t *ended = json_object_get(state, "terminated");
 
-    take_name(container, "containerID", ret->container, sizeof(ret->container));
+    object_copy_whole(container, "containerID", ret->container, sizeof(ret->container));
     take_said(json_object_get(state, "waiting"), &ret->waiting);
     ret->started = json_is_object(json_object_get(state, "running"));
     ret->over = json_is_object(ended);
@@ -114,11 +95,11 @@ void k8s_pod_read(const json_t *o, struct k8s_pod *ret)
     const char *phase = object_text(status, "phase");
 
     *ret = (struct k8s_pod){.phase = phase_of(phase), .failed = str_eq(phase, "Failed")};
-    take_name(about, "name", ret->name, sizeof(ret->name));
-    take_name(about, "uid", ret->uid, sizeof(ret->uid));
-    take_name(about, "resourceVersion", ret->version, sizeof(ret->version));
-    take_name(spec, "nodeName", ret->node, sizeof(ret->node));
-    take_name(spec, "runtimeClassName", ret->class_, sizeof(ret->class_));
+    object_copy_whole(about, "name", ret->name, sizeof(ret->name));
+    object_copy_whole(about, "uid", ret->uid, sizeof(ret->uid));
+    object_copy_whole(about, "resourceVersion", ret->version, sizeof(ret->version));
+    object_copy_whole(spec, "nodeName", ret->node, sizeof(ret->node));
+    object_copy_whole(spec, "runtimeClassName", ret->class_, sizeof(ret->class_));
     ret->deleting = k8s_is_deleting(o);
     ret->ready = holds(o, "Ready");
     ret->placed = holds(o, "PodScheduled");
@@ -143,15 +124,16 @@ json_t *k8s_pod_times(const json_t *object)
     json_t *o = json_object();
     char stamp[40];
 
-    take(json_object_get(object, "metadata"), "creationTimestamp", stamp, sizeof(stamp));
+    object_copy(json_object_get(object, "metadata"), "creationTimestamp", stamp, sizeof(stamp));
     json_object_set_new(o, "created", json_string(stamp));
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         if (!holds(object, names[i][0]))
             continue;
-        take(find_condition(object, names[i][0]), "lastTransitionTime", stamp, sizeof(stamp));
+        object_copy(find_condition(object, names[i][0]), "lastTransitionTime", stamp,
+                    sizeof(stamp));
         json_object_set_new(o, names[i][1], json_string(stamp));
     }
-    take(running, "startedAt", stamp, sizeof(stamp));
+    object_copy(running, "startedAt", stamp, sizeof(stamp));
     if (stamp[0])
         json_object_set_new(o, "started", json_string(stamp));
     return o;
@@ -181,12 +163,23 @@ void k8s_node_read(const json_t *o, struct k8s_node *ret)
     const json_t *info = object_at(o, "status", "nodeInfo");
 
     *ret = (struct k8s_node){.ready = holds(o, "Ready")};
-    take_name(json_object_get(o, "metadata"), "name", ret->name, sizeof(ret->name));
-    take_name(info, "containerRuntimeVersion", ret->runtime, sizeof(ret->runtime));
-    take_name(info, "kernelVersion", ret->kernel, sizeof(ret->kernel));
-    take_name(info, "bootID", ret->boot_id, sizeof(ret->boot_id));
-    take_name(info, "kubeletVersion", ret->kubelet, sizeof(ret->kubelet));
-    take_name(info, "architecture", ret->arch, sizeof(ret->arch));
+    object_copy_whole(json_object_get(o, "metadata"), "name", ret->name, sizeof(ret->name));
+    object_copy_whole(info, "containerRuntimeVersion", ret->runtime, sizeof(ret->runtime));
+    object_copy_whole(info, "kernelVersion", ret->kernel, sizeof(ret->kernel));
+    object_copy_whole(info, "bootID", ret->boot_id, sizeof(ret->boot_id));
+    object_copy_whole(info, "kubeletVersion", ret->kubelet, sizeof(ret->kubelet));
+    object_copy_whole(info, "architecture", ret->arch, sizeof(ret->arch));
+}
+
+/* ---- classes ---- */
+
+void k8s_class_read(const json_t *o, struct k8s_class *ret)
+{
+    const json_t *fixed = object_at(o, "overhead", "podFixed");
+
+    object_copy_whole(o, "handler", ret->handler, sizeof(ret->handler));
+    object_copy_whole(fixed, "cpu", ret->fixed_cpu, sizeof(ret->fixed_cpu));
+    object_copy_whole(fixed, "memory", ret->fixed_memory, sizeof(ret->fixed_memory));
 }
 
 /* ---- what happened ---- */

@@ -59,6 +59,17 @@ struct k8s_node {
 
 void k8s_node_read(const json_t *object, struct k8s_node *ret);
 
+/* ---- classes ---- */
+
+struct k8s_class {
+    char handler[64]; /* what its nodes call it; "": not known */
+    /* overhead.podFixed, what it counts for a pod's sandbox, as it says it: "250m", "120Mi"; "". */
+    char fixed_cpu[32], fixed_memory[32];
+};
+
+/* Of a RuntimeClass. */
+void k8s_class_read(const json_t *object, struct k8s_class *ret);
+
 /* ---- what happened ---- */
 
 /* The latest event about that object (kind "Job", "Pod") among the items of a list that has one of
@@ -74,8 +85,5 @@ bool k8s_is_deleting(const json_t *object);
  * none, or below 0. After
  * https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
 double k8s_quantity(const char *text);
-
-/* Into dst, printable and cut to its size. */
-void k8s_copy(const char *text, char *dst, size_t size);
 
 #endif

@@ -37,12 +37,16 @@ static void read_pod(const json_t *o)
         check_said(said[i]);
 }
 
-static void read_node(const json_t *o)
+static void read_node_or_class(const json_t *o)
 {
     struct k8s_node n;
 
     k8s_node_read(o, &n);
-    const char *names[] = {n.name, n.runtime, n.kernel, n.boot_id, n.kubelet, n.arch};
+    struct k8s_class c;
+
+    k8s_class_read(o, &c);
+    const char *names[] = {n.name, n.runtime, n.kernel,    n.boot_id,     n.kubelet,
+                           n.arch, c.handler, c.fixed_cpu, c.fixed_memory};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         check(names[i]);
     double q = k8s_quantity(n.runtime);
@@ -80,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     judge(list);
     json_array_foreach (json_object_get(list, "items"), i, o) {
         read_pod(o);
-        read_node(o);
+        read_node_or_class(o);
     }
     json_decref(list);
     return 0;

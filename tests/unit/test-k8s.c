@@ -284,6 +284,19 @@ static void test_a_name_too_long_is_none(void **state)
     json_decref(o);
 }
 
+static void test_a_class(void **state)
+{
+    json_t *o =
+        parse("{'handler':'crun\\u0007','overhead':{'podFixed':{'cpu':'250m','memory':5}}}");
+    struct k8s_class c;
+
+    k8s_class_read(o, &c);
+    assert_string_equal(c.handler, "crun?");
+    assert_string_equal(c.fixed_cpu, "250m");
+    assert_string_equal(c.fixed_memory, "");
+    json_decref(o);
+}
+
 static void test_quantities(void **state)
 {
     static const struct {
@@ -424,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_objects),
         cmocka_unit_test(test_a_pod),
         cmocka_unit_test(test_a_name_too_long_is_none),
+        cmocka_unit_test(test_a_class),
         cmocka_unit_test(test_quantities),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_hindrances),
