@@ -16,7 +16,7 @@ import subprocess
 import time
 import uuid
 
-from machine import Missing, find, wait_for
+from machine import Missing, ballast, find, wait_for
 
 HERE = "10.78.0.1"
 
@@ -219,16 +219,7 @@ class Cluster:
 
     def fill(self, i, full):
         """A node has no room any more where jobs unpack, or again."""
-        path = "/proc/%d/root/run/tmp/ballast" % self.init(i)
-        if not full:
-            os.unlink(path)
-            return
-        with open(path, "wb", buffering=0) as f:
-            try:
-                while True:
-                    f.write(b"x" * 4096)
-            except OSError:
-                pass
+        ballast("/proc/%d/root/run/tmp/ballast" % self.init(i), full)
 
     def processes(self, i):
         """What runs on a node besides Slurm: {pid: command line}."""

@@ -57,6 +57,19 @@ def wait_for(what, said):
         time.sleep(.01)
 
 
+def ballast(path, full):
+    """A file that leaves no room on its file system; or it goes again."""
+    if not full:
+        os.unlink(path)
+        return
+    with open(path, "wb", buffering=0) as f:
+        try:
+            while True:
+                f.write(b"x" * 4096)
+        except OSError:
+            pass
+
+
 class Machine:
     def __init__(self, folder, architecture=None, beside=None, room="32m", cpus="0", life=600, disk=False):
         self.folder, self.beside, self.room, self.cpus, self.life = folder, beside, room, cpus, life
@@ -209,16 +222,7 @@ class Machine:
 
     def fill(self, full):
         """Its /tmp has no room any more, or again."""
-        path = "/proc/%d/root/run/ballast" % self.init()
-        if not full:
-            os.unlink(path)
-            return
-        with open(path, "wb", buffering=0) as f:
-            try:
-                while True:
-                    f.write(b"x" * 4096)
-            except OSError:
-                pass
+        ballast("/proc/%d/root/run/ballast" % self.init(), full)
 
     def expect_clean(self):
         wait_for(lambda: not self.processes() and not self.files(), (self.processes(), self.files()))
